@@ -1,0 +1,283 @@
+"""Products of many blocks: the growth law, its boundary, and the special case of shared eigenvectors."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import torch
+
+from resnet_lib import linalg, runtime
+from resnet_lib.claims import Evidence
+from resnet_lib.experiments.eigenvalue_clustering.matrices import DRAWS, MANY_DRAWS, branches, gaussian, matching_distance
+from resnet_lib.sweep import Experiment, Grid
+
+SCALES = (
+    *(0.001, 0.0015, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.015, 0.02, 0.03),
+    *(0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.5, 0.75, 1.0),
+)
+STABLE = 1.0  # log10 of the factor of 10 that CLAIMS and the ledger call stable
+
+
+@dataclass(frozen=True)
+class Product:
+    """Products of ``skip * I + s * J_l`` for every ``s`` of ``scales``, read off at the ``depths``.
+
+    ``branch``: ``independent`` draws a Gaussian ``J_l`` for each layer, ``tied`` uses one for all layers, ``contracting`` has
+    ``J_l = -I``.
+    """
+
+    dimension: int
+    depths: tuple[int, ...]
+    scales: tuple[float, ...]
+    branch: str = "independent"
+    skip: float = 1.0
+
+
+def product_trial(setting: Product, seeds: Sequence[int]) -> pd.DataFrame:
+    """Gains of the product map: root mean square, largest and smallest singular value, as log10; a row a (seed, s, L)."""
+    d, scales = setting.dimension, torch.tensor(setting.scales, dtype=torch.float64)[:, None, None]
+    eye = torch.eye(d, dtype=torch.float64)
+    streams = [runtime.stream(seed, "product", d) for seed in seeds]
+
+    def draw() -> torch.Tensor:
+        return torch.stack([torch.randn(d, d, generator=s, dtype=torch.float64) for s in streams]) / d**0.5
+
+    j = -eye.expand(len(seeds), d, d) if setting.branch == "contracting" else draw()
+    product = eye.expand(len(seeds), len(scales), d, d)
+    pieces = []
+    for layer in range(1, max(setting.depths) + 1):
+        if setting.branch == "independent" and layer > 1:
+            j = draw()
+        product = (setting.skip * eye + scales * j[:, None]) @ product
+        if layer in setting.depths:
+            sigma = linalg.singular_values(product)
+            rms = (sigma.square().sum(-1) / d).sqrt()
+            gains = torch.stack([rms, sigma.amax(-1), sigma.amin(-1)], -1).log10().flatten(0, 1)
+            piece = pd.DataFrame(gains.numpy(), columns=["log10_rms", "log10_max", "log10_min"])
+            piece.insert(0, "seed", np.repeat(seeds, len(setting.scales)))
+            piece.insert(1, "s", np.tile(setting.scales, len(seeds)))
+            piece.insert(2, "depth", layer)
+            pieces.append(piece)
+    return pd.concat(pieces, ignore_index=True)
+
+
+def _products(dimension: int, depths: tuple[int, ...]) -> tuple[Product, ...]:
+    return (
+        Product(dimension, depths, SCALES),
+        Product(dimension, depths, SCALES, branch="tied"),
+        Product(dimension, depths, SCALES, skip=0.0),
+        Product(dimension, (200,), (0.0, 0.05, 0.1, 0.2), branch="contracting"),
+    )
+
+
+PRODUCTS = Experiment(
+    name="eigenvalues-products",
+    trial=product_trial,
+    quick=Grid(settings=_products(32, (10, 30, 100, 300, 1000)), seeds=DRAWS, group=10),
+    full=Grid(settings=_products(128, (10, 30, 100, 300, 1000)), seeds=tuple(range(50)), group=10),
+)
+
+
+def spread(table: pd.DataFrame) -> pd.Series:
+    """``log10 max(sigma_max, 1/sigma_min)``: 0 for an isometry, 1 at a factor of 10 either way."""
+    return np.maximum(table["log10_max"], -table["log10_min"])
+
+
+def _residual(table: pd.DataFrame, branch: str) -> pd.DataFrame:
+    return table[(table["branch"] == branch) & (table["skip"] == 1)]
+
+
+def _spread_at(table: pd.DataFrame, s: float, depth: int) -> np.ndarray:
+    rows = _residual(table, "independent")
+    return spread(rows[(rows["s"] == s) & (rows["depth"] == depth)]).to_numpy()
+
+
+def product_short(table: pd.DataFrame) -> Evidence:
+    """Spread at s = 0.05, L = 100, a value a draw; control: s = 0.5."""
+    return Evidence(values=_spread_at(table, 0.05, 100), control=_spread_at(table, 0.5, 100))
+
+
+def product_deep(table: pd.DataFrame) -> Evidence:
+    """Spread at s = 0.5, L = 100, a value a draw; control: s = 0.05."""
+    return Evidence(values=_spread_at(table, 0.5, 100), control=_spread_at(table, 0.05, 100))
+
+
+def product_growth(table: pd.DataFrame) -> Evidence:
+    """Slope through the origin of log rms gain against ``L/2 log(1 + s^2)``, a value a draw; control: the tied branch."""
+
+    def slopes(rows: pd.DataFrame) -> np.ndarray:
+        rows = rows[rows["s"].between(0.1, 0.5) & (rows["depth"] <= 100)]
+        predicted = rows["depth"] / 2 * np.log10(1 + rows["s"] ** 2)
+        products = pd.DataFrame({"xy": predicted * rows["log10_rms"], "xx": predicted**2}).groupby(rows["seed"]).sum()
+        return (products["xy"] / products["xx"]).to_numpy()
+
+    return Evidence(values=slopes(_residual(table, "independent")), control=slopes(_residual(table, "tied")))
+
+
+def boundary(table: pd.DataFrame) -> pd.DataFrame:
+    """The branch size ``s*`` at which the spread first reaches a factor of 10, by interpolation in log s; columns seed, depth, s."""
+    rows = table.assign(spread=spread(table)).sort_values("s")
+    records = []
+    for (seed, depth), group in rows.groupby(["seed", "depth"]):
+        first = int(np.argmax(group["spread"].to_numpy() >= STABLE))
+        pair = group.iloc[[max(first - 1, 0), first]]
+        records.append((seed, depth, np.exp(np.interp(STABLE, pair["spread"], np.log(pair["s"])))))
+    return pd.DataFrame(records, columns=["seed", "depth", "s"])
+
+
+def product_boundary(table: pd.DataFrame) -> Evidence:
+    """Slope of ``log s*`` against ``log L``, a value a draw; control: the tied branch, slope -1."""
+
+    def slopes(branch: str) -> np.ndarray:
+        edge = boundary(_residual(table, branch))
+        return np.array([np.polyfit(np.log(g["depth"]), np.log(g["s"]), 1)[0] for _, g in edge.groupby("seed")])
+
+    return Evidence(values=slopes("independent"), control=slopes("tied"))
+
+
+def product_no_decay(table: pd.DataFrame) -> Evidence:
+    """log10 of the gain of ``(1 - eps)^200`` for eps = 0.05, 0.1, 0.2; control: eps = 0. Deterministic, so one draw of each."""
+    rows = table[(table["branch"] == "contracting") & (table["seed"] == 0)]
+    gains = rows.set_index("s")["log10_max"]
+    return Evidence(values=gains[gains.index > 0].to_numpy(), control=gains[gains.index == 0].to_numpy())
+
+
+# Shared eigenvectors -------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Formula:
+    """``depth`` layers ``V diag(lambda_l) V^-1``, ``lambda`` uniform in (-0.9, 0.9); eigenvectors ``V`` shared or one's own a layer."""
+
+    dimension: int
+    depth: int
+
+
+def formula_trial(setting: Formula, seeds: Sequence[int]) -> pd.DataFrame:
+    """Mismatch between the spectrum of the product and ``prod(1 + lambda_l)``, shared eigenvectors and own ones; a row a draw."""
+    d, depth = setting.dimension, setting.depth
+    eye = torch.eye(d, dtype=torch.float64)
+
+    def bases(*path: str | int) -> torch.Tensor:
+        # A rotation of a mild perturbation of I: well conditioned, and no two of them nearly commute.
+        rotation = torch.linalg.qr(gaussian(seeds, *path, shape=(d, d))).Q
+        return rotation @ (eye + 0.3 * branches(seeds, *path, "tilt", dimension=d))
+
+    values = torch.stack(
+        [torch.rand(depth, d, generator=runtime.stream(s, "formula"), dtype=torch.float64) for s in seeds]
+    )
+    values = 1 + 0.9 * (2 * values - 1)
+    formula = values.prod(1)
+    shared = bases("formula", "shared")
+    record = {"seed": list(seeds)}
+    for name, basis_of in (("shared", lambda _: shared), ("own", lambda layer: bases("formula", "own", layer))):
+        product = eye.expand(len(seeds), d, d)
+        for layer in range(depth):
+            basis = basis_of(layer)
+            product = basis @ (values[:, layer, :, None] * torch.linalg.solve(basis, product))
+        spectra = linalg.eigenvalues(product)
+        record[name] = [matching_distance(a, f) / f.abs().max().item() for a, f in zip(spectra, formula, strict=True)]
+    return pd.DataFrame(record)
+
+
+FORMULA = Experiment(
+    name="eigenvalues-formula",
+    trial=formula_trial,
+    quick=Grid(settings=(Formula(dimension=32, depth=20),), seeds=DRAWS),
+    full=Grid(settings=(Formula(dimension=128, depth=20),), seeds=MANY_DRAWS, group=20),
+)
+
+
+def commute_formula(table: pd.DataFrame) -> Evidence:
+    """Relative mismatch with shared eigenvectors, a value a draw; control: eigenvectors of their own."""
+    return Evidence(values=table["shared"].to_numpy(), control=table["own"].to_numpy())
+
+
+@dataclass(frozen=True)
+class Gains:
+    """Log gains of 64 coordinates through ``depth`` layers; ``law`` says how the branch eigenvalues are drawn.
+
+    ``constant``: uniform in (-1, 1), the same in all layers; ``sign``: +-1, the same in all layers; ``independent``: normal with
+    standard deviation ``scale``, new in each layer; ``gaussian``: no shared eigenvectors at all, Gaussian branches of size ``scale``.
+    """
+
+    law: str
+    depth: int
+    scale: float = 1.0
+    coordinates: int = 64
+
+
+def gains_trial(setting: Gains, seeds: Sequence[int]) -> pd.DataFrame:
+    """log10 gain with the skip and without it; a row a coordinate."""
+    n, depth = setting.coordinates, setting.depth
+    streams = [runtime.stream(seed, "gains", setting.law) for seed in seeds]
+    if setting.law == "gaussian":
+        product = torch.eye(n, dtype=torch.float64).expand(len(seeds), n, n)
+        for _ in range(depth):
+            j = torch.stack([torch.randn(n, n, generator=s, dtype=torch.float64) for s in streams]) / n**0.5
+            product = product + setting.scale * j @ product
+        residual, plain = product.norm(dim=-2).log10(), torch.full((len(seeds), n), torch.nan, dtype=torch.float64)
+    else:
+        layers = depth if setting.law == "independent" else 1
+        draw = torch.randn if setting.law == "independent" else torch.rand
+        values = torch.stack([draw(layers, n, generator=s, dtype=torch.float64) for s in streams])
+        values = values * setting.scale if setting.law == "independent" else 2 * values - 1
+        values = values.sign() if setting.law == "sign" else values
+        residual = (1 + values).abs().log10().sum(1) * (depth // layers)
+        plain = values.abs().log10().sum(1) * (depth // layers)
+    return pd.DataFrame(
+        {
+            "seed": np.repeat(seeds, n),
+            "log10_residual": residual.flatten().numpy(),
+            "log10_plain": plain.flatten().numpy(),
+        }
+    )
+
+
+GAINS = Experiment(
+    name="eigenvalues-gains",
+    trial=gains_trial,
+    quick=Grid(
+        settings=(
+            Gains("constant", depth=100),
+            Gains("sign", depth=100),
+            Gains("independent", depth=100, scale=0.01),
+            Gains("independent", depth=1000, scale=0.1),
+            Gains("gaussian", depth=1000, scale=0.1),
+        ),
+        seeds=DRAWS,
+    ),
+    full=Grid(
+        settings=(
+            Gains("constant", depth=100),
+            Gains("sign", depth=100),
+            Gains("independent", depth=100, scale=0.01),
+            Gains("independent", depth=1000, scale=0.1),
+            Gains("gaussian", depth=1000, scale=0.1),
+        ),
+        seeds=MANY_DRAWS,
+        group=20,
+    ),
+)
+
+
+def commute_plain(table: pd.DataFrame) -> Evidence:
+    """Median over the coordinates of ``log10|prod lambda|``, a value a draw; control: lambda = +-1."""
+    medians = table.groupby(["law", "seed"])["log10_plain"].median()
+    return Evidence(values=medians["constant"].to_numpy(), control=medians["sign"].to_numpy())
+
+
+def commute_stable(table: pd.DataFrame) -> Evidence:
+    """Fraction of coordinates within a factor of 10 after 100 layers, a value a draw; control: independent lambda of size 0.01."""
+    rows = table[table["depth"] == 100]
+    inside = (rows["log10_residual"].abs() < STABLE).groupby([rows["law"], rows["seed"]]).mean()
+    return Evidence(values=inside["constant"].to_numpy(), control=inside["independent"].to_numpy())
+
+
+def commute_typical(table: pd.DataFrame) -> Evidence:
+    """Mean log gain over ``-L s^2 / 2`` at s = 0.1, L = 1000, a value a draw; control: Gaussian branches that do not commute."""
+    rows = table[(table["depth"] == 1000) & (table["scale"] == 0.1)]
+    predicted = -1000 * 0.1**2 / 2 * np.log10(np.e)
+    ratio = rows.groupby(["law", "seed"])["log10_residual"].mean() / predicted
+    return Evidence(values=ratio["independent"].to_numpy(), control=ratio["gaussian"].to_numpy())
