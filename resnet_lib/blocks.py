@@ -1,0 +1,307 @@
+"""The one abstraction behind every architecture, `y = merge(shortcut(x), branch(x))`. Knows no network.
+
+A `units.Unit` says what a block is made of; `conv_block` and `linear_block` build it: plain, post-activation,
+pre-activation, scaled, zero-gamma and bottleneck blocks are values of it, and all are this one `Block`.
+Nothing works in place and no module is used twice, so a hook sees what the mathematics says.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from resnet_lib import runtime
+from resnet_lib.units import ORDERS, SHORTCUTS, UNITS, Unit, unit, unknown
+
+__all__ = [
+    "ORDERS",
+    "SCHEMES",
+    "SHORTCUTS",
+    "UNITS",
+    "Absent",
+    "Add",
+    "After",
+    "Block",
+    "BranchOnly",
+    "Scaled",
+    "Unit",
+    "ZeroPad",
+    "conv",
+    "conv_block",
+    "initialise",
+    "linear",
+    "linear_block",
+    "series",
+    "unit",
+]
+
+
+class Block(nn.Module):
+    """`y = merge(shortcut(x), branch(x))`.
+
+    Args:
+        branch: What the block learns.
+        shortcut: How `x` gets past the branch: `nn.Identity`, `Absent`, `ZeroPad`, or a projection.
+        merge: How both become one: `Add`, `Scaled`, `BranchOnly`, or `After` one of them.
+    """
+
+    def __init__(self, branch: nn.Module, shortcut: nn.Module, merge: nn.Module):
+        super().__init__()
+        self.branch = branch
+        self.shortcut = shortcut
+        self.merge = merge
+
+    def forward(self, x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape2"]:
+        """One step of the stack."""
+        return self.merge(self.shortcut(x), self.branch(x))
+
+
+class Absent(nn.Module):
+    """The shortcut of a plain block: there is none."""
+
+    def forward(self, x: Tensor) -> None:
+        """Nothing, for `BranchOnly` to ignore."""
+        return
+
+
+class ZeroPad(nn.Module):
+    """Option A of he2016deep: every `stride`-th pixel, and zeros in the new channels. No parameters.
+
+    Args:
+        extra: Number of channels to append.
+        stride: Step in both directions of the image.
+    """
+
+    def __init__(self, extra: int, stride: int):
+        super().__init__()
+        self.extra = extra
+        self.stride = stride
+
+    def forward(self, x: Float[Tensor, "... c h w"]) -> Float[Tensor, "... c2 h2 w2"]:
+        """The subsampled and padded input."""
+        return nn.functional.pad(x[..., :: self.stride, :: self.stride], (0, 0, 0, 0, 0, self.extra))
+
+    def extra_repr(self) -> str:
+        """What `print` shows."""
+        return f"extra={self.extra}, stride={self.stride}"
+
+
+class Add(nn.Module):
+    """`s + b`."""
+
+    def forward(self, s: Tensor, b: Tensor) -> Tensor:
+        """The sum."""
+        return s + b
+
+
+class Scaled(nn.Module):
+    """`skip * s + branch * b`."""
+
+    def __init__(self, skip: float, branch: float):
+        super().__init__()
+        self.skip = skip
+        self.branch = branch
+
+    def forward(self, s: Tensor, b: Tensor) -> Tensor:
+        """The weighted sum."""
+        return self.skip * s + self.branch * b
+
+    def extra_repr(self) -> str:
+        """What `print` shows."""
+        return f"skip={self.skip}, branch={self.branch}"
+
+
+class BranchOnly(nn.Module):
+    """`b`."""
+
+    def forward(self, s: Tensor | None, b: Tensor) -> Tensor:
+        """The branch."""
+        return b
+
+
+class After(nn.Module):
+    """`then(merge(s, b))`: the activation of the original unit, which also acts on the shortcut."""
+
+    def __init__(self, merge: nn.Module, then: nn.Module):
+        super().__init__()
+        self.merge = merge
+        self.then = then
+
+    def forward(self, s: Tensor | None, b: Tensor) -> Tensor:
+        """The merged paths, put through `then`."""
+        return self.then(self.merge(s, b))
+
+
+def conv(c_in: int, c_out: int, *, kernel: int = 3, stride: int = 1, bias: bool = False) -> nn.Conv2d:
+    """Convolution with `same` padding; its weights are NaN until `initialise` draws them."""
+    layer = nn.utils.skip_init(nn.Conv2d, c_in, c_out, kernel, stride=stride, padding=kernel // 2, bias=bias)
+    return _undrawn(layer)
+
+
+def linear(n_in: int, n_out: int, *, bias: bool = True) -> nn.Linear:
+    """Linear layer; its weights are NaN until `initialise` draws them."""
+    return _undrawn(nn.utils.skip_init(nn.Linear, n_in, n_out, bias=bias))
+
+
+def _undrawn(layer):
+    # torch's own initialisation would draw from the global generator; NaN makes a forgotten `initialise` loud.
+    for parameter in layer.parameters():
+        nn.init.constant_(parameter, math.nan)
+    return layer
+
+
+def series(pattern: str, c_in: int, weights: Sequence[nn.Conv2d | nn.Linear], norm: type[nn.Module]) -> nn.Sequential:
+    """The layers of a pattern such as `WNAWN`, named `weight1`, `norm1`, `act1`, `weight2`, ...
+
+    Args:
+        pattern: W for the next of `weights`, N for a normalisation, A for a ReLU.
+        c_in: Channels that come in.
+        weights: One layer for each W.
+        norm: Makes a normalisation from a number of channels.
+    """
+    layers: OrderedDict[str, nn.Module] = OrderedDict()
+    remaining, channels = iter(weights), c_in
+    for position, kind in enumerate(pattern):
+        nth = pattern[: position + 1].count(kind)
+        if kind == "W":
+            weight = next(remaining)
+            channels = weight.out_channels if isinstance(weight, nn.Conv2d) else weight.out_features
+            layers[f"weight{nth}"] = weight
+        elif kind == "N":
+            layers[f"norm{nth}"] = norm(channels)
+        else:
+            layers[f"act{nth}"] = nn.ReLU()
+    return nn.Sequential(layers)
+
+
+def _block(unit: Unit, branch: nn.Sequential, shortcut: nn.Module, width: int, norm: type[nn.Module]) -> Block:
+    """The block of these two paths: the recipe's merge, and its zero scale."""
+    if unit.zero_gamma:
+        nn.init.zeros_(branch[-1].weight)  # pyright: ignore[reportArgumentType]
+    if not unit.residual:
+        shortcut, merge = Absent(), BranchOnly()
+    elif (unit.alpha, unit.beta) == (1, 0):
+        merge = Add()
+    else:
+        merge = Scaled(1 - unit.beta, unit.alpha)
+    if unit.after:
+        merge = After(merge, series(unit.after, width, (), norm))
+    return Block(branch, shortcut, merge)
+
+
+def _widths(unit: Unit, c_out: int) -> list[int]:
+    """Output widths of the branch's weight layers."""
+    if not unit.bottleneck:
+        return [c_out] * unit.branch.count("W")
+    if c_out % 4:
+        raise ValueError(f"width={c_out} of a bottleneck must be a multiple of 4; use {c_out // 4 * 4 or 4}")
+    return [c_out // 4, c_out // 4, c_out]
+
+
+def _branch_pattern(unit: Unit) -> str:
+    """The branch's layers; a bottleneck repeats what lies between its two weight layers."""
+    return re.sub(r"W([NA]*)W", r"W\1W\1W", unit.branch) if unit.bottleneck else unit.branch
+
+
+def conv_block(unit: Unit, c_in: int, c_out: int, *, stride: int = 1) -> Block:
+    """A block of 3x3 convolutions (1x1, 3x3, 1x1 with a bottleneck) that maps `c_in` channels to `c_out`.
+
+    The stride is that of the first 3x3 convolution. The projection of a post-activation block has a normalisation as in
+    he2016deep; that of the other blocks is the bare 1x1 convolution of `x`.
+
+    Args:
+        unit: The recipe.
+        c_in: Channels of the input.
+        c_out: Channels of the output.
+        stride: 2 halves the image.
+
+    Returns:
+        The block; its weights are NaN until `initialise` draws them.
+
+    Raises:
+        ValueError: Where a zero-padded shortcut would drop channels, or a bottleneck's width is no multiple of 4.
+    """
+    widths = _widths(unit, c_out)
+    kernels = (1, 3, 1) if unit.bottleneck else (3,) * len(widths)
+    strided = kernels.index(3)
+    weights = [
+        conv(a, b, kernel=k, stride=stride if i == strided else 1, bias=unit.norm == "none")
+        for i, (a, b, k) in enumerate(zip([c_in, *widths], widths, kernels, strict=False))
+    ]
+    branch = series(_branch_pattern(unit), c_in, weights, nn.BatchNorm2d)
+    changes = stride != 1 or c_in != c_out
+    shortcut: nn.Module = nn.Identity()
+    if unit.shortcut == "C" or (changes and unit.shortcut != "A"):
+        post = unit.branch.startswith("W") and unit.norm == "batch"
+        shortcut = series("WN" if post else "W", c_in, [conv(c_in, c_out, kernel=1, stride=stride)], nn.BatchNorm2d)
+    elif changes:
+        if c_out < c_in and unit.residual:
+            raise ValueError(f"shortcut='A' cannot map c_in={c_in} to c_out={c_out} channels; use shortcut='B'")
+        shortcut = ZeroPad(c_out - c_in, stride)
+    return _block(unit, branch, shortcut, c_out, nn.BatchNorm2d)
+
+
+def linear_block(unit: Unit, width: int) -> Block:
+    """A block of linear layers that maps vectors of `width` entries to such vectors.
+
+    Without normalisation the branch of `inside` is `W2 relu(W1 x + b1) + b2`.
+
+    Args:
+        unit: The recipe; `shortcut="C"` makes the shortcut a linear map, `A` and `B` leave it the identity.
+        width: Entries of the input and of the output.
+
+    Returns:
+        The block; its weights are NaN until `initialise` draws them.
+    """
+    widths = _widths(unit, width)
+    weights = [linear(a, b, bias=unit.norm == "none") for a, b in zip([width, *widths], widths, strict=False)]
+    branch = series(_branch_pattern(unit), width, weights, nn.BatchNorm1d)
+    project = unit.shortcut == "C" and unit.residual
+    shortcut = series("W", width, [linear(width, width, bias=False)], nn.BatchNorm1d) if project else nn.Identity()
+    return _block(unit, branch, shortcut, width, nn.BatchNorm1d)
+
+
+SCHEMES: dict[str, Callable[[Tensor, torch.Generator], object]] = {
+    "he": lambda weight, generator: nn.init.kaiming_normal_(weight, nonlinearity="relu", generator=generator),
+    "lecun": lambda weight, generator: nn.init.kaiming_normal_(weight, nonlinearity="linear", generator=generator),
+    "orthogonal": lambda weight, generator: nn.init.orthogonal_(weight, generator=generator),
+}
+"""How weights are drawn: Gaussian of variance 2 / fan_in (he2015delving, sec. 2.2) or 1 / fan_in, or orthogonal."""
+
+
+def initialise(module: nn.Module, generator: torch.Generator, scheme: str = "he") -> nn.Module:
+    """Draw the weights of all convolutions and linear layers; biases become 0.
+
+    Each layer has a stream of its own, named by one draw from `generator` and the layer's name in `module`. So layers
+    of one name and shape get the same weights whatever else is there: a plain net those of its residual twin. The draw
+    happens on the CPU, the same on every device. Normalisations stay as they were built.
+
+    Args:
+        module: What to initialise, in place.
+        generator: One number is drawn from it.
+        scheme: `he`, `lecun` or `orthogonal`.
+
+    Returns:
+        `module`.
+
+    Raises:
+        ValueError: Where `scheme` is not known.
+    """
+    if scheme not in SCHEMES:
+        raise unknown("scheme", scheme, tuple(SCHEMES))
+    seed = int(torch.randint(2**62, (), generator=generator))
+    for name, layer in module.named_modules():
+        if isinstance(layer, nn.Conv2d | nn.Linear):
+            weight = torch.empty(layer.weight.shape, dtype=layer.weight.dtype)
+            SCHEMES[scheme](weight, runtime.stream(seed, name))
+            with torch.no_grad():
+                layer.weight.copy_(weight)
+                if layer.bias is not None:
+                    layer.bias.zero_()
+    return module

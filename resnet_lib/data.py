@@ -1,0 +1,252 @@
+"""Datasets as tensors with checksums: what a network is trained and measured on. Knows no network.
+
+Everything is small enough to live on the device whole, so a batch is an index, not a loader.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import functools
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from resnet_lib import runtime
+
+DIGITS_SIZES = (1000, 200, 597)
+"""Training, validation and test images of the 1797 digits."""
+
+SPIRALS_SIZES = (1000, 200, 600)
+"""Training, validation and test points of the two spirals."""
+
+
+@dataclass(frozen=True)
+class Split:
+    """Examples and their labels.
+
+    Attributes:
+        x: Inputs, one example a row.
+        y: Labels, counted from 0.
+
+    Raises:
+        ValueError: Where the lengths differ, a value of `x` is NaN or infinite, or a label is negative.
+        TypeError: Where `x` is not of a floating type or `y` not of type int64.
+    """
+
+    x: Float[Tensor, "n ..."]
+    y: Int[Tensor, " n"]
+
+    def __post_init__(self):
+        if not self.x.is_floating_point():
+            raise TypeError(f"x has dtype {self.x.dtype}; a split needs floating-point inputs: use x.float()")
+        if self.y.dtype != torch.int64:
+            raise TypeError(f"y has dtype {self.y.dtype}; labels are integers of type int64: use y.long()")
+        if self.x.ndim < 2 or self.y.ndim != 1 or len(self.x) != len(self.y):
+            raise ValueError(
+                f"x has shape {tuple(self.x.shape)} and y {tuple(self.y.shape)}; "
+                "expected (n, ...) and (n,), one label for each example"
+            )
+        bad = ~torch.isfinite(self.x.flatten(1)).all(dim=1)
+        if bad.any():
+            first = int(bad.nonzero()[0])
+            raise ValueError(
+                f"x holds NaN or infinite values in {int(bad.sum())} of {len(self.x)} examples, the first at index "
+                f"{first}; remove or repair them, e.g. keep x[torch.isfinite(x.flatten(1)).all(1)]"
+            )
+        if len(self.y) and int(self.y.min()) < 0:
+            raise ValueError(f"y holds the label {int(self.y.min())}; labels are counted from 0")
+
+    def __len__(self) -> int:
+        return len(self.y)
+
+    def to(self, device: torch.device | str) -> Split:
+        """The same examples on another device."""
+        return Split(self.x.to(device), self.y.to(device))
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A dataset with its three parts: fit on `train`, choose on `validation`, report on `test`.
+
+    Attributes:
+        name: What `load` calls it.
+        train: Examples that gradients see, in random order.
+        validation: Examples that settings are chosen on.
+        test: Examples that are only reported on.
+        classes: Number of labels, 0 to `classes - 1`.
+        checksum: SHA-256 of the raw values, the labels and the split; part of a trial's cache key.
+
+    Raises:
+        ValueError: Where a label is outside 0 to `classes - 1`, a part is empty, or the parts differ in shape.
+    """
+
+    name: str
+    train: Split
+    validation: Split
+    test: Split
+    classes: int
+    checksum: str
+
+    def __post_init__(self):
+        for part in ("train", "validation", "test"):
+            split: Split = getattr(self, part)
+            if len(split) == 0:
+                raise ValueError(f"{part} of dataset {self.name!r} is empty; every part needs at least one example")
+            if int(split.y.max()) >= self.classes:
+                raise ValueError(
+                    f"{part} of dataset {self.name!r} holds the label {int(split.y.max())}; "
+                    f"classes={self.classes} allows 0 to {self.classes - 1}"
+                )
+            if split.x.shape[1:] != self.train.x.shape[1:]:
+                raise ValueError(
+                    f"{part} of dataset {self.name!r} has examples of shape {tuple(split.x.shape[1:])}, "
+                    f"train has {tuple(self.train.x.shape[1:])}"
+                )
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of one example."""
+        return tuple(self.train.x.shape[1:])
+
+    def to(self, device: torch.device | str) -> Dataset:
+        """The same dataset on another device."""
+        return dataclasses.replace(
+            self, train=self.train.to(device), validation=self.validation.to(device), test=self.test.to(device)
+        )
+
+    def subset(self, n: int) -> Dataset:
+        """The dataset with only its first `n` training examples; validation and test stay whole.
+
+        The order of the training examples is random, so the first `n` are a random sample.
+
+        Raises:
+            ValueError: Where `n` is not between 1 and the number of training examples.
+        """
+        if not 1 <= n <= len(self.train):
+            raise ValueError(f"n={n} is out of range; {self.name!r} has 1 to {len(self.train)} training examples")
+        return dataclasses.replace(
+            self,
+            name=f"{self.name}[:{n}]",
+            train=Split(self.train.x[:n], self.train.y[:n]),
+            checksum=hashlib.sha256(f"{self.checksum}[:{n}]".encode()).hexdigest(),
+        )
+
+
+@dataclass(frozen=True)
+class _Raw:
+    """Values before normalisation, and which rows belong to which part."""
+
+    x: np.ndarray
+    y: np.ndarray
+    rows: tuple[np.ndarray, np.ndarray, np.ndarray]
+
+    def checksum(self) -> str:
+        digest = hashlib.sha256()
+        for array in (self.x, self.y, *self.rows):
+            little = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<"))
+            digest.update(f"{little.dtype.str}{little.shape}".encode())
+            digest.update(little.tobytes())
+        return digest.hexdigest()
+
+
+@functools.cache
+def _digits() -> _Raw:
+    # scikit-learn takes a second to import; only who asks for the digits pays for it.
+    from sklearn.datasets import load_digits
+    from sklearn.model_selection import train_test_split
+
+    bunch = load_digits()
+    pixels = bunch.images.astype(np.uint8)  # the values are whole numbers 0 to 16, stored as float64
+    labels = bunch.target.astype(np.int64)
+    _, validation, test = DIGITS_SIZES
+    rows = np.arange(len(labels))
+    rows, last = train_test_split(rows, test_size=test, stratify=labels, random_state=0)
+    rows, middle = train_test_split(rows, test_size=validation, stratify=labels[rows], random_state=0)
+    return _Raw(pixels[:, None], labels, (rows, middle, last))
+
+
+@functools.cache
+def _spirals() -> _Raw:
+    parts = [
+        two_spirals(n, seed=0, part=part)
+        for n, part in zip(SPIRALS_SIZES, ("train", "validation", "test"), strict=True)
+    ]
+    ends = np.cumsum(SPIRALS_SIZES)
+    return _Raw(
+        torch.cat([part.x for part in parts]).numpy(),
+        torch.cat([part.y for part in parts]).numpy(),
+        tuple(np.arange(end - n, end) for n, end in zip(SPIRALS_SIZES, ends, strict=True)),
+    )
+
+
+_SOURCES: dict[str, tuple[Callable[[], _Raw], int]] = {"digits": (_digits, 10), "spirals": (_spirals, 2)}
+
+NAMES = tuple(_SOURCES)
+"""What `load` knows."""
+
+
+def two_spirals(n: int, *, seed: int, part: str = "train", turns: float = 1.5, noise: float = 0.05) -> Split:
+    """Points on two interleaved Archimedean spirals in the plane.
+
+    A point of arm `k` is `r (cos(2 pi turns r + pi k), sin(2 pi turns r + pi k)) + noise z`, with `r` the root of a
+    uniform number (so that the arms are evenly dense), and `z` standard Gaussian.
+
+    Args:
+        n: Number of points; half of them on each arm, the odd one on arm 0.
+        seed: Seed of the draw.
+        part: Name of the draw; another part of the same seed is independent.
+        turns: How often each arm winds around the origin.
+        noise: Standard deviation of the noise; the arms end at radius 1 and are `1 / (2 turns)` apart.
+    """
+    generator = runtime.stream(seed, "two-spirals", part)
+    y = torch.arange(n) % 2
+    r = torch.rand(n, generator=generator, dtype=torch.float64).sqrt()
+    angle = 2 * np.pi * turns * r + np.pi * y
+    points = r[:, None] * torch.stack([angle.cos(), angle.sin()], dim=1)
+    points = points + noise * torch.randn(n, 2, generator=generator, dtype=torch.float64)
+    return Split(points.float(), y)
+
+
+def _raw(name: str) -> tuple[_Raw, int]:
+    if name not in _SOURCES:
+        close = difflib.get_close_matches(name, NAMES, n=1, cutoff=0)[0]
+        raise ValueError(f"name={name!r} is no known dataset; known: {', '.join(NAMES)}; closest: {close!r}")
+    source, classes = _SOURCES[name]
+    return source(), classes
+
+
+def checksum(name: str) -> str:
+    """SHA-256 of the raw values, labels and split of a dataset, the same as `load(name).checksum`."""
+    return _raw(name)[0].checksum()
+
+
+def load(name: str = "digits", *, device: torch.device | str = "cpu", flat: bool = False) -> Dataset:
+    """A dataset that ships with the libraries: no download.
+
+    - `digits`: scikit-learn's 1797 handwritten digits, 8 x 8 pixels, 10 classes, as (n, 1, 8, 8); a fixed split into
+      1000, 200 and 597, stratified by label.
+    - `spirals`: `two_spirals`, points in the plane, 2 classes, as (n, 2); 1000, 200 and 600.
+
+    Inputs are float32, shifted and scaled by the mean and the standard deviation of all training values.
+
+    Args:
+        name: `digits` or `spirals`.
+        device: Where the tensors live.
+        flat: Whether each example is flattened to a vector, as `nets.mlp` needs it.
+
+    Raises:
+        ValueError: Where `name` is not known.
+    """
+    raw, classes = _raw(name)
+    x = raw.x.astype(np.float64)
+    train = x[raw.rows[0]]
+    x = torch.from_numpy(((x - train.mean()) / train.std()).astype(np.float32))
+    x, y = (x.flatten(1) if flat else x), torch.from_numpy(raw.y)
+    train, validation, test = (Split(x[rows], y[rows]) for rows in raw.rows)
+    return Dataset(name, train, validation, test, classes, raw.checksum()).to(device)

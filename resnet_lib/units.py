@@ -1,0 +1,150 @@
+"""Recipes of blocks as data: what a residual block is made of, and its plain twin. Builds nothing.
+
+A variant of a recipe is `dataclasses.replace(unit, ...)`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+ORDERS = {
+    "post": "WNAWN+A",
+    "pre": "NAWNAW+",
+    "pre-norm": "NAWNAWN+",
+    "inside": "WNAWN+",
+    "one-layer": "WNA+",
+    "norm-after": "WNAW+NA",
+    "act-before": "WNAWNA+",
+    "act-pre": "AWNAWN+",
+}
+"""Named orders of weight layers (W), normalisations (N) and activations (A); `+` is where the shortcut joins.
+
+`post` is the original unit (he2016deep, sec. 3.4), `pre` full pre-activation; `norm-after`, `act-before`, `act-pre` are
+"BN after addition", "ReLU before addition" and "ReLU-only pre-activation" of he2016identity, Fig. 4.
+`pre-norm` is `pre` with a normalisation at the end of the branch. `inside` has activations in the branch alone: without
+normalisation it is `x + W2 relu(W1 x)`; `one-layer` is `x + relu(W x)`.
+"""
+
+SHORTCUTS = ("A", "B", "C")
+"""Where a block changes shape (he2016deep, sec. 4.1), A pads with zeros and B projects; C projects in every block."""
+
+
+def unknown(field: str, value: object, known: Sequence[str], also: str = "") -> ValueError:
+    """The error for a name that is not known; it lists the known ones and the closest of them."""
+    close = difflib.get_close_matches(str(value), known, n=1, cutoff=0)[0]
+    return ValueError(f"{field}={value!r} is unknown; known: {', '.join(known)}{also}; closest: {close!r}")
+
+
+@dataclass(frozen=True)
+class Unit:
+    """Recipe of a residual block, or of its plain twin.
+
+    Attributes:
+        order: A name in `ORDERS`, or a pattern like them: `WNAWN+A` is weight, normalisation, activation, weight,
+            normalisation in the branch, and an activation after the addition. The activation is ReLU.
+        residual: Whether there is a shortcut. Without one the block is plain.
+        norm: `batch` or `none`; `none` leaves the N out of the order and gives the weight layers of the branch a bias.
+        alpha: Factor of the branch.
+        beta: What the shortcut loses: `y = (1 - beta) shortcut(x) + alpha branch(x)`.
+        zero_gamma: Whether the scale of the branch's last normalisation, and with it the branch, starts at zero
+            (goyal2017accurate, sec. 5.1).
+        bottleneck: Whether the branch is 1x1, 3x3, 1x1 with a quarter of the width inside. None: what the published
+            network of that depth has, two 3x3 layers elsewhere.
+        shortcut: One of `SHORTCUTS`. None: what the published network of that depth has; B for a single block.
+
+    Raises:
+        ValueError: Where a field has a value that is not allowed, or two fields contradict each other.
+    """
+
+    order: str = "post"
+    residual: bool = True
+    norm: str = "batch"
+    alpha: float = 1.0
+    beta: float = 0.0
+    zero_gamma: bool = False
+    bottleneck: bool | None = None
+    shortcut: str | None = None
+
+    def __post_init__(self):
+        if self.order not in ORDERS and not re.fullmatch(r"[NA]*W[WNA]*\+[NA]*", self.order):
+            raise unknown("order", self.order, tuple(ORDERS), ", or a pattern like 'WNAWN+A'")
+        if self.norm not in ("batch", "none"):
+            raise unknown("norm", self.norm, ("batch", "none"))
+        if self.shortcut is not None and self.shortcut not in SHORTCUTS:
+            raise unknown("shortcut", self.shortcut, SHORTCUTS, " and None for the published one")
+        if not math.isfinite(self.alpha):
+            raise ValueError(f"alpha={self.alpha} must be finite")
+        if not 0 <= self.beta <= 1:
+            raise ValueError(f"beta={self.beta} must lie between 0 and 1; y = (1 - beta) shortcut(x) + alpha branch(x)")
+        if not self.residual and (self.alpha, self.beta) != (1, 0):
+            raise ValueError(
+                f"alpha={self.alpha}, beta={self.beta} weigh a branch against a shortcut, but residual=False has none; "
+                "use unit.plain(), which sets alpha=1 and beta=0"
+            )
+        if self.bottleneck and self.branch.count("W") != 2:
+            raise ValueError(
+                f"bottleneck=True needs an order with two weight layers, of which the first is split in two; "
+                f"order={self.order!r} has {self.branch.count('W')}"
+            )
+        if self.zero_gamma and not self.branch.endswith("N"):
+            raise ValueError(
+                f"zero_gamma=True needs a branch that ends in a normalisation; order={self.order!r} with "
+                f"norm={self.norm!r} gives {self.branch!r}, which would learn through a ReLU that is stuck at 0; "
+                "use norm='batch' and order='post' or 'pre-norm'"
+            )
+
+    def _pattern(self) -> list[str]:
+        pattern = ORDERS.get(self.order, self.order)
+        return (pattern if self.norm == "batch" else pattern.replace("N", "")).split("+")
+
+    @property
+    def branch(self) -> str:
+        """The layers of the branch, e.g. `WNAWN`."""
+        return self._pattern()[0]
+
+    @property
+    def after(self) -> str:
+        """The layers after the addition, e.g. `A`."""
+        return self._pattern()[1]
+
+    @property
+    def entry(self) -> str:
+        """What the branch does before its first weight layer, e.g. `NA` for pre-activation."""
+        return self.branch.partition("W")[0]
+
+    def plain(self) -> Unit:
+        """The plain twin: the same layers without a shortcut (and so without the scaling of a sum)."""
+        return dataclasses.replace(self, residual=False, alpha=1.0, beta=0.0)
+
+
+UNITS = {
+    "post": Unit(),
+    "pre": Unit(order="pre"),
+    "inside": Unit(order="inside"),
+    "one-layer": Unit(order="one-layer"),
+    "plain": Unit(residual=False),
+    "plain-pre": Unit(order="pre", residual=False),
+    "scaled": Unit(order="pre", alpha=0.1, beta=0.1),
+    "zero-gamma": Unit(order="pre-norm", zero_gamma=True),
+    "bottleneck": Unit(bottleneck=True),
+    "pre-bottleneck": Unit(order="pre", bottleneck=True),
+}
+"""Recipes by name."""
+
+
+def unit(name: str | Unit) -> Unit:
+    """The recipe of that name; a recipe is returned as it is.
+
+    Raises:
+        ValueError: Where the name is not in `UNITS`.
+    """
+    if isinstance(name, Unit):
+        return name
+    if name not in UNITS:
+        raise unknown("unit", name, tuple(UNITS), ", or a blocks.Unit")
+    return UNITS[name]
