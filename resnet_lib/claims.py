@@ -1,0 +1,289 @@
+"""Verdicts: what the rules of claims.yml say about measured values. Judges what it is given; runs no experiment."""
+
+import functools
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from resnet_lib import markup, provenance, runtime
+from resnet_lib.provenance import Result, Stamp
+from resnet_lib.rules import Rule
+from resnet_lib.statements import Claim, Control, Ledger, Statement, load
+
+__all__ = [
+    "Check",
+    "Claim",
+    "Control",
+    "Evidence",
+    "Ledger",
+    "Run",
+    "Statement",
+    "Verdict",
+    "card",
+    "check",
+    "judge",
+    "load",
+    "summary",
+]
+
+SEED = 2015  # of the resampling; any would do, and it never changes
+STATUSES = ("holds", "fails", "undecided", "invalid")
+PRESETS = ("quick", "full")
+
+
+@dataclass(frozen=True, eq=False)
+class Evidence:
+    """What a measure finds in a table: one value a seed or draw, and the same for the control.
+
+    Attributes:
+        values: The measured values; any one-dimensional sequence of finite numbers, kept as float64.
+        control: The same measurement where the answer is known beforehand.
+        unit: What the values are counted in, for people: `decades`, `percentage points`.
+    """
+
+    values: np.ndarray
+    control: np.ndarray
+    unit: str = ""
+
+    def __post_init__(self) -> None:
+        for name in ("values", "control"):
+            array = np.array(getattr(self, name), dtype=np.float64)
+            if array.ndim != 1 or not array.size:
+                raise ValueError(
+                    f"{name} has shape {array.shape}; a measure gives one number a seed or draw, at least one"
+                )
+            if bad := int((~np.isfinite(array)).sum()):
+                raise ValueError(
+                    f"{name}: {bad} of {array.size} are NaN or infinite; say in the measure which finite number a run "
+                    "that diverged counts as, since leaving it out would flatter the others"
+                )
+            array.setflags(write=False)
+            object.__setattr__(self, name, array)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a claim's rule says about the evidence, with its certificate.
+
+    Attributes:
+        status: `holds`, `fails`, `undecided`, or `invalid` where the control did not come out as known.
+        effect: The mean or median; for `every` the value that comes closest to a bound, or is farthest beyond it.
+        low: Lower end of the 95% interval, None with fewer than five values; for `every` the least value.
+        high: Its upper end; for `every` the largest value.
+        n: How many values.
+        inside: How many of them satisfy the bounds by themselves.
+        control_effect: As `effect`, of the control.
+        control_low: As `low`, of the control.
+        control_high: As `high`, of the control.
+        control_n: How many values the control has.
+        control_inside: How many of them satisfy the bounds of `must` by themselves.
+        control_fails: The control breaks as it has to: it came out as its rule `must` says.
+        reason: The status in words.
+    """
+
+    status: str
+    effect: float
+    low: float | None
+    high: float | None
+    n: int
+    inside: int
+    control_effect: float
+    control_low: float | None
+    control_high: float | None
+    control_n: int
+    control_inside: int
+    control_fails: bool
+    reason: str
+
+
+def judge(rule: Rule, must: Rule, evidence: Evidence, *path: str) -> Verdict:
+    """The verdict of `rule` on the evidence; `invalid` where `must` does not hold for its control.
+
+    `path` names the random streams of the two intervals: the same path, the same verdict, bit for bit.
+    """
+    measured = rule.judge(evidence.values, rng=runtime.rng(SEED, *path, "values"))
+    control = must.judge(evidence.control, rng=runtime.rng(SEED, *path, "control"))
+    valid = control.status == "holds"
+    return Verdict(
+        status=measured.status if valid else "invalid",
+        effect=measured.effect,
+        low=measured.low,
+        high=measured.high,
+        n=measured.n,
+        inside=measured.inside,
+        control_effect=control.effect,
+        control_low=control.low,
+        control_high=control.high,
+        control_n=control.n,
+        control_inside=control.inside,
+        control_fails=valid,
+        reason=measured.reason if valid else f"the control did not come out as {must.text}: {control.reason}",
+    )
+
+
+@dataclass(frozen=True)
+class Run:
+    """The verdict on one preset, and where its table comes from."""
+
+    verdict: Verdict
+    stamp: Stamp
+    stale: bool
+
+
+@dataclass(frozen=True)
+class Check:
+    """A judged claim. A notebook shows it as a card of stable text; the metadata of that output carry the whole record.
+
+    Attributes:
+        claim: Its entry in claims.yml.
+        unit: What the values are counted in.
+        runs: The verdict for each preset that was computed; at least one.
+    """
+
+    claim: Claim
+    unit: str
+    runs: Mapping[str, Run]
+
+    @property
+    def status(self) -> str:
+        """The verdict at the largest size that was computed: FULL where it is, otherwise QUICK."""
+        return [self.runs[preset].verdict.status for preset in PRESETS if preset in self.runs][-1]
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """Everything, at full precision, as JSON knows it. A preset that was not computed is None."""
+        runs: dict[str, Any] = dict.fromkeys(PRESETS)
+        for preset, run in self.runs.items():
+            runs[preset] = {**asdict(run.verdict), "stale": run.stale, "stamp": run.stamp.as_dict()}
+        return {
+            "id": self.claim.id,
+            "status": self.status,
+            "expected": self.claim.expected,
+            "statement": self.claim.statement,
+            "measure": self.claim.measure,
+            "rule": self.claim.holds_if,
+            "control": self.claim.control.model_dump(),
+            "unit": self.unit,
+            **runs,
+        }
+
+    def __str__(self) -> str:
+        record = self.record
+        lines = [f"{record['id']}: {record['status']}", f"  rule   {record['rule']}"]
+        if _surprises(record):
+            lines[0] += f" (expected: {record['expected']})"
+        for row in _rows(record, digits=2):
+            text = "not yet computed"
+            if row["run"]:
+                text = f"{row['run']['status']}; {row['measured']}; control: {row['control']}, {row['known']}"
+            lines.append(f"  {row['name']:6} {text}")
+        return "\n".join(lines)
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> tuple[dict[str, str], dict[str, Any]]:
+        record = self.record
+        data = {"text/plain": str(self), "text/html": card(record, exact=False)}
+        return data, {"resnet_lib": {"kind": "verdict", "record": record}}
+
+
+def check(
+    id: str, measure: Callable[[pd.DataFrame], Evidence], result: Result, *, ledger: Ledger | None = None
+) -> Check:
+    """Judge a claim by its rule, on the table of `result` and on that of the stored FULL result where there is one.
+
+    Args:
+        id: The atomic claim's, as in claims.yml.
+        measure: From a table to the evidence; it gets the table of each preset.
+        result: What a sweep returned.
+        ledger: The default is the book's claims.yml.
+
+    Raises:
+        ValueError: No such claim, or evidence that is no finite number.
+        TypeError: The measure returned no `Evidence`.
+    """
+    claim = (ledger or load(provenance.root() / provenance.LEDGER)).claim(id)
+    rule, must = Rule.parse(claim.holds_if), Rule.parse(claim.control.must)
+    runs: dict[str, Run] = {}
+    unit = ""
+    for part in (result, result.full):
+        if part is None or part.stamp.preset in runs:
+            continue
+        preset = part.stamp.preset
+        if preset not in PRESETS:
+            raise ValueError(f"result has preset={preset!r}; a claim is judged on {' or '.join(PRESETS)}")
+        try:
+            evidence = measure(part.table)
+        except Exception as error:
+            error.add_note(f"while measuring claim {id} on the {preset.upper()} table of {part.stamp.experiment}")
+            raise
+        if not isinstance(evidence, Evidence):
+            kind = type(evidence).__name__
+            raise TypeError(f"measure of {id} returned {kind}; return claims.Evidence(values=..., control=...)")
+        unit = unit or evidence.unit
+        runs[preset] = Run(judge(rule, must, evidence, id), part.stamp, part.stale)
+    return Check(claim, unit, runs)
+
+
+def card(record: Mapping[str, Any], *, exact: bool = True) -> str:
+    """A verdict as HTML, from `Check.record`.
+
+    Args:
+        record: As in the metadata of a displayed `Check`.
+        exact: With intervals, four digits and the provenance, for the pages. Otherwise with what comes out the same on
+            every machine, which nbval compares: two digits, and for `every` how many of the values satisfy it.
+    """
+    rows = list(_rows(record, digits=4 if exact else 2))
+    interval = Rule.parse(record["rule"]).statistic != "every"
+    return markup.render(
+        "card.html", claim=record, rows=rows, interval=interval, exact=exact, surprises=_surprises(record)
+    )
+
+
+def _surprises(record: Mapping[str, Any]) -> bool:
+    return any(record[preset] and record[preset]["status"] != record["expected"] for preset in PRESETS)
+
+
+def _rows(record: Mapping[str, Any], *, digits: int) -> Iterator[dict[str, Any]]:
+    """What each preset came to, in words; more than two digits bring the intervals."""
+    rules = Rule.parse(record["rule"]), Rule.parse(record["control"]["must"])
+    for preset in PRESETS:
+        run = record[preset]
+        row = {"name": preset.upper(), "run": run}
+        if run:
+            row["measured"] = _measured(rules[0].statistic, run, "", digits)
+            row["control"] = _measured(rules[1].statistic, run, "control_", digits)
+            row["known"] = "as it must" if run["control_fails"] else "not as it must"
+        yield row
+
+
+def _measured(statistic: str, run: Mapping[str, Any], part: str, digits: int) -> str:
+    effect, low, high, n, inside = (run[f"{part}{name}"] for name in ("effect", "low", "high", "n", "inside"))
+    number = functools.partial(markup.number, digits=digits)
+    if statistic == "every":
+        worst = f", worst {number(effect)}" if digits > 2 else ""
+        return f"{inside} of {n} values{worst}"
+    interval = f" (95% interval {number(low)} to {number(high)})" if digits > 2 and low is not None else ""
+    return f"{statistic} {number(effect)}{interval}, n = {n}"
+
+
+def summary(statement: Statement, verdicts: Mapping[str, str]) -> str:
+    """A statement in the light of its atomic claims: `confirmed`, `holds under conditions`, `refuted` or `undecided`.
+
+    Confirmed where all of them hold, refuted where none does; any that is undecided, invalid or missing leaves it open.
+
+    Args:
+        statement: Of the ledger.
+        verdicts: The status of claims by their ids; others than the statement's own are ignored.
+
+    Raises:
+        ValueError: A status that is none.
+    """
+    statuses = {verdicts.get(claim.id, "undecided") for claim in statement.claims}
+    if unknown := statuses - set(STATUSES):
+        raise ValueError(
+            f"verdicts of {statement.id} have status {unknown.pop()!r}; it is one of {', '.join(STATUSES)}"
+        )
+    names = {("holds",): "confirmed", ("fails",): "refuted", ("fails", "holds"): "holds under conditions"}
+    return names.get(tuple(sorted(statuses)), "undecided")

@@ -1,0 +1,153 @@
+"""The statements of claims.yml: what the sources say, with rules and controls fixed in advance. Measures nothing."""
+
+import difflib
+import functools
+from collections import Counter
+from collections.abc import Callable, Hashable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, ValidationError
+
+from resnet_lib import markup
+from resnet_lib.rules import Rule
+
+
+def _parsed_by(parse: Callable[[str], object]) -> AfterValidator:
+    def validate(text: str) -> str:
+        parse(text)
+        return text
+
+    return AfterValidator(validate)
+
+
+SLUG = r"[a-z0-9]+(?:-[a-z0-9]+)*"
+Slug = Annotated[str, StringConstraints(pattern=f"^{SLUG}$")]
+Prose = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True), _parsed_by(markup.prose)]
+RuleText = Annotated[str, _parsed_by(Rule.parse)]
+
+
+class Entry(BaseModel):
+    """A part of claims.yml: frozen, typed strictly, without fields of one's own."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class Control(Entry):
+    """The same measurement where the answer is known beforehand, and the rule that says so."""
+
+    measure: Prose
+    must: RuleText
+
+
+class Claim(Entry):
+    """An atomic claim: one measurement, one rule, one control. Its id is the statement's, a dot, and a name."""
+
+    id: Annotated[str, StringConstraints(pattern=rf"^{SLUG}(?:\.{SLUG})?$")]
+    statement: Prose
+    measure: Prose
+    holds_if: RuleText
+    control: Control
+    expected: Literal["holds", "fails", "undecided"]
+
+
+class Statement(Entry):
+    """What the sources say, split into atomic claims."""
+
+    id: Slug
+    chapter: Slug
+    title: Prose
+    statement: Prose
+    sources: Annotated[list[str], Field(min_length=1)]
+    claims: Annotated[list[Claim], Field(min_length=1)]
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """All statements of a claims.yml, in its order."""
+
+    statements: tuple[Statement, ...]
+
+    @property
+    def claims(self) -> dict[str, Claim]:
+        """Every atomic claim by its id."""
+        return {claim.id: claim for statement in self.statements for claim in statement.claims}
+
+    def claim(self, id: str) -> Claim:
+        """The atomic claim of that id.
+
+        Raises:
+            ValueError: There is none; the message lists the closest.
+        """
+        claims = self.claims
+        if id not in claims:
+            close = difflib.get_close_matches(id, claims, cutoff=0.5) or list(claims)[:3]
+            raise ValueError(
+                f"id={id!r} is not in claims.yml; close are {', '.join(close)}; a new claim is written there first"
+            )
+        return claims[id]
+
+
+def load(path: Path) -> Ledger:
+    """The ledger in a file like claims.yml.
+
+    Raises:
+        ValueError: It is no such file; the message names the statement, claim and field of each fault.
+    """
+    status = path.stat()  # asked for many times by a notebook, and read again where it has changed
+    return _load(path, status.st_mtime_ns, status.st_size)
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML without its trap: of a key given twice, it silently takes the last."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        keys = [self.construct_object(key, deep=True) for key, _ in node.value]  # type: ignore[no-untyped-call]
+        if twice := [key for key, count in Counter(keys).items() if count > 1]:
+            raise yaml.constructor.ConstructorError(None, None, f"{twice[0]} is given twice", node.start_mark)
+        return super().construct_mapping(node, deep)
+
+
+@functools.lru_cache(maxsize=8)
+def _load(path: Path, modified: int, size: int) -> Ledger:
+    try:
+        raw = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)
+    except yaml.YAMLError as error:
+        raise ValueError(f"{path} is no YAML: {error}") from error
+    try:
+        statements = tuple(TypeAdapter(list[Statement]).validate_python(raw))
+        faults = list(_inconsistent(statements))
+    except ValidationError as error:
+        faults = [f"{_place(raw, fault['loc'])}: {fault['msg']}" for fault in error.errors()]
+    if faults:
+        raise ValueError(f"{path} is not as CONTRIBUTING.md (Add a claim) has it:\n  " + "\n  ".join(faults))
+    return Ledger(statements)
+
+
+def _place(raw: Any, path: tuple[int | str, ...]) -> str:
+    """A fault's place in words: `statement eig-shift, claim eig-shift.values, control.must`."""
+    words = []
+    for kind in ("statement", "claim"):
+        if not path or not isinstance(path[0], int):
+            break
+        raw = raw[path[0]]
+        words.append(f"{kind} {raw['id'] if isinstance(raw, dict) and 'id' in raw else f'number {path[0] + 1}'}")
+        path = path[1:]
+        if path[:1] == ("claims",) and len(path) > 1:
+            raw, path = raw["claims"], path[1:]
+    field = ".".join(map(str, path))
+    return ", ".join([*words, field] if field else words) or "the file"
+
+
+def _inconsistent(statements: tuple[Statement, ...]) -> Iterator[str]:
+    ids = [statement.id for statement in statements], [claim.id for s in statements for claim in s.claims]
+    for kind, names in zip(("statement", "claim"), ids, strict=True):
+        for name, count in Counter(names).items():
+            if count > 1:
+                yield f"{kind} {name}, id: given {count} times; an id is never used again"
+    for statement in statements:
+        for claim in statement.claims:
+            if claim.id.partition(".")[0] != statement.id:
+                yield f"statement {statement.id}, claim {claim.id}, id: must begin with {statement.id}"

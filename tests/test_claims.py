@@ -1,0 +1,474 @@
+import itertools
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from bs4 import BeautifulSoup, Tag
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import special
+
+from resnet_lib import claims, rules, statements
+from resnet_lib.claims import Evidence, Verdict
+from resnet_lib.provenance import Result, Stamp
+from resnet_lib.rules import Rule
+
+LEDGER = """
+- id: shift
+  chapter: eigenvalue-clustering
+  title: A title
+  statement: The eigenvalues.
+  sources: [text-a]
+  claims:
+    - id: shift.values
+      statement: Every $a<b$ & <b>all</b>.
+      measure: distance
+      holds_if: every < 1
+      control: {measure: the same for $2$, must: every > 2}
+      expected: holds
+    - id: shift.size
+      statement: The size.
+      measure: size
+      holds_if: 0.9 < mean < 1.1
+      control: {measure: the same, must: mean > 2}
+      expected: fails
+    - id: shift.middle
+      statement: The middle.
+      measure: size
+      holds_if: median > 0
+      control: {measure: the same, must: every < 0}
+      expected: holds
+"""
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> statements.Ledger:
+    path = tmp_path / "claims.yml"
+    path.write_text(LEDGER)
+    return statements.load(path)
+
+
+def result(preset: str = "quick", **columns: list[float]) -> Result:
+    stamp = Stamp(
+        experiment="shift",
+        preset=preset,
+        command="resnet-lib run shift",
+        commit="0123456789abcdef",
+        dirty=False,
+        source="f" * 64,
+        data={"digits": "e" * 64},
+        settings=[{"scale": 0.1}, {"scale": 0.5}],
+        seeds=[0, 1, 2, 3, 4],
+        device="a processor",
+        versions={"python": "3.11.1"},
+        seconds=12.5,
+        created="2025-01-02T03:04:05+00:00",
+        peak_memory=10**8,
+    )
+    return Result(pd.DataFrame(columns), stamp)
+
+
+def measure(table: pd.DataFrame) -> Evidence:
+    return Evidence(values=table["value"].to_numpy(), control=table["control"].to_numpy())
+
+
+# Rules ---------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "statistic", "low", "high"),
+    [
+        ("mean < 5", "mean", -np.inf, 5),
+        ("median > -1", "median", -1, np.inf),
+        ("-1e-9 < every < +1e-9", "every", -1e-9, 1e-9),
+        (" .5<mean<1. ", "mean", 0.5, 1),
+        ("2 < median", "median", 2, np.inf),
+    ],
+)
+def test_rules_are_parsed(text: str, statistic: str, low: float, high: float) -> None:
+    rule = Rule.parse(text)
+    assert (rule.statistic, rule.low, rule.high) == (statistic, low, high)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "mean", "mean = 3", "mean <= 3", "max < 3", "mean < x", "3 > mean", "1 < mean > 2", "mean < 1 < 2", "< 3"],
+)
+def test_what_is_no_rule_is_refused_with_the_grammar(text: str) -> None:
+    with pytest.raises(ValueError, match=r"is no rule; write <statistic> < x, .*every, mean or median"):
+        Rule.parse(text)
+
+
+def test_a_rule_that_nothing_satisfies_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"'2 < mean < 1' is satisfied by no number; write the lower bound first"):
+        Rule.parse("2 < mean < 1")
+
+
+@pytest.mark.parametrize(
+    ("text", "low", "high", "status"),
+    [
+        ("mean < 1", 0.0, 0.9, "holds"),
+        ("mean < 1", 0.0, 1.0, "undecided"),
+        ("mean < 1", 1.0, 2.0, "fails"),
+        ("mean > 1", 1.0, 2.0, "undecided"),
+        ("mean > 1", 1.1, 2.0, "holds"),
+        ("mean > 1", 0.0, 1.0, "fails"),
+        ("0 < mean < 1", 0.1, 0.9, "holds"),
+        ("0 < mean < 1", -0.1, 0.9, "undecided"),
+        ("0 < mean < 1", -0.1, 1.1, "undecided"),
+        ("0 < mean < 1", 1.0, 1.1, "fails"),
+        ("0 < mean < 1", -2.0, 0.0, "fails"),
+    ],
+)
+def test_the_whole_interval_decides(text: str, low: float, high: float, status: str) -> None:
+    assert Rule.parse(text).decide(np.array(low), np.array(high)) == status
+
+
+def judge(text: str, values: object, control: object = (3.0,), must: str = "every > 2") -> Verdict:
+    return claims.judge(Rule.parse(text), Rule.parse(must), Evidence(values, control), "shift")  # type: ignore[arg-type]
+
+
+def test_every_asks_each_value() -> None:
+    held = judge("every < 1", [0.5, -3.0, 0.9])
+    assert (held.status, held.effect, held.low, held.high, held.n, held.inside) == ("holds", 0.9, -3, 0.9, 3, 3)
+    failed = judge("every < 1", [0.5, 1.0, 0.9])
+    assert (failed.status, failed.effect, failed.inside) == ("fails", 1.0, 2)
+    two_sided = judge("-1 < every < 1", [0.0, -4.0, 2.0])
+    assert (two_sided.status, two_sided.effect, two_sided.inside) == ("fails", -4.0, 1)
+    assert judge("every > 1", [2.0]).status == "holds"
+
+
+def test_two_sided_rules_fail_on_either_side() -> None:
+    values = np.array([0.98, 1.0, 1.01, 1.02, 0.99])
+    assert judge("0.9 < mean < 1.1", values).status == "holds"
+    assert judge("0.9 < mean < 1.1", values + 1).status == "fails"
+    assert judge("0.9 < mean < 1.1", values - 1).status == "fails"
+    assert judge("0.9 < mean < 1.0", values).status == "undecided"
+
+
+@pytest.mark.parametrize("statistic", ["mean", "median"])
+@pytest.mark.parametrize("value", [0.1, 1 / 3, -7e-12])
+def test_equal_values_are_their_own_interval(statistic: str, value: float) -> None:
+    verdict = judge(f"{statistic} > {value - 1}", [value] * 7)
+    assert (verdict.status, verdict.effect, verdict.low, verdict.high) == ("holds", value, value, value)
+    assert judge(f"{statistic} > {value!r}", [value] * 7).status == "fails"
+
+
+@pytest.mark.parametrize("n", [1, 4])
+def test_fewer_than_five_values_leave_an_average_open(n: int) -> None:
+    verdict = judge("mean > 0", [1.0] * n)
+    assert (verdict.status, verdict.effect, verdict.low, verdict.high, verdict.n) == ("undecided", 1.0, None, None, n)
+    assert verdict.reason == f"n = {n}, and a mean needs at least 5 values"
+    assert judge("mean > 0", [1.0] * 5).status == "holds"
+
+
+def test_a_control_that_does_not_fail_makes_the_verdict_invalid() -> None:
+    values = [0.5] * 5
+    assert judge("mean < 1", values, [2.5, 3.0]).status == "holds"
+    verdict = judge("mean < 1", values, [2.5, 2.0])
+    assert (verdict.status, verdict.control_fails, verdict.control_inside) == ("invalid", False, 1)
+    assert verdict.reason == "the control did not come out as every > 2: 1 of 2 values satisfy it"
+    undecided = judge("mean < 1", values, [1.0, 2.0, 3.0, 4.0, 5.0], must="mean > 2")
+    assert undecided.status == "invalid"
+    assert undecided.reason.endswith("the 95% interval of the mean has a bound within it")
+    assert judge("mean < 1", values, [3.0] * 4, must="mean > 2").status == "invalid"
+    assert judge("mean > 1", values, [1.0]).status == "invalid"  # whatever the measurement
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("name", ["values", "control"])
+def test_what_is_no_finite_number_is_refused(name: str, bad: float) -> None:
+    arrays = {"values": np.ones(3), "control": np.ones(3)} | {name: np.array([1.0, bad, 2.0])}
+    with pytest.raises(
+        ValueError, match=rf"{name}: 1 of 3 are NaN or infinite; say in the measure which finite number"
+    ):
+        Evidence(**arrays)
+
+
+@pytest.mark.parametrize("values", [np.ones((2, 3)), np.array([]), np.array(1.0)])
+def test_evidence_is_a_column_of_numbers(values: np.ndarray) -> None:
+    with pytest.raises(ValueError, match=r"values has shape .*; a measure gives one number a seed or draw"):
+        Evidence(values, np.ones(3))
+
+
+def test_evidence_is_a_copy_that_cannot_be_changed() -> None:
+    mine = np.array([1, 2, 3])
+    evidence = Evidence(mine, mine)
+    mine[0] = 9
+    assert evidence.values.tolist() == [1.0, 2.0, 3.0]
+    with pytest.raises(ValueError, match="read-only"):
+        evidence.values[0] = 9
+
+
+# The interval --------------------------------------------------------------------------------------------------------
+
+SAMPLES = {
+    "normal": lambda rng, shape: rng.normal(size=shape),
+    "exponential": lambda rng, shape: rng.exponential(size=shape),
+}
+TRUE = {("normal", "mean"): 0.0, ("normal", "median"): 0.0, ("exponential", "mean"): 1.0}
+
+
+@pytest.mark.parametrize(
+    ("kind", "statistic", "n", "band"),
+    [
+        # Nominal is 5%. Five values of a skewed distribution cannot know its tail: that is the price of few seeds, and
+        # why a claim near its threshold wants more of them.
+        ("normal", "mean", 5, (0.055, 0.095)),
+        ("normal", "mean", 10, (0.035, 0.065)),
+        ("exponential", "mean", 5, (0.10, 0.15)),
+        ("exponential", "mean", 10, (0.075, 0.12)),
+        ("normal", "median", 5, (0.045, 0.075)),
+        ("normal", "median", 10, (0.02, 0.045)),
+    ],
+)
+def test_rate_of_false_verdicts_at_the_boundary(
+    kind: str, statistic: str, n: int, band: tuple[float, float], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where the truth is the threshold itself, any verdict but `undecided` is false."""
+    rng = np.random.default_rng([n, len(kind), len(statistic)])
+    samples = SAMPLES[kind](rng, (4000 if statistic == "mean" else 1500, n))
+    low, high = rules.interval(samples, statistic, rng=rng, resamples=1999)
+    decided = Rule.parse(f"{statistic} < {TRUE[kind, statistic]}").decide(low, high)
+    holds, fails = (float((decided == status).mean()) for status in ("holds", "fails"))
+    with capsys.disabled():
+        print(
+            f"\nfalse verdicts, {kind} {statistic}, n={n}: {holds + fails:.2%} ({holds:.2%} hold, {fails:.2%} fail)",
+            end="",
+        )
+    assert band[0] < holds + fails < band[1]
+
+
+def test_far_from_the_boundary_the_verdict_is_true() -> None:
+    rng = np.random.default_rng(0)
+    low, high = rules.interval(rng.normal(size=(1000, 5)), "mean", rng=rng, resamples=1999)
+    assert (Rule.parse("mean < 3").decide(low, high) == "holds").mean() > 0.99
+    assert (Rule.parse("mean > 3").decide(low, high) == "fails").mean() > 0.99
+
+
+@pytest.mark.parametrize("statistic", ["mean", "median"])
+def test_ends_are_quantiles_of_all_resamples(statistic: str) -> None:
+    """Oracle: the bootstrap distribution itself, by listing all 6^6 resamples."""
+    values = np.array([0.3, -1.2, 2.2, 0.9, 5.1, -0.4])
+    n, resamples = len(values), 99_999
+    everything = getattr(np, statistic)(np.array(list(itertools.product(values, repeat=n))), axis=-1)
+    tail = special.ndtr(np.sqrt(n / (n - 1)) * special.stdtrit(n - 1, 0.025))
+    low, high = rules.interval(values, statistic, rng=np.random.default_rng(1), resamples=resamples)
+    slack = 5 * np.sqrt(tail / resamples)
+    for end, distribution in ((low, everything), (-high, -everything)):
+        assert (distribution < end - 1e-9).mean() < tail + slack
+        assert (distribution < end + 1e-9).mean() > tail - slack
+
+
+def test_for_many_normal_values_it_is_students_interval() -> None:
+    values = np.random.default_rng(2).normal(size=100)
+    low, high = rules.interval(values, "mean", rng=np.random.default_rng(3), resamples=49_999)
+    half = special.stdtrit(99, 0.975) * values.std(ddof=1) / 10
+    assert np.array([low, high]) == pytest.approx(values.mean() + np.array([-half, half]), abs=0.1 * half)
+
+
+def test_samples_of_a_batch_do_not_see_each_other() -> None:
+    values = np.random.default_rng(4).normal(size=(3, 2, 8))
+    low, high = rules.interval(values, "mean", rng=np.random.default_rng(5), resamples=500)
+    alone_low, alone_high = rules.interval(values[2, 1], "mean", rng=np.random.default_rng(5), resamples=500)
+    assert low.shape == high.shape == (3, 2)
+    assert (low[2, 1], high[2, 1]) == (alone_low, alone_high)
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    st.lists(st.floats(-100, 100), min_size=5, max_size=12),
+    st.sampled_from(["mean", "median"]),
+    st.floats(0.1, 10),
+    st.floats(-50, 50),
+)
+def test_a_change_of_units_changes_nothing_else(
+    values: list[float], statistic: str, scale: float, shift: float
+) -> None:
+    x = np.array(values)
+    low, high = rules.interval(x, statistic, rng=np.random.default_rng(6), resamples=199)
+    other_low, other_high = rules.interval(scale * x + shift, statistic, rng=np.random.default_rng(6), resamples=199)
+    assert x.min() <= low <= high <= x.max()
+    assert [other_low, other_high] == pytest.approx([scale * low + shift, scale * high + shift], rel=1e-9, abs=1e-9)
+
+
+# Check ---------------------------------------------------------------------------------------------------------------
+
+NEAR_ONE = [0.98, 1.0, 1.01, 1.02, 0.99]
+
+
+def test_quick_and_full_are_judged_each_on_its_table(ledger: statements.Ledger) -> None:
+    full = replace(result("full", value=[x + 1 for x in NEAR_ONE], control=[3.0] * 5), stale=True)
+    both = replace(result(value=NEAR_ONE, control=[3.0] * 5), full=full)
+    check = claims.check("shift.size", measure, both, ledger=ledger)
+    assert (check.runs["quick"].verdict.status, check.runs["full"].verdict.status) == ("holds", "fails")
+    assert check.status == "fails"  # that of the larger run
+    assert check.runs["full"].stale
+    assert check.record["full"]["effect"] == pytest.approx(2.0)
+    assert check.record["quick"]["stamp"] == both.stamp.as_dict()
+    quick = claims.check("shift.size", measure, replace(both, full=None), ledger=ledger)
+    assert (quick.status, quick.record["full"]) == ("holds", None)
+    alone = claims.check("shift.size", measure, full, ledger=ledger)
+    assert (alone.status, alone.record["quick"]) == ("fails", None)
+
+
+def test_the_book_is_judged_by_its_own_ledger(tmp_path: Path, ledger: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "chapters").mkdir()
+    monkeypatch.chdir(tmp_path / "chapters")
+    assert claims.check("shift.values", measure, result(value=[0.0], control=[3.0])).status == "holds"
+
+
+def test_what_a_check_refuses(ledger: statements.Ledger) -> None:
+    good = result(value=NEAR_ONE, control=[3.0] * 5)
+    with pytest.raises(ValueError, match=r"id='shift\.sizes' is not in claims\.yml; close are shift\.size"):
+        claims.check("shift.sizes", measure, good, ledger=ledger)
+    with pytest.raises(TypeError, match=r"measure of shift\.size returned ndarray; return claims\.Evidence"):
+        claims.check("shift.size", lambda table: table["value"].to_numpy(), good, ledger=ledger)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match=r"result has preset='tiny'; a claim is judged on quick or full"):
+        claims.check("shift.size", measure, result("tiny", value=NEAR_ONE), ledger=ledger)
+    with pytest.raises(KeyError) as caught:
+        claims.check("shift.size", measure, replace(good, full=result("full", other=[1.0])), ledger=ledger)
+    assert caught.value.__notes__ == ["while measuring claim shift.size on the FULL table of shift"]
+    with pytest.raises(ValueError, match="values: 1 of 2 are NaN"):
+        claims.check("shift.size", measure, result(value=[1.0, np.nan], control=[3.0, 3.0]), ledger=ledger)
+
+
+def test_a_verdict_is_the_same_in_every_process(ledger: statements.Ledger, tmp_path: Path) -> None:
+    values = [0.91, 1.3, 1.05, 0.77, 1.01, 1.2]
+    check = claims.check("shift.size", measure, result(value=values, control=[3.0] * 6), ledger=ledger)
+    np.random.default_rng().normal()
+    again = claims.check("shift.size", measure, result(value=values, control=[3.0] * 6), ledger=ledger)
+    assert again == check
+    program = (
+        "from resnet_lib.claims import *; from resnet_lib.rules import Rule; v = judge(Rule.parse('0.9 < mean < 1.1'),"
+        f" Rule.parse('mean > 2'), Evidence({values}, [3.0] * 6), 'shift.size'); print(v.low.hex(), v.high.hex())"
+    )
+    ran = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
+    verdict = check.runs["quick"].verdict
+    assert verdict.low is not None
+    assert verdict.high is not None
+    assert ran.stdout.split() == [verdict.low.hex(), verdict.high.hex()]
+
+
+def test_each_claim_and_its_control_have_streams_of_their_own() -> None:
+    values = np.random.default_rng(7).normal(size=9)
+    rule = Rule.parse("mean > -9")
+    one, other = (claims.judge(rule, rule, Evidence(values, values), name) for name in ("a", "b"))
+    assert len({one.low, one.control_low, other.low, other.control_low}) == 4
+
+
+# The card ------------------------------------------------------------------------------------------------------------
+
+
+def shown(check: claims.Check) -> tuple[dict[str, str], dict]:
+    data, metadata = check._repr_mimebundle_()
+    json.dumps(metadata, allow_nan=False)
+    assert metadata["resnet_lib"]["kind"] == "verdict"
+    return data, metadata["resnet_lib"]["record"]
+
+
+def cell(html: str, row: int, column: int) -> str:
+    body = BeautifulSoup(html, "html.parser").find("tbody")
+    assert isinstance(body, Tag)
+    return body.find_all("tr")[row].find_all(["th", "td"])[column].get_text(" ", strip=True)
+
+
+def test_what_a_notebook_shows(ledger: statements.Ledger) -> None:
+    check = claims.check("shift.values", measure, result(value=[0.1, 0.123456], control=[3.0, 4.0]), ledger=ledger)
+    data, record = shown(check)
+    assert data["text/plain"] == (
+        "shift.values: holds\n  rule   every < 1\n"
+        "  QUICK  holds; 2 of 2 values; control: 2 of 2 values, as it must\n  FULL   not yet computed"
+    )
+    card = BeautifulSoup(data["text/html"], "html.parser").find("article")
+    assert isinstance(card, Tag)
+    assert card["class"] == ["rl-card", "rl-holds"]
+    assert "Every \\(a<b\\) & <b>all</b>." in card.get_text()
+    assert card.find("b") is None
+    assert len(card.find_all("span", class_="math")) == 2
+    assert cell(data["text/html"], 0, 1) == "✓ holds"
+    assert cell(data["text/html"], 1, 1) == "not yet computed"
+    assert "Expected" not in card.get_text()
+    assert record["quick"]["effect"] == 0.123456
+    assert cell(claims.card(record), 0, 2) == "2 of 2 values, worst 0.1235"
+
+
+def test_what_a_notebook_shows_is_the_same_on_every_machine(ledger: statements.Ledger) -> None:
+    one, other = (
+        claims.check(
+            "shift.size", measure, replace(table, stamp=replace(table.stamp, seconds=s, device=d)), ledger=ledger
+        )
+        for table, s, d in (
+            (result(value=NEAR_ONE, control=[3.0] * 5), 1.0, "cpu"),
+            (result(value=[x + 1e-7 for x in NEAR_ONE], control=[3.0 - 1e-7] * 5), 2.0, "gpu"),
+        )
+    )
+    assert shown(one)[0] == shown(other)[0]
+    assert shown(one)[1] != shown(other)[1]
+    assert cell(shown(one)[0]["text/html"], 0, 2) == "mean 1.0, n = 5"
+
+
+def test_the_page_shows_all_digits_and_where_they_come_from(ledger: statements.Ledger) -> None:
+    check = claims.check("shift.size", measure, result(value=NEAR_ONE, control=[3.5] * 5), ledger=ledger)
+    html = claims.card(shown(check)[1])
+    assert cell(html, 0, 2).startswith("mean 1.000 (95% interval 0.98")
+    assert cell(html, 0, 3) == "mean 3.500 (95% interval 3.500 to 3.500), n = 5; as it must"
+    text = BeautifulSoup(html, "html.parser").get_text()
+    assert "resnet-lib run shift" in text
+    assert "0123456789abcdef" in text
+    assert "0–4" in text
+
+
+def test_the_card_says_what_is_not_as_expected(ledger: statements.Ledger) -> None:
+    good = result(value=NEAR_ONE, control=[3.0] * 5)
+    surprising = shown(claims.check("shift.size", measure, good, ledger=ledger))
+    assert "Expected: fails" in BeautifulSoup(surprising[0]["text/html"], "html.parser").get_text()
+    assert surprising[0]["text/plain"].startswith("shift.size: holds (expected: fails)")
+    full = replace(result("full", value=[x + 1 for x in NEAR_ONE], control=[3.0] * 5), stale=True)
+    mixed = shown(claims.check("shift.size", measure, replace(good, full=full), ledger=ledger))
+    assert "Expected: fails" in BeautifulSoup(mixed[0]["text/html"], "html.parser").get_text()  # QUICK differs
+    assert "older: the code has changed since commit 0123456789ab" in cell(claims.card(mixed[1]), 1, 1)
+    refuted = shown(claims.check("shift.size", measure, full, ledger=ledger))
+    assert "Expected" not in refuted[0]["text/html"]
+
+
+def test_the_card_gives_the_reason_of_what_is_open(ledger: statements.Ledger) -> None:
+    few = shown(claims.check("shift.middle", measure, result(value=[1.0] * 3, control=[-1.0] * 3), ledger=ledger))
+    assert cell(few[0]["text/html"], 0, 1) == "? undecided n = 3, and a median needs at least 5 values"
+    assert cell(claims.card(few[1]), 0, 2) == "median 1.000, n = 3"
+    invalid = shown(claims.check("shift.middle", measure, result(value=[1.0] * 5, control=[1.0] * 5), ledger=ledger))
+    assert cell(invalid[0]["text/html"], 0, 1).startswith("! invalid the control did not come out as every < 0")
+    assert cell(invalid[0]["text/html"], 0, 3) == "0 of 5 values; not as it must"
+
+
+# Statements ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("statuses", "expected"),
+    [
+        (["holds", "holds", "holds"], "confirmed"),
+        (["holds", "fails", "holds"], "holds under conditions"),
+        (["fails", "fails", "fails"], "refuted"),
+        (["holds", "holds", "undecided"], "undecided"),
+        (["fails", "fails", "invalid"], "undecided"),
+        (["holds", "holds"], "undecided"),
+        ([], "undecided"),
+    ],
+)
+def test_a_statement_in_the_light_of_its_claims(ledger: statements.Ledger, statuses: list[str], expected: str) -> None:
+    statement = ledger.statements[0]
+    verdicts = dict(zip([claim.id for claim in statement.claims], statuses, strict=False)) | {"other.claim": "fails"}
+    assert claims.summary(statement, verdicts) == expected
+
+
+def test_a_status_that_is_none_is_refused(ledger: statements.Ledger) -> None:
+    with pytest.raises(
+        ValueError, match=r"verdicts of shift have status 'true'; it is one of holds, fails, undecided, inv"
+    ):
+        claims.summary(ledger.statements[0], {"shift.values": "true"})
