@@ -1,0 +1,50 @@
+# Needs Python 3.11 to 3.13 and make. Everything else is installed into .venv, and only when what it depends on changed.
+# Paths are relative and quoted, so that a checkout below a folder with a space in its name works.
+PYTHON ?= python3
+VENV := .venv
+RUN := $(VENV)/bin/python -m
+READY := $(VENV)/.ready
+
+.DEFAULT_GOAL := help
+.PHONY: help book html test refresh bench lock clean install
+.DELETE_ON_ERROR:
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+
+install: $(READY) ## make the environment in .venv (every other target does it too)
+
+$(READY): requirements.txt pyproject.toml
+	@"$(PYTHON)" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null || { \
+	  echo "make: PYTHON=$(PYTHON) is $$("$(PYTHON)" --version 2>&1 || echo missing); this book needs Python 3.11, 3.12 or 3.13."; \
+	  echo "      Name one: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
+	@test -x $(VENV)/bin/python || "$(PYTHON)" -m venv $(VENV)
+	$(RUN) pip install --quiet --disable-pip-version-check -r requirements.txt
+	$(RUN) pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $(READY)
+
+book: $(READY) ## run every chapter and build the book from what just ran
+	@$(RUN) resnet_lib.cli book
+
+html: $(READY) ## build the book from the stored outputs, without running anything
+	@$(RUN) resnet_lib.cli book --stored
+
+test: $(READY) ## everything that has to be right: style, types, units, notebooks, claims, the built pages in a browser
+	$(RUN) ruff check
+	$(RUN) ruff format --check
+	$(RUN) basedpyright
+	$(RUN) pytest -n 2 --dist loadscope --chapters tests chapters
+	@$(RUN) resnet_lib.cli book --stored
+	$(RUN) pytest tests/book --built _build/html
+
+refresh: $(READY) ## run the committed notebooks and take their outputs and figures into the checkout
+	@$(RUN) resnet_lib.cli refresh
+
+bench: $(READY) ## compare speed with named peers, side by side
+	$(RUN) benchmarks
+
+lock: ## renew requirements.txt from pyproject.toml (needs uv)
+	uv pip compile --upgrade pyproject.toml -o requirements.txt
+
+clean: ## remove what was built; the environment and the cache of trials stay
+	rm -rf _build

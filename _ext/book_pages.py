@@ -1,0 +1,45 @@
+"""Sphinx extension of the book: MathJax from a package instead of a CDN, and repairs that screen readers need."""
+
+import shutil
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from sphinx.application import Sphinx
+
+# What tex-chtml.js loads at run time; the package holds ten other bundles besides (24 MB).
+MATHJAX = (
+    "tex-chtml.js",
+    "input/tex/extensions",
+    "output/chtml/fonts/woff-v2",
+    "a11y",
+    "sre/mathmaps/base.json",
+    "sre/mathmaps/en.json",
+)
+
+
+def copy_mathjax(app: Sphinx) -> None:
+    """Put MathJax beside the pages, before Sphinx computes the checksums of the scripts."""
+    spec = find_spec("sphinx-mathjax-offline")
+    if spec is None or spec.origin is None:
+        raise ModuleNotFoundError("sphinx-mathjax-offline is missing; python -m pip install -r requirements.txt")
+    origin, target = Path(spec.origin).parent / "static/mathjax", Path(app.outdir) / "_static/mathjax"
+    for name in MATHJAX:
+        for path in [origin / name] if (origin / name).is_file() else sorted((origin / name).rglob("*.*")):
+            copy = target / path.relative_to(origin)
+            if not copy.exists():
+                copy.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(path, copy)
+
+
+def name_citations(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: Any) -> None:
+    """Give the entries of the bibliography the role that their list may hold; docutils gives a deprecated one."""
+    if "body" in context:
+        context["body"] = context["body"].replace('role="doc-biblioentry"', 'role="listitem"')
+
+
+def setup(app: Sphinx) -> dict[str, Any]:
+    """Connect both to Sphinx."""
+    app.connect("builder-inited", copy_mathjax)
+    app.connect("html-page-context", name_citations)
+    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

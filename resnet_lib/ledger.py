@@ -1,0 +1,230 @@
+"""What the chapters' outputs say: verdicts and figures read out of notebooks, held against claims.yml, and made pages.
+
+Knows notebooks' outputs and the pages that are generated from them; runs nothing. An output of `claims.check` or
+`figures.publish` carries its record in `metadata["resnet_lib"]`, with all digits.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import nbformat
+from nbformat import NotebookNode
+from pybtex.database import parse_file
+
+from resnet_lib import claims, figures, markup, provenance
+
+PUBLISHED = "resnet_lib"
+SUMMARIES = ("confirmed", "holds under conditions", "refuted", "undecided")
+# Fields of a stamp that say when and where a result was computed, not what it is.
+CIRCUMSTANCES = ("commit", "dirty", "seconds", "created", "peak_memory")
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A record, and the chapter whose output shows it."""
+
+    chapter: str
+    record: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Chapter:
+    """A chapter: its name in claims.yml, its page without suffix, its title."""
+
+    name: str
+    page: str
+    title: str
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """The ledger, and what the chapters' outputs say about it.
+
+    Attributes:
+        ledger: The statements and rules.
+        chapters: By their names.
+        verdicts: What was checked, by the ids of the claims.
+        figures: What was published, by the ids of the figures.
+        problems: Where the outputs and claims.yml contradict each other, one sentence each; empty in a good book.
+    """
+
+    ledger: claims.Ledger
+    chapters: dict[str, Chapter]
+    verdicts: dict[str, Shown]
+    figures: dict[str, Shown]
+    problems: tuple[str, ...]
+
+    @property
+    def statuses(self) -> dict[str, str]:
+        """The verdict of each checked claim."""
+        return {name: shown.record["status"] for name, shown in self.verdicts.items()}
+
+    def verdict(self, statement: claims.Statement) -> str:
+        """A statement in the light of its claims; one of `SUMMARIES`."""
+        return claims.summary(statement, {name: s for name, s in self.statuses.items() if name in self.ledger.claims})
+
+    @property
+    def by_chapter(self) -> list[tuple[str, list[claims.Statement]]]:
+        """The statements of each chapter, in the order of claims.yml."""
+        names = dict.fromkeys(statement.chapter for statement in self.ledger.statements)
+        return [(name, [s for s in self.ledger.statements if s.chapter == name]) for name in names]
+
+    def drawn(self, claim: str) -> list[str]:
+        """The ids of the figures that show a claim."""
+        return [name for name, shown in self.figures.items() if claim in shown.record["claims"]]
+
+    @property
+    def tally(self) -> dict[str, int]:
+        """How many statements have which verdict."""
+        counts = Counter(map(self.verdict, self.ledger.statements))
+        return {name: counts[name] for name in SUMMARIES}
+
+    @property
+    def summary(self) -> str:
+        """The book in one line."""
+        told = ", ".join(f"{count} {name}" for name, count in self.tally.items() if count)
+        return f"{len(self.verdicts)} claims checked, {len(self.figures)} figures; statements: {told or 'none'}"
+
+
+def read(root: Path) -> Evidence:
+    """The evidence in the notebooks, the claims.yml and the bibliography of the book in `root`."""
+    ledger = claims.load(root / provenance.LEDGER)
+    chapters, shown = {}, []
+    for path in sorted((root / "chapters").glob("*.ipynb")):
+        notebook = nbformat.read(path, as_version=4)
+        name = path.stem.partition("_")[2].replace("_", "-")
+        chapter = Chapter(name, f"chapters/{path.stem}", _title(notebook, path))
+        chapters[chapter.name] = chapter
+        shown += [(kind, Shown(chapter.name, record)) for _, kind, record in records(notebook)]
+    checked = [entry for kind, entry in shown if kind == "verdict"]
+    drawn = [entry for kind, entry in shown if kind == "figure"]
+    keys = set(parse_file(str(root / "references.bib")).entries)
+    folders = {path.name for path in (root / "figures").glob("*") if path.is_dir()}
+    problems = [*_claim_problems(ledger, chapters, checked, keys), *_figure_problems(ledger, drawn, folders)]
+    by_claim, by_figure = ({entry.record["id"]: entry for entry in entries} for entries in (checked, drawn))
+    return Evidence(ledger, chapters, by_claim, by_figure, tuple(problems))
+
+
+def records(notebook: NotebookNode) -> Iterator[tuple[NotebookNode, str, dict[str, Any]]]:
+    """The outputs of a notebook that publish something: the output, its kind (`verdict`, `figure`), its record."""
+    for cell in notebook.cells:
+        for output in cell.get("outputs", []):
+            published = output.get("metadata", {}).get(PUBLISHED)
+            if published:
+                yield output, published["kind"], published["record"]
+
+
+def show_all_digits(notebook: NotebookNode) -> None:
+    """Replace the stable HTML of verdicts and figures by the one for the pages: all digits, and the provenance."""
+    for output, kind, record in records(notebook):
+        output.data["text/html"] = (
+            claims.card(record) if kind == "verdict" else figures.html(record, prefix="../figures", provenance=True)
+        )
+
+
+def keep_older_stamps(notebook: NotebookNode, before: NotebookNode) -> None:
+    """Where a record says what it said `before`, keep the old one, so that a run that changes nothing changes no file.
+
+    Two records say the same if they differ in nothing but the circumstances of their stamps. A stamp of a checkout with
+    uncommitted changes is not kept once there is a clean one.
+    """
+    old = {(kind, record["id"]): record for _, kind, record in records(before)}
+    for output, kind, record in records(notebook):
+        was = old.get((kind, record["id"]))
+        if was and _without_circumstances(was) == _without_circumstances(record) and not _cleaner(record, was):
+            output.metadata[PUBLISHED]["record"] = was
+
+
+def _without_circumstances(record: Any) -> Any:
+    if isinstance(record, Mapping):
+        return {name: _without_circumstances(part) for name, part in record.items() if name not in CIRCUMSTANCES}
+    return [_without_circumstances(part) for part in record] if isinstance(record, list) else record
+
+
+def _cleaner(record: Any, was: Any) -> bool:
+    def dirty(part: Any) -> bool:
+        return isinstance(part, Mapping) and (bool(part.get("dirty")) or any(map(dirty, part.values())))
+
+    return dirty(was) and not dirty(record)
+
+
+def _title(notebook: NotebookNode, path: Path) -> str:
+    lines = (line for cell in notebook.cells if cell.cell_type == "markdown" for line in cell.source.splitlines())
+    for line in lines:
+        if line.startswith("# "):
+            return line.removeprefix("# ").strip()
+    raise ValueError(f"{path.name} has no title; its first Markdown cell must have a line that begins with '# '")
+
+
+def _claim_problems(
+    ledger: claims.Ledger, chapters: Mapping[str, Chapter], checked: list[Shown], keys: set[str]
+) -> Iterator[str]:
+    known, refresh = ledger.claims, "run `make refresh`"
+    for name, count in Counter(entry.record["id"] for entry in checked).items():
+        if count > 1:
+            yield f"claim {name} is checked {count} times; once is enough"
+        if name not in known:
+            yield f"claim {name} is checked, but claims.yml does not have it; write it there first"
+    by_id = {entry.record["id"]: entry for entry in checked}
+    for statement in ledger.statements:
+        for key in sorted(set(statement.sources) - keys):
+            yield f"statement {statement.id} has the source {key}, which references.bib does not have"
+        for claim in statement.claims:
+            entry = by_id.get(claim.id)
+            if entry is None:
+                yield f"claim {claim.id} is checked in no chapter; chapter {statement.chapter} has to check it"
+                continue
+            record = entry.record
+            if entry.chapter != statement.chapter:
+                yield f"claim {claim.id} is checked in {entry.chapter}, and claims.yml has it in {statement.chapter}"
+            if (record["rule"], record["control"]) != (claim.holds_if, claim.control.model_dump()):
+                yield f"claim {claim.id} was judged by {record['rule']!r}, an older rule than claims.yml has; {refresh}"
+            elif (record["statement"], record["measure"]) != (claim.statement, claim.measure):
+                yield f"claim {claim.id} is shown in older words than claims.yml has; {refresh}"
+            for preset in ("quick", "full"):
+                run = record[preset]
+                if run and run["status"] == "invalid":
+                    yield f"claim {claim.id} ({preset.upper()}) is invalid: {run['reason']}"
+                elif run and run["status"] != claim.expected:
+                    got = f"{run['status']} ({run['reason']})"
+                    yield f"claim {claim.id} ({preset.upper()}): expected {claim.expected}, got {got}"
+
+
+def _figure_problems(ledger: claims.Ledger, drawn: list[Shown], folders: set[str]) -> Iterator[str]:
+    names = Counter(entry.record["id"] for entry in drawn)
+    for name, count in names.items():
+        if count > 1:
+            yield f"figure {name} is published {count} times; an id stands for one figure"
+        if name not in folders:
+            yield f"figure {name} is published, but figures/{name} does not exist; run `make refresh` and commit it"
+    for name in sorted(folders - names.keys()):
+        yield f"figures/{name} is published by no chapter; remove the folder, or publish the figure"
+    for entry in drawn:
+        for claim in sorted(set(entry.record["claims"]) - ledger.claims.keys()):
+            yield f"figure {entry.record['id']} names the claim {claim}, which claims.yml does not have"
+
+
+def pages(evidence: Evidence) -> dict[str, str]:
+    """The generated pages by their paths: ledger, figure index, and the findings that the front page includes."""
+
+    def page(template: str) -> str:
+        return f"{markup.render(template, book=evidence, claims=claims, figures=figures)}\n"
+
+    generated = ("ledger.md", "figure-index.md", "_generated/findings.md")
+    return {path: page(Path(path).name) for path in generated}
+
+
+def table(evidence: Evidence) -> str:
+    """All verdicts as text: a line for each statement, and one for each of its claims."""
+    lines = []
+    for statement in evidence.ledger.statements:
+        lines += ["", f"{statement.id}: {evidence.verdict(statement).upper()}"]
+        for claim in statement.claims:
+            entry = evidence.verdicts.get(claim.id)
+            runs = {preset: entry.record[preset] if entry else None for preset in ("quick", "full")}
+            told = (f"{preset.upper()} {run['status'] if run else '-':10}" for preset, run in runs.items())
+            lines.append(f"  {claim.id:34} {'  '.join(told)}  expected {claim.expected:10} {claim.holds_if}")
+    return "\n".join(lines).strip()

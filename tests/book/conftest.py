@@ -1,0 +1,80 @@
+"""The built book: where it is, a server for it, and a browser that can reach nothing else."""
+
+import functools
+import os
+import shutil
+import threading
+from collections.abc import Iterator
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Error, sync_playwright
+
+ROOT = Path(__file__).parents[2]
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+INSTALL = "apt-get install chromium (Debian), or name one: --chromium PATH, or RESNET_LIB_CHROMIUM=PATH"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("book")
+    group.addoption("--built", default=str(ROOT / "_build/html"), help="folder of the built pages")
+    group.addoption("--chromium", help="browser for the tests of the built pages")
+
+
+def built_folder(config: pytest.Config) -> Path:
+    return Path(config.getoption("--built", str(ROOT / "_build/html"))).resolve()
+
+
+def page_names(config: pytest.Config) -> list[str]:
+    """Addresses of all pages of the book, relative to its front page."""
+    folder = built_folder(config)
+    found = (path.relative_to(folder) for path in folder.rglob("*.html"))
+    return sorted(path.as_posix() for path in found if not path.parts[0].startswith("_") and path.parts[0] != "figures")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "page_name" in metafunc.fixturenames:
+        metafunc.parametrize("page_name", page_names(metafunc.config))
+
+
+@pytest.fixture(scope="session")
+def built(pytestconfig: pytest.Config) -> Path:
+    folder = built_folder(pytestconfig)
+    if not (folder / "index.html").is_file():
+        pytest.skip(f"no built book in {folder}; `make html` builds it, and `make test` does so before these tests")
+    return folder
+
+
+class Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+@pytest.fixture(scope="session")
+def address(built: Path) -> Iterator[str]:
+    """Address of a server of the built book on this machine, which ends with a slash."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=str(built))) as server:
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}/"
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture(scope="session")
+def browser(pytestconfig: pytest.Config) -> Iterator[Browser]:
+    named = pytestconfig.getoption("--chromium", None) or os.environ.get("RESNET_LIB_CHROMIUM")
+    found = named or next(filter(None, map(shutil.which, NAMES)), None)
+    if found is None:
+        pytest.skip(f"no Chromium, so the pages are not tested in a browser: {INSTALL}")
+    # Nothing but the pages: no updates, no first run, no telemetry. Containers have no sandbox.
+    quiet = ("background-networking", "component-update", "sync", "default-apps", "extensions", "gpu")
+    arguments = ["--no-sandbox", "--no-first-run", "--disable-dev-shm-usage", *(f"--disable-{name}" for name in quiet)]
+    with sync_playwright() as playwright:
+        try:
+            launched = playwright.chromium.launch(executable_path=found, args=arguments)
+        except Error as error:
+            pytest.fail(f"{found} does not start; {INSTALL}\n{error}")
+        yield launched
+        launched.close()

@@ -1,0 +1,171 @@
+"""The built pages in headless Chromium, cut off from the network: wide and on a phone, light and dark."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Literal
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, ConsoleMessage, Page, Request, Response, Route, expect
+
+pytestmark = [pytest.mark.book, pytest.mark.browser]
+
+SIZES = {"wide": (1280, 900), "phone": (390, 844)}
+# Axe would fetch style sheets again to look into them, and resolves their imports against the page.
+AXE = {"resultTypes": ["violations"], "preload": False}
+# What a reader opens has to be accessible too: provenance, solutions, hidden cells.
+UNFOLD = """() => {
+  document.querySelectorAll('details').forEach(d => { d.open = true });
+  document.querySelectorAll('.toggle-hidden').forEach(d => d.classList.remove('toggle-hidden'));
+}"""
+SETTLED = """async () => {
+  if (window.MathJax && MathJax.startup) await MathJax.startup.promise;
+  await document.fonts.ready;
+}"""
+RAW_TEX = r"""() => {
+  const main = document.querySelector('main').cloneNode(true);
+  main.querySelectorAll('pre, code, script, style, mjx-container').forEach(e => e.remove());
+  const tex = /\\[(\[][^]{0,60}|\$[^$\n]{1,60}\$|\\(?:frac|lambda|sigma|lVert|sqrt|prod|max)\b/g;
+  return main.textContent.match(tex) || [];
+}"""
+
+
+@dataclass
+class Visit:
+    """A page in a browser, with all that went wrong while it was looked at."""
+
+    page: Page
+    wrong: list[str] = field(default_factory=list)
+
+    def open(self, url: str) -> Page:
+        self.page.goto(url)
+        self.page.wait_for_load_state("networkidle")
+        self.page.evaluate(SETTLED)
+        return self.page
+
+
+Visitor = Callable[..., Visit]
+
+
+@pytest.fixture
+def visit(browser: Browser, address: str) -> Iterator[Visitor]:
+    """Opens a context of a size and a colour scheme; at the end nothing may have gone wrong in any."""
+    visits = []
+
+    def begin(size: str = "wide", scheme: Literal["light", "dark"] = "light") -> Visit:
+        width, height = SIZES[size]
+        context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=scheme)
+        seen = Visit(context.new_page())
+
+        def keep_inside(route: Route, request: Request) -> None:
+            if request.url.startswith((address, "data:", "blob:")):
+                route.continue_()
+            else:
+                seen.wrong.append(f"request to another host: {request.url}")
+                route.abort()
+
+        def note_status(response: Response) -> None:
+            if response.status >= 400:
+                seen.wrong.append(f"status {response.status}: {response.url}")
+
+        def note_message(said: ConsoleMessage) -> None:
+            if said.type in ("error", "warning"):
+                seen.wrong.append(f"console {said.type}: {said.text}")
+
+        context.route("**/*", keep_inside)
+        seen.page.on("response", note_status)
+        seen.page.on("requestfailed", lambda request: seen.wrong.append(f"request failed: {request.url}"))
+        seen.page.on("pageerror", lambda error: seen.wrong.append(f"script error: {error}"))
+        seen.page.on("console", note_message)
+        visits.append(seen)
+        return seen
+
+    yield begin
+    wrong = [f"{seen.page.url}: {what}" for seen in visits for what in seen.wrong]
+    for seen in visits:
+        seen.page.context.close()
+    assert wrong == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("size", list(SIZES))
+def test_page(visit: Visitor, address: str, page_name: str, size: str, scheme: Literal["light", "dark"]):
+    page = visit(size, scheme).open(address + page_name)
+    assert page.evaluate("document.documentElement.dataset.theme") == scheme
+
+    sideways = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+    assert sideways <= 0, f"{page_name} is {sideways} pixels wider than the {size} screen"
+
+    if page.locator(".math").count():
+        assert page.locator("mjx-container").count() >= page.locator(".math").count()
+    assert page.locator("mjx-merror, [data-mjx-error]").all_inner_texts() == []
+    assert page.evaluate(RAW_TEX) == []
+
+    for image in page.locator("main img").all():
+        if image.is_visible():
+            image.scroll_into_view_if_needed()
+            image.evaluate("image => image.decode()")
+            assert image.evaluate("image => image.naturalWidth") > 0, image.get_attribute("src")
+
+    page.evaluate(UNFOLD)
+    results = Axe().run(page, options=AXE)
+    assert results.violations_count == 0, results.generate_report()
+
+
+def test_search_finds_a_word_and_leads_to_its_page(visit: Visitor, address: str):
+    page = visit().open(address)
+    page.keyboard.press("Control+k")
+    field = page.locator("#pst-search-dialog input[type=search]")
+    expect(field).to_be_visible()
+    field.fill("verdict")
+    field.press("Enter")
+    page.wait_for_url("**/search.html?q=verdict*")
+    results = page.locator("#search-results ul.search li a")
+    expect(results.first).to_be_visible()
+    results.first.click()
+    page.wait_for_load_state("networkidle")
+    assert "verdict" in page.locator("main").inner_text().lower()
+
+
+def test_a_word_that_is_nowhere_is_not_found(visit: Visitor, address: str):
+    page = visit().open(address + "search.html?q=zzyzzyva")
+    expect(page.locator("#search-results")).to_contain_text("did not match any documents")
+
+
+def test_the_switch_turns_the_page_dark_and_the_choice_stays(visit: Visitor, address: str):
+    page = visit("wide", "light").open(address + "figure-index.html")
+    light, dark = page.locator("img.only-light").first, page.locator("img.only-dark").first
+    expect(light).to_be_visible()
+    expect(dark).to_be_hidden()
+    for _ in range(3):  # auto, light, dark in the order that the theme likes
+        if page.evaluate("document.documentElement.dataset.theme") == "dark":
+            break
+        page.locator("button.theme-switch-button:visible").first.click()
+    assert page.evaluate("document.documentElement.dataset.theme") == "dark"
+    expect(dark).to_be_visible()
+    expect(light).to_be_hidden()
+    page.reload()
+    assert page.evaluate("document.documentElement.dataset.theme") == "dark"
+
+
+def test_the_menu_of_a_phone_opens_and_leads_on(visit: Visitor, address: str):
+    page = visit("phone").open(address)
+    link = page.locator(".bd-sidebar-primary a", has_text="Figures").first
+    expect(link).to_be_hidden()
+    page.locator("button.primary-toggle:visible").first.click()
+    expect(page.locator("a:visible", has_text="Figures").first).to_be_visible()
+    page.locator("a:visible", has_text="Figures").first.click()
+    page.wait_for_url("**/figure-index.html")
+
+
+def test_pages_work_from_a_folder_without_a_server(browser: Browser, built):
+    """What `make book` names at its end is a file; mathematics has to work there too."""
+    page = browser.new_page()
+    said: list[str] = []
+    page.on("console", lambda message: said.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: said.append(str(error)))
+    page.goto((built / "ledger.html").as_uri())
+    page.evaluate(SETTLED)
+    assert page.locator("mjx-container").count() > 0
+    assert said == []
+    page.close()

@@ -1,0 +1,152 @@
+"""The built pages as files: links, anchors, images, downloads, and nothing that comes from another host."""
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import unquote, urljoin, urlsplit
+
+import pandas as pd
+import pytest
+from bs4 import BeautifulSoup, Tag
+from PIL import Image
+
+pytestmark = pytest.mark.book
+
+# Elements that fetch: each with the attributes that say what.
+FETCHING = {
+    "script": ["src"],
+    "link": ["href"],
+    "img": ["src", "srcset"],
+    "iframe": ["src"],
+    "source": ["src", "srcset"],
+    "video": ["src", "poster"],
+    "audio": ["src"],
+    "object": ["data"],
+    "embed": ["src"],
+    "use": ["href", "xlink:href"],
+    "image": ["href", "xlink:href"],
+}
+NETWORKS = "jsdelivr|unpkg|cdnjs|cloudflare|googleapis|gstatic|mybinder|mathjax\\.org"
+HOSTS = re.compile(rf"(?:https?:)?//[\w.-]*(?:{NETWORKS})[\w.]*")
+REMOTE_STYLE = re.compile(r"(?:url\(|@import)\s*[\"']?((?:https?:)?//[^\"')]+)")
+FILES = ("{}.svg", "{}.pdf", "{}.png", "data.csv", "cite.bib")
+
+
+class Pages:
+    """The pages of the book, parsed once."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        names = (path.relative_to(folder) for path in sorted(folder.rglob("*.html")))
+        self.soups = {
+            name.as_posix(): BeautifulSoup((folder / name).read_text(encoding="utf-8"), "html.parser")
+            for name in names
+            if name.parts[0] not in ("_static", "_sources")
+        }
+        self.anchors = {name: {tag["id"] for tag in soup.find_all(id=True)} for name, soup in self.soups.items()}
+
+    def each(self, *tags: str) -> Iterator[tuple[str, Tag]]:
+        for name, soup in self.soups.items():
+            for tag in soup.find_all(tags):
+                yield name, tag
+
+    def complaint(self, page: str, reference: str) -> str:
+        """Why a reference that stands on `page` leads nowhere, or "" where it does not."""
+        parts = urlsplit(reference)
+        if parts.scheme or parts.netloc:
+            return ""
+        path = unquote(urlsplit(urljoin(f"/{page}", parts.path or f"/{page}")).path).lstrip("/")
+        target = self.folder / path
+        if target.is_dir():
+            target, path = target / "index.html", f"{path.rstrip('/')}/index.html".lstrip("/")
+        if not target.is_file():
+            return f"{page}: {reference} leads to no file"
+        anchor = unquote(parts.fragment)
+        if anchor and path in self.anchors and anchor not in self.anchors[path]:
+            return f"{page}: {reference} leads to no anchor"
+        return ""
+
+
+@pytest.fixture(scope="module")
+def pages(built: Path) -> Pages:
+    return Pages(built)
+
+
+def test_every_link_and_anchor_leads_somewhere(pages: Pages):
+    links = [(page, str(tag["href"])) for page, tag in pages.each("a") if tag.get("href")]
+    assert len(links) > 20
+    assert [why for page, href in links if (why := pages.complaint(page, href))] == []
+
+
+def test_no_anchor_is_given_twice(pages: Pages):
+    found = []
+    for name, soup in pages.soups.items():
+        ids = [tag["id"] for tag in soup.find_all(id=True)]
+        found += [f"{name}: {identity}" for identity in sorted(set(ids)) if ids.count(identity) > 1]
+    assert found == []
+
+
+def test_every_image_exists_and_says_what_it_shows(pages: Pages):
+    images = list(pages.each("img"))
+    assert images
+    assert [why for page, tag in images if (why := pages.complaint(page, str(tag["src"])))] == []
+    assert [f"{page}: {tag['src']}" for page, tag in images if "alt" not in tag.attrs] == []
+    shown = [(page, tag) for page, tag in images if "/figures/" in f"/{tag['src']}"]
+    assert [f"{page}: {tag['src']}" for page, tag in shown if len(str(tag["alt"])) < 20] == []
+
+
+def test_nothing_is_fetched_from_another_host(pages: Pages):
+    fetched = [
+        (page, tag.name, str(tag[attribute]))
+        for page, tag in pages.each(*FETCHING)
+        for attribute in FETCHING[tag.name]
+        if tag.get(attribute) and "canonical" not in (tag.get("rel") or [])
+    ]
+    assert len(fetched) > 20
+    assert [entry for entry in fetched if urlsplit(entry[2]).netloc] == []
+    assert [why for page, _, url in fetched if (why := pages.complaint(page, url))] == []
+
+
+def test_no_page_and_no_style_names_a_content_network(pages: Pages):
+    found = []
+    for path in sorted(pages.folder.rglob("*")):
+        if path.suffix == ".html" or (path.suffix == ".css" and path.is_file()):
+            text = path.read_text(encoding="utf-8")
+            found += [f"{path.relative_to(pages.folder)}: {host}" for host in HOSTS.findall(text)]
+            if path.suffix == ".css":
+                found += [f"{path.name}: {url}" for url in REMOTE_STYLE.findall(text)]
+    assert found == []
+
+
+def test_every_figure_offers_all_its_files(built: Path):
+    folders = sorted(path for path in (built / "figures").iterdir() if path.is_dir())
+    assert folders
+    for folder in folders:
+        name = folder.name
+        for svg in (f"{name}.svg", f"{name}-dark.svg"):
+            assert "<svg" in (folder / svg).read_text(encoding="utf-8")[:2000], svg
+        assert (folder / f"{name}.pdf").read_bytes().startswith(b"%PDF-")
+        with Image.open(folder / f"{name}.png") as image:
+            assert image.format == "PNG"
+            assert min(image.size) > 200
+        assert len(pd.read_csv(folder / "data.csv")) > 0
+        assert (folder / "cite.bib").read_text(encoding="utf-8").lstrip().startswith("@")
+        meta = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
+        assert meta["id"] == name
+        assert len(meta["alt"]) >= 20
+
+
+def test_every_figure_is_shown_with_its_downloads(pages: Pages, built: Path):
+    index = pages.soups["figure-index.html"]
+    offered = {str(tag["href"]) for tag in index.find_all("a", href=True)}
+    for folder in (built / "figures").iterdir():
+        name = folder.name
+        wanted = {f"figures/{name}/{file.format(name)}" for file in FILES}
+        assert wanted - offered == set(), f"figure-index.html does not offer {sorted(wanted - offered)}"
+
+
+def test_pages_and_figures_say_nothing_of_the_machine_that_built_them(built: Path):
+    home = str(Path(__file__).parents[2]).encode()
+    files = [path for path in built.rglob("*") if path.is_file()]
+    assert [str(path.relative_to(built)) for path in files if home in path.read_bytes()] == []

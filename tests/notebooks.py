@@ -1,0 +1,184 @@
+"""pytest plugin: runs the chapters with nbval, strictly, in a staged copy. Load it with `-p tests.notebooks`.
+
+Every code cell is a test: its outputs have to come out as stored. Text and HTML are compared exactly, except for
+decimal numbers, which may differ by one unit in their last printed digit (a different CPU may round the other way).
+Integers, and everything that is no number, have to be equal. PNG images and metadata are not compared: the table
+behind a figure is, in the test named `figures` at the end of each notebook, which also fails for a figure that the run
+did not publish. The test named `stored` in front of it needs no kernel: see `complaints`.
+
+The run writes nothing into the checkout: the notebooks are read from it, and run in a copy of the book.
+"""
+
+import re
+from collections.abc import Iterator
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pandas as pd
+import pytest
+from bs4 import BeautifulSoup
+from nbformat import NotebookNode
+from nbval.plugin import IPyNbCell, IPyNbFile
+
+from resnet_lib import book
+
+DECIMAL = re.compile(r"(?<![\w.])[-+]?\d+\.\d+(?:[eE][-+]?\d+)?(?!\w|\.\d)|(?<![\w.])[-+]?\d+[eE][-+]?\d+(?!\w|\.\d)")
+# The values behind a figure: looser than a printed digit, tight enough for any change that one could see.
+TABLE_TOLERANCE = {"rtol": 1e-6, "atol": 1e-9}
+# Each of these makes nbval look away.
+LOOPHOLES = re.compile(r"NBVAL|raises-exception|PYTEST_VALIDATE_IGNORE_OUTPUT", re.IGNORECASE)
+
+
+def agrees(stored: str, fresh: str) -> bool:
+    """Whether two printed texts are equal but for one unit in the last printed digit of their decimal numbers.
+
+    >>> agrees("mean 0.25 of 40", "mean 0.26 of 40"), agrees("mean 0.25 of 40", "mean 0.25 of 41")
+    (True, False)
+    """
+    if stored == fresh:
+        return True
+    if DECIMAL.split(stored) != DECIMAL.split(fresh):
+        return False
+    return all(_close(a, b) for a, b in zip(DECIMAL.findall(stored), DECIMAL.findall(fresh), strict=True))
+
+
+def _close(stored: str, fresh: str) -> bool:
+    a, b = Decimal(stored), Decimal(fresh)
+    unit_a, unit_b = (Decimal(1).scaleb(int(x.as_tuple().exponent)) for x in (a, b))
+    # 9.9e-16 and 1.0e-15 print a different last digit; the coarser of the two is the one that both know.
+    return abs(a - b) <= max(unit_a, unit_b) and _digits(stored) == _digits(fresh)
+
+
+def _digits(number: str) -> int:
+    return len(number.lower().split("e")[0].partition(".")[2])
+
+
+def complaints(notebook: NotebookNode) -> list[str]:
+    """What is wrong with the stored outputs of a chapter, one sentence each; needs no kernel.
+
+    Code cells have to be executed from 1 to n; no error, nothing on stderr; each image needs alt text or is marked as
+    decoration with `alt=""` and `aria-hidden`; nothing may tell nbval to look away.
+    """
+    found = []
+    cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    for n, cell in enumerate(cells, 1):
+        if cell.execution_count != n:
+            got = "not executed" if cell.execution_count is None else f"execution count {cell.execution_count}"
+            found.append(f"code cell {n}: {got}, must be {n}; run `make refresh`")
+        if LOOPHOLES.search(cell.source) or LOOPHOLES.search(" ".join(cell.metadata.get("tags", []))):
+            found.append(f"code cell {n}: a marker that keeps nbval from comparing; remove it")
+        for output in cell.outputs:
+            if output.output_type == "error":
+                found.append(f"code cell {n}: stored error {output.ename}: {output.evalue}")
+            if output.output_type == "stream" and output.name == "stderr":
+                found.append(f"code cell {n}: text on stderr: {output.text.strip()[:80]!r}")
+            data = output.get("data", {})
+            if any(kind.startswith("image/") for kind in data):
+                found.append(f"code cell {n}: a bare image has no alt text; show it with figures.publish")
+            for image in BeautifulSoup(data.get("text/html", ""), "html.parser").find_all("img"):
+                if not str(image.get("alt", "")).strip() and not image.get("aria-hidden"):
+                    found.append(f"code cell {n}: image {image.get('src')} has no alt text")
+    return found
+
+
+def published(notebook: NotebookNode) -> list[str]:
+    """The ids of the figures that a notebook's stored outputs publish."""
+    outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
+    records = [output.get("metadata", {}).get("resnet_lib", {}) for output in outputs]
+    return [record["record"]["id"] for record in records if record.get("kind") == "figure"]
+
+
+def differences(committed: Path, fresh: Path) -> str:
+    """Why the table of a figure that was just drawn is not the committed one, or "" where it is."""
+    for which, path in (("committed", committed), ("fresh", fresh)):
+        if not path.is_file():
+            return f"the {which} figure has no {path.parent.name}/{path.name}; run `make refresh`"
+    try:
+        pd.testing.assert_frame_equal(pd.read_csv(committed), pd.read_csv(fresh), **TABLE_TOLERANCE)
+    except AssertionError as error:
+        return f"figure {committed.parent.name} has changed, run `make refresh` if that is meant: {error}"
+    return ""
+
+
+def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> "Chapter | None":
+    """Collect notebooks, whatever nbval's own options say."""
+    return Chapter.from_parent(parent, path=file_path) if file_path.suffix == ".ipynb" else None
+
+
+class Chapter(IPyNbFile):
+    """One notebook: its code cells, and the tests around them."""
+
+    def collect(self) -> Iterator[pytest.Item]:
+        cells = list(super().collect())  # reads self.nb
+        yield Around.from_parent(self, name="stored", check=lambda: complaints(self.nb))
+        for cell in cells:
+            yield Cell.from_parent(self, name=cell.name, cell_num=cell.cell_num, cell=cell.cell, options=cell.options)
+        yield Around.from_parent(self, name="figures", check=self._changed_figures)
+
+    def setup(self) -> None:
+        root = self.path.parent.parent
+        factory: pytest.TempPathFactory = self.config._tmp_path_factory  # type: ignore[attr-defined]
+        self.staged = book.stage(root, factory.mktemp("book", numbered=True) / "run")
+        for identity in published(self.nb):  # what the run does not draw must not be taken for what it drew
+            (self.staged / "figures" / identity / "data.csv").unlink(missing_ok=True)
+        self.config.option.nbval_current_env = True
+        checkout, self.fspath = self.fspath, type(self.fspath)(self.staged / "chapters" / self.path.name)
+        try:
+            super().setup()  # starts the kernel in the folder of self.fspath
+        finally:
+            self.fspath = checkout
+
+    def _changed_figures(self) -> list[str]:
+        root = self.path.parent.parent
+        csv = [Path("figures") / identity / "data.csv" for identity in published(self.nb)]
+        return [why for path in csv if (why := differences(root / path, self.staged / path))]
+
+
+class Cell(IPyNbCell):
+    """A code cell; stored and fresh outputs are compared by `agrees`."""
+
+    def compare_outputs(self, test: Any, ref: Any, skip_compare: Any = None) -> bool:
+        return super().compare_outputs(self._take_over(test, ref), ref, skip_compare)
+
+    def _take_over(self, test: list[NotebookNode], ref: list[NotebookNode]) -> list[NotebookNode]:
+        """`test` with each text replaced by the stored one that it agrees with, so that nbval finds them equal."""
+        if len(test) != len(ref):
+            return test
+        taken = []
+        for fresh, stored in zip(test, ref, strict=True):
+            copy = nbformat.from_dict(fresh)
+            if "text" in copy and agrees(str(stored.get("text", "")), copy.text):
+                copy.text = stored.get("text", "")
+            for kind, value in copy.get("data", {}).items():
+                old = stored.get("data", {}).get(kind)
+                if isinstance(value, str) and isinstance(old, str) and agrees(old, value):
+                    copy.data[kind] = old
+            taken.append(copy)
+        return taken
+
+
+class Around(pytest.Item):
+    """A test of a whole notebook: passes where `check` returns no complaint."""
+
+    def __init__(self, *, check: Any, **rest: Any) -> None:
+        super().__init__(**rest)
+        self.check = check
+        self.obj = None
+
+    def runtest(self) -> None:
+        found = self.check()
+        if found:
+            raise Complaint("\n".join(found))
+
+    def repr_failure(self, excinfo: Any, style: Any = None) -> Any:
+        own = excinfo.errisinstance(Complaint)
+        return f"{self.path.name}\n{excinfo.value}" if own else super().repr_failure(excinfo)
+
+    def reportinfo(self) -> tuple[Path, int, str]:
+        return self.path, 0, f"{self.path.name}::{self.name}"
+
+
+class Complaint(AssertionError):
+    """What `Around` found."""

@@ -1,0 +1,198 @@
+"""The ledger: the real book's evidence is as claims.yml expects, and each way in which it could not be is found."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from resnet_lib import ledger
+from tests import books
+
+ROOT = Path(__file__).parents[1]
+
+
+def test_the_book_says_what_claims_yml_expects():
+    evidence = ledger.read(ROOT)
+    assert evidence.problems == ()
+    assert set(evidence.verdicts) == set(evidence.ledger.claims)
+
+
+def test_every_expected_verdict_of_the_book_was_reached_with_a_control_that_broke():
+    for name, shown in ledger.read(ROOT).verdicts.items():
+        for preset in ("quick", "full"):
+            run = shown.record[preset]
+            assert run is None or run["control_fails"], name
+        assert shown.record["quick"], f"{name} was never judged on its QUICK run"
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """A good book of one claim and one figure."""
+    root = books.copy(tmp_path / "book")
+    books.write(root, books.verdict(root), books.figure(root))
+    return root
+
+
+def replace(root: Path, file: str, old: str, new: str) -> None:
+    text = (root / file).read_text()
+    assert old in text
+    (root / file).write_text(text.replace(old, new))
+
+
+def test_nothing_is_wrong_with_a_good_book(root: Path):
+    evidence = ledger.read(root)
+    assert evidence.problems == ()
+    assert evidence.summary == "1 claims checked, 1 figures; statements: 1 confirmed"
+
+
+def unchecked(root: Path) -> None:
+    books.write(root, books.figure(root))
+
+
+def unknown(root: Path) -> None:
+    replace(root, "claims.yml", "fixture-disc.radius", "fixture-disc.other")
+
+
+def twice(root: Path) -> None:
+    books.write(root, books.verdict(root), books.verdict(root), books.figure(root))
+
+
+def no_source(root: Path) -> None:
+    replace(root, "references.bib", "ginibre1965statistical", "ginibre1966")
+
+
+def flipped(root: Path) -> None:
+    books.write(root, books.verdict(root, books.result([2 * x for x in books.RADII], control=0.1)), books.figure(root))
+
+
+def other_expectation(root: Path) -> None:
+    replace(root, "claims.yml", "expected: holds", "expected: fails")
+
+
+def tame_control(root: Path) -> None:
+    books.write(root, books.verdict(root, books.result(control=0.99)), books.figure(root))
+
+
+def stale_full(root: Path) -> None:
+    found = books.result()
+    full = books.result([2 * x for x in books.RADII], control=0.1, preset="full")
+    books.write(root, books.verdict(root, books.Result(found.table, found.stamp, full)), books.figure(root))
+
+
+def other_rule(root: Path) -> None:
+    replace(root, "claims.yml", "0.8 < mean < 1.2", "0.9 < mean < 1.1")
+
+
+def other_words(root: Path) -> None:
+    replace(root, "claims.yml", "close to one", "about one")
+
+
+def other_chapter(root: Path) -> None:
+    (root / "chapters/01_fixture.ipynb").rename(root / "chapters/02_other.ipynb")
+
+
+def figure_twice(root: Path) -> None:
+    books.write(root, books.verdict(root), books.figure(root), books.figure(root))
+
+
+def figure_gone(root: Path) -> None:
+    (root / "figures/fixture-radius").rename(root / "figures/fixture-other")
+
+
+def figure_of_unknown_claim(root: Path) -> None:
+    output = books.figure(root)
+    output.metadata["resnet_lib"]["record"]["claims"] = ["fixture-disc.nothing"]
+    books.write(root, books.verdict(root), output)
+
+
+@pytest.mark.parametrize(
+    ("mutate", "problem"),
+    [
+        (unchecked, "claim fixture-disc.radius is checked in no chapter; chapter fixture has to check it"),
+        (unknown, "claim fixture-disc.radius is checked, but claims.yml does not have it"),
+        (twice, "claim fixture-disc.radius is checked 2 times"),
+        (no_source, "statement fixture-disc has the source ginibre1965statistical, which references.bib does not have"),
+        (flipped, r"claim fixture-disc.radius \(QUICK\): expected holds, got fails"),
+        (other_expectation, r"claim fixture-disc.radius \(QUICK\): expected fails, got holds"),
+        (tame_control, r"claim fixture-disc.radius \(QUICK\) is invalid: .*mean < 0.7"),
+        (stale_full, r"claim fixture-disc.radius \(FULL\): expected holds, got fails"),
+        (other_rule, "claim fixture-disc.radius was judged by '0.8 < mean < 1.2', an older rule than claims.yml has"),
+        (other_words, "claim fixture-disc.radius is shown in older words than claims.yml has"),
+        (other_chapter, "claim fixture-disc.radius is checked in other, and claims.yml has it in fixture"),
+        (figure_twice, "figure fixture-radius is published 2 times"),
+        (figure_gone, "figure fixture-radius is published, but figures/fixture-radius does not exist"),
+        (figure_gone, "figures/fixture-other is published by no chapter"),
+        (figure_of_unknown_claim, "figure fixture-radius names the claim fixture-disc.nothing"),
+    ],
+)
+def test_what_is_wrong_is_found(root: Path, mutate: Callable[[Path], None], problem: str):
+    mutate(root)
+    problems = ledger.read(root).problems
+    assert any(re.search(problem, found) for found in problems), problems
+
+
+def test_a_chapter_without_a_title_is_refused(root: Path):
+    path = root / "chapters/01_fixture.ipynb"
+    notebook = nbformat.read(path, as_version=4)
+    notebook.cells[0].source = "no title"
+    nbformat.write(notebook, path)
+    with pytest.raises(ValueError, match=r"01_fixture.ipynb has no title; its first Markdown cell must have a line"):
+        ledger.read(root)
+
+
+def test_a_record_that_says_the_same_keeps_its_older_stamp(root: Path):
+    def run(**stamp: object) -> nbformat.NotebookNode:
+        path = books.write(root, books.verdict(root, books.result(**stamp)))  # type: ignore[arg-type]
+        return nbformat.read(path, as_version=4)
+
+    def kept(new: dict, old: dict) -> bool:
+        notebook, before = run(**new), run(**old)
+        fresh = nbformat.from_dict(notebook)
+        ledger.keep_older_stamps(notebook, before)
+        assert notebook in (before, fresh)
+        return notebook == before
+
+    assert kept({"created": "2025-02-02T00:00:00+00:00", "seconds": 3.0, "commit": "2" * 40}, {})
+    assert kept({"dirty": True}, {})
+    assert not kept({"seconds": 3.0}, {"dirty": True})
+    assert not kept({"source": "2" * 64}, {})
+    assert not kept({"radii": [1.001 * x for x in books.RADII]}, {})
+
+
+def test_the_outputs_of_the_pages_have_all_digits(root: Path):
+    notebook = nbformat.read(root / "chapters/01_fixture.ipynb", as_version=4)
+    stable = notebook.cells[1].outputs[0].data["text/html"]
+    ledger.show_all_digits(notebook)
+    shown = notebook.cells[1].outputs[0].data["text/html"]
+    assert "mean 1.0," in stable
+    assert "95% interval" not in stable
+    assert "mean 1.005 " in shown
+    assert "95% interval" in shown
+    assert books.STAMP.command in shown
+
+
+def test_the_generated_pages_show_every_claim_and_figure(root: Path):
+    pages = ledger.pages(ledger.read(root))
+    assert set(pages) == {"ledger.md", "figure-index.md", "_generated/findings.md"}
+    for part in ("(statement-fixture-disc)=", 'id="claim-fixture-disc.radius"', "{cite:t}`ginibre1965statistical`"):
+        assert part in pages["ledger.md"]
+    for part in ("chapters/01_fixture.html#claim-fixture-disc.radius", "figure-index.html#fig-fixture-radius"):
+        assert part in pages["ledger.md"]
+    assert "figures/fixture-radius/fixture-radius.svg" in pages["figure-index.md"]
+    assert "ledger.html#statement-fixture-disc" in pages["_generated/findings.md"]
+    assert "1 claim: 1 holds" in pages["_generated/findings.md"]
+
+
+def test_a_claim_that_is_not_checked_is_shown_as_such(root: Path):
+    unchecked(root)
+    evidence = ledger.read(root)
+    assert "not checked" in ledger.pages(evidence)["ledger.md"]
+    assert evidence.tally == {"confirmed": 0, "holds under conditions": 0, "refuted": 0, "undecided": 1}
+
+
+def test_the_table_of_the_command_names_each_verdict(root: Path):
+    lines = ledger.table(ledger.read(root)).splitlines()
+    assert lines[0] == "fixture-disc: CONFIRMED"
+    assert re.search(r"fixture-disc.radius +QUICK holds +FULL - +expected holds +0.8 < mean < 1.2", lines[1])

@@ -1,0 +1,195 @@
+"""Each change that must turn `make test` red is made to a small book, and does: on the message, not only on the colour.
+
+The book is the fixture, executed here once. The mutants that need a kernel run side by side in one call of pytest, each
+in a folder of its own; the untouched book runs among them and stays green.
+"""
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from shutil import copytree, ignore_patterns
+from xml.etree import ElementTree
+
+import nbformat
+import pytest
+
+from resnet_lib import book, ledger
+from tests import books
+from tests.book.test_files import Pages
+
+ROOT = Path(__file__).parents[1]
+NOTEBOOK = "chapters/01_fixture.ipynb"
+
+
+@pytest.fixture(scope="module")
+def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[pytest.MonkeyPatch]:
+    """Kernels that find the fixture's experiment, and keep its trials away from the user's cache."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(books.FIXTURE))
+        for name in ("XDG_CACHE_HOME", "LOCALAPPDATA"):
+            patch.setenv(name, str(tmp_path_factory.mktemp("cache")))
+        yield patch
+
+
+@pytest.fixture(scope="module")
+def good(environment: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The fixture book as it would be committed: executed, with its figures."""
+    root = books.copy(tmp_path_factory.mktemp("good") / "a book")
+    run = book.stage(root)
+    assert book.execute(book.notebooks(run)) == []
+    book.refresh(root, run)
+    assert ledger.read(root).problems == ()
+    return root
+
+
+def replace(root: Path, file: str, old: str, new: str) -> None:
+    text = (root / file).read_text()
+    assert old in text, f"{file} no longer has {old!r}, so that this mutation would test nothing"
+    (root / file).write_text(text.replace(old, new))
+
+
+def cell(root: Path, n: int, change: Callable[[nbformat.NotebookNode], None]) -> None:
+    notebook = nbformat.read(root / NOTEBOOK, as_version=4)
+    change([cell for cell in notebook.cells if cell.cell_type == "code"][n - 1])
+    nbformat.write(notebook, root / NOTEBOOK)
+
+
+def no_change(root: Path) -> None:
+    """The control of this experiment."""
+
+
+def changed_number(root: Path) -> None:
+    printed = re.search(r"mean radius (\d\.\d{3}) of", (root / NOTEBOOK).read_text())
+    assert printed
+    replace(root, NOTEBOOK, f"mean radius {printed[1]} of", f"mean radius {float(printed[1]) + 0.01:.3f} of")
+
+
+def changed_count(root: Path) -> None:
+    replace(root, NOTEBOOK, "of 8 draws", "of 9 draws")
+
+
+def flipped_claim(root: Path) -> None:
+    replace(root, NOTEBOOK, "fixture-disc.radius: holds", "fixture-disc.radius: fails")
+
+
+def tame_control(root: Path) -> None:
+    replace(root, "claims.yml", "must: mean < 0.7", "must: mean < 0.3")
+
+
+def changed_figure(root: Path) -> None:
+    table = root / "figures/fixture-radius/data.csv"
+    header, first, *rest = table.read_text().splitlines(keepends=True)
+    table.write_text(
+        "".join([header, re.sub(r"\d(?=\d*,)", lambda digit: str((int(digit[0]) + 5) % 10), first), *rest])
+    )
+
+
+def unexecuted(root: Path) -> None:
+    def forget(cell: nbformat.NotebookNode) -> None:
+        cell.execution_count, cell.outputs = None, []
+
+    cell(root, 2, forget)
+
+
+def silent_figure(root: Path) -> None:
+    def hush(cell: nbformat.NotebookNode) -> None:
+        data = cell.outputs[0].data
+        data["text/html"] = re.sub(r'alt="[^"]*"', 'alt=""', data["text/html"])
+
+    cell(root, 2, hush)
+
+
+MUTANTS = [
+    (changed_number, "Cell 0", "mismatch 'stdout'"),
+    (changed_count, "Cell 0", "mismatch 'stdout'"),
+    (flipped_claim, "Cell 0", "mismatch 'text/plain'"),
+    (tame_control, "Cell 0", r"fixture-disc.radius: invalid"),
+    (changed_figure, "figures", "figure fixture-radius has changed"),
+    (unexecuted, "stored", "code cell 2: not executed, must be 2"),
+    (silent_figure, "stored", "image .*fixture-radius.svg has no alt text"),
+]
+
+
+def nbval(folders: list[Path], report: Path) -> dict[str, dict[str, str]]:
+    """Failures of the notebooks below each folder: the text by the test's name."""
+    plugins = ["-p", "tests.notebooks", "-p", "no:cacheprovider", "-n", "2", "--dist", "loadscope"]
+    command = [sys.executable, "-m", "pytest", "-q", *plugins, f"--junitxml={report}", *map(str, folders)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode in (0, 1), done.stdout + done.stderr
+    found: dict[str, dict[str, str]] = {folder.name: {} for folder in folders}
+    tests = list(ElementTree.parse(report).iter("testcase"))
+    assert len(tests) == 4 * len(folders), done.stdout
+    for test in tests:
+        folder = next(name for name in found if name in re.split(r"[./]", test.get("classname", "")))
+        failed = [*test.iter("failure"), *test.iter("error")]
+        if failed:
+            found[folder][test.get("name", "")] = "\n".join(part.text or "" for part in failed)
+    return found
+
+
+@pytest.fixture(scope="module")
+def reports(good: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, str]]:
+    folder = tmp_path_factory.mktemp("mutants")
+    roots = []
+    for mutate in (no_change, *(mutate for mutate, *_ in MUTANTS)):
+        root = Path(copytree(good, folder / mutate.__name__, ignore=ignore_patterns("_build")))
+        mutate(root)
+        roots.append(root)
+    return nbval(roots, folder / "report.xml")
+
+
+def test_the_untouched_book_is_green(reports: dict[str, dict[str, str]]):
+    assert reports["no_change"] == {}
+
+
+@pytest.mark.parametrize(("mutate", "test", "message"), MUTANTS)
+def test_a_mutant_is_red(reports: dict[str, dict[str, str]], mutate: Callable, test: str, message: str):
+    failures = reports[mutate.__name__]
+    assert test in failures, failures
+    assert re.search(message, failures[test])
+
+
+def test_a_changed_formula_is_computed_again(good: Path, environment: pytest.MonkeyPatch, tmp_path: Path):
+    """The trial is in the cache, and the package changes: neither an output nor a figure may be the old one."""
+    library = Path(copytree(ROOT / "resnet_lib", tmp_path / "lib/resnet_lib", ignore=ignore_patterns("__pycache__")))
+    replace(library, "linalg.py", ".abs().amax(-1)", ".abs().amax(-1) * 1.05")
+    environment.setenv("PYTHONPATH", os.pathsep.join([str(library.parent), str(books.FIXTURE)]))
+    before = (good / "figures/fixture-radius/data.csv").read_text()
+    printed = re.search(r"mean radius (\d\.\d{3})", (good / NOTEBOOK).read_text())
+    run = book.stage(good, tmp_path / "run")
+    assert book.execute(book.notebooks(run)) == []
+    again = re.search(r"mean radius (\d\.\d{3})", (run / NOTEBOOK).read_text())
+    assert printed
+    assert again
+    assert float(again[1]) == pytest.approx(1.05 * float(printed[1]), abs=1e-3)
+    assert (run / "figures/fixture-radius/data.csv").read_text() != before
+    environment.setenv("PYTHONPATH", str(books.FIXTURE))
+
+
+def test_a_verdict_other_than_expected_and_a_tame_control_are_red(good: Path, tmp_path: Path):
+    root = Path(copytree(good, tmp_path / "book", ignore=ignore_patterns("_build")))
+    replace(root, "claims.yml", "expected: holds", "expected: fails")
+    assert any("expected fails, got holds" in problem for problem in ledger.read(root).problems)
+    tame_control(root)
+    run = book.stage(root)
+    assert book.execute(book.notebooks(run)) == []
+    assert any("is invalid: the control did not come out" in problem for problem in ledger.read(run).problems)
+
+
+@pytest.mark.parametrize(
+    ("link", "complaint"),
+    [
+        ("nowhere.html", "index.html: nowhere.html leads to no file"),
+        ("index.html#nowhere", "index.html: index.html#nowhere leads to no anchor"),
+        ("#nowhere", "index.html: #nowhere leads to no anchor"),
+        ("#here", ""),
+        ("index.html#here", ""),
+        ("https://example.org/", ""),
+    ],
+)
+def test_a_link_to_nowhere_is_red(tmp_path: Path, link: str, complaint: str):
+    (tmp_path / "index.html").write_text('<p id="here">.</p>')
+    assert Pages(tmp_path).complaint("index.html", link) == complaint
