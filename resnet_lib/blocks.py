@@ -11,6 +11,7 @@ import math
 import re
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 import torch
 from jaxtyping import Float
@@ -29,13 +30,13 @@ __all__ = [
     "After",
     "Block",
     "BranchOnly",
+    "Conv2d",
+    "Linear",
     "Scaled",
     "Unit",
     "ZeroPad",
-    "conv",
     "conv_block",
     "initialise",
-    "linear",
     "linear_block",
     "series",
     "unit",
@@ -138,22 +139,20 @@ class After(nn.Module):
         return self.then(self.merge(s, b))
 
 
-def conv(c_in: int, c_out: int, *, kernel: int = 3, stride: int = 1, bias: bool = False) -> nn.Conv2d:
-    """Convolution with `same` padding; its weights are NaN until `initialise` draws them."""
-    layer = nn.utils.skip_init(nn.Conv2d, c_in, c_out, kernel, stride=stride, padding=kernel // 2, bias=bias)
-    return _undrawn(layer)
+class _Undrawn:
+    """Weights are NaN until `initialise` draws them: torch's own draw is from the global generator, and NaN is loud."""
+
+    def reset_parameters(self: nn.Module) -> None:  # pyright: ignore[reportGeneralTypeIssues]
+        for parameter in self.parameters():
+            nn.init.constant_(parameter, math.nan)
 
 
-def linear(n_in: int, n_out: int, *, bias: bool = True) -> nn.Linear:
-    """Linear layer; its weights are NaN until `initialise` draws them."""
-    return _undrawn(nn.utils.skip_init(nn.Linear, n_in, n_out, bias=bias))
+class Conv2d(_Undrawn, nn.Conv2d):
+    """`nn.Conv2d` whose weights are NaN until `initialise` draws them."""
 
 
-def _undrawn(layer):
-    # torch's own initialisation would draw from the global generator; NaN makes a forgotten `initialise` loud.
-    for parameter in layer.parameters():
-        nn.init.constant_(parameter, math.nan)
-    return layer
+class Linear(_Undrawn, nn.Linear):
+    """`nn.Linear` whose weights are NaN until `initialise` draws them."""
 
 
 def series(pattern: str, c_in: int, weights: Sequence[nn.Conv2d | nn.Linear], norm: type[nn.Module]) -> nn.Sequential:
@@ -231,7 +230,7 @@ def conv_block(unit: Unit, c_in: int, c_out: int, *, stride: int = 1) -> Block:
     kernels = (1, 3, 1) if unit.bottleneck else (3,) * len(widths)
     strided = kernels.index(3)
     weights = [
-        conv(a, b, kernel=k, stride=stride if i == strided else 1, bias=unit.norm == "none")
+        Conv2d(a, b, k, stride=stride if i == strided else 1, padding=k // 2, bias=unit.norm == "none")
         for i, (a, b, k) in enumerate(zip([c_in, *widths], widths, kernels, strict=False))
     ]
     branch = series(_branch_pattern(unit), c_in, weights, nn.BatchNorm2d)
@@ -239,7 +238,9 @@ def conv_block(unit: Unit, c_in: int, c_out: int, *, stride: int = 1) -> Block:
     shortcut: nn.Module = nn.Identity()
     if unit.shortcut == "C" or (changes and unit.shortcut != "A"):
         post = unit.branch.startswith("W") and unit.norm == "batch"
-        shortcut = series("WN" if post else "W", c_in, [conv(c_in, c_out, kernel=1, stride=stride)], nn.BatchNorm2d)
+        shortcut = series(
+            "WN" if post else "W", c_in, [Conv2d(c_in, c_out, 1, stride=stride, bias=False)], nn.BatchNorm2d
+        )
     elif changes:
         if c_out < c_in and unit.residual:
             raise ValueError(f"shortcut='A' cannot map c_in={c_in} to c_out={c_out} channels; use shortcut='B'")
@@ -260,22 +261,24 @@ def linear_block(unit: Unit, width: int) -> Block:
         The block; its weights are NaN until `initialise` draws them.
     """
     widths = _widths(unit, width)
-    weights = [linear(a, b, bias=unit.norm == "none") for a, b in zip([width, *widths], widths, strict=False)]
+    weights = [Linear(a, b, bias=unit.norm == "none") for a, b in zip([width, *widths], widths, strict=False)]
     branch = series(_branch_pattern(unit), width, weights, nn.BatchNorm1d)
     project = unit.shortcut == "C" and unit.residual
-    shortcut = series("W", width, [linear(width, width, bias=False)], nn.BatchNorm1d) if project else nn.Identity()
+    shortcut = series("W", width, [Linear(width, width, bias=False)], nn.BatchNorm1d) if project else nn.Identity()
     return _block(unit, branch, shortcut, width, nn.BatchNorm1d)
 
+
+M = TypeVar("M", bound=nn.Module)
 
 SCHEMES: dict[str, Callable[[Tensor, torch.Generator], object]] = {
     "he": lambda weight, generator: nn.init.kaiming_normal_(weight, nonlinearity="relu", generator=generator),
     "lecun": lambda weight, generator: nn.init.kaiming_normal_(weight, nonlinearity="linear", generator=generator),
     "orthogonal": lambda weight, generator: nn.init.orthogonal_(weight, generator=generator),
 }
-"""How weights are drawn: Gaussian of variance 2 / fan_in (he2015delving, sec. 2.2) or 1 / fan_in, or orthogonal."""
+"""How weights are drawn: Gaussian of variance 2 / fan_in (He et al. 2015, for ReLU) or 1 / fan_in, or orthogonal."""
 
 
-def initialise(module: nn.Module, generator: torch.Generator, scheme: str = "he") -> nn.Module:
+def initialise(module: M, generator: torch.Generator, scheme: str = "he") -> M:
     """Draw the weights of all convolutions and linear layers; biases become 0.
 
     Each layer has a stream of its own, named by one draw from `generator` and the layer's name in `module`. So layers

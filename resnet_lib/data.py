@@ -144,7 +144,7 @@ class _Raw:
 
     x: np.ndarray
     y: np.ndarray
-    rows: tuple[np.ndarray, np.ndarray, np.ndarray]
+    rows: tuple[np.ndarray, ...]
 
     def checksum(self) -> str:
         digest = hashlib.sha256()
@@ -161,14 +161,14 @@ def _digits() -> _Raw:
     from sklearn.datasets import load_digits
     from sklearn.model_selection import train_test_split
 
-    bunch = load_digits()
-    pixels = bunch.images.astype(np.uint8)  # the values are whole numbers 0 to 16, stored as float64
-    labels = bunch.target.astype(np.int64)
+    features, target = load_digits(return_X_y=True)
+    pixels = np.asarray(features).astype(np.uint8).reshape(-1, 1, 8, 8)  # whole numbers 0 to 16, stored as float64
+    labels = np.asarray(target).astype(np.int64)
     _, validation, test = DIGITS_SIZES
     rows = np.arange(len(labels))
     rows, last = train_test_split(rows, test_size=test, stratify=labels, random_state=0)
     rows, middle = train_test_split(rows, test_size=validation, stratify=labels[rows], random_state=0)
-    return _Raw(pixels[:, None], labels, (rows, middle, last))
+    return _Raw(pixels, labels, (np.asarray(rows), np.asarray(middle), np.asarray(last)))
 
 
 @functools.cache

@@ -110,10 +110,10 @@ def mlp(
     """
     _positive(depth=depth, width=width, in_features=in_features, classes=classes)
     unit = blocks.unit(unit)
-    first = blocks.linear(in_features, width, bias=unit.norm == "none")
+    first = blocks.Linear(in_features, width, bias=unit.norm == "none")
     stem = blocks.series(_stem(unit), in_features, [first], nn.BatchNorm1d)
     body = [blocks.linear_block(unit, width) for _ in range(depth)]
-    head = blocks.series(unit.entry + "W", width, [blocks.linear(width, classes)], nn.BatchNorm1d)
+    head = blocks.series(unit.entry + "W", width, [blocks.Linear(width, classes)], nn.BatchNorm1d)
     return _drawn(Stack(stem, body, head, shape=(in_features,)), generator)
 
 
@@ -268,7 +268,9 @@ def conv_net(
         _positive(depth=count, width=channels, classes=classes, in_channels=in_channels)
     unit = blocks.unit(unit)
     channels = stem_width or widths[0]
-    first = blocks.conv(in_channels, channels, kernel=kernel, stride=2 if kernel > 3 else 1, bias=unit.norm == "none")
+    first = blocks.Conv2d(
+        in_channels, channels, kernel, stride=2 if kernel > 3 else 1, padding=kernel // 2, bias=unit.norm == "none"
+    )
     stem = blocks.series(_stem(unit), in_channels, [first], nn.BatchNorm2d)
     if kernel > 3:
         stem.append(nn.MaxPool2d(3, stride=2, padding=1))
@@ -278,7 +280,7 @@ def conv_net(
             body.append(blocks.conv_block(unit, channels, out, stride=2 if stage and not position else 1))
             channels = out
     head = blocks.series(unit.entry, channels, (), nn.BatchNorm2d)
-    head.extend([nn.AdaptiveAvgPool2d(1), nn.Flatten(), blocks.linear(channels, classes)])
+    head.extend([nn.AdaptiveAvgPool2d(1), nn.Flatten(), blocks.Linear(channels, classes)])
     return _drawn(Stack(stem, body, head, shape=(in_channels, *size)), generator)
 
 

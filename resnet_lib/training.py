@@ -38,8 +38,8 @@ class Recipe:
         lr: Highest learning rate.
         momentum: Momentum of SGD, or beta1 of Adam.
         weight_decay: Factor of the parameters that is added to their gradient (decoupled from it for Adam: AdamW).
-        schedule: `one-cycle`, up and down along half-cosines (`torch.optim.lr_scheduler.OneCycleLR`, momentum fixed);
-            `cosine`, up linearly and down along a half-cosine to 0; `constant`, up linearly.
+        schedule: `one-cycle`, from `lr / 25` up and down to `lr / 250000` along half-cosines (as `OneCycleLR` of torch,
+            but with a fixed momentum); `cosine`, up linearly and down along a half-cosine; `constant`, up linearly.
         warmup: Fraction of all steps in which the rate rises.
         optimizer: `sgd` or `adam`.
 
@@ -233,12 +233,13 @@ def _history(seeds: tuple[int, ...], records: list[tuple[int, float, Tensor]]) -
     names = ["seed", "epoch", "lr", *columns]
     if not frames:
         return pd.DataFrame(columns=names)
-    table = pd.concat(frames)[names].replace([math.inf, -math.inf], math.nan)
-    return table.sort_values(["seed", "epoch"], kind="stable", ignore_index=True)
+    table = pd.concat(frames).replace([math.inf, -math.inf], math.nan)
+    return table.sort_values(["seed", "epoch"], kind="stable", ignore_index=True).reindex(columns=names)
 
 
 def _copy(params: Stacked, buffers: Stacked) -> tuple[Stacked, Stacked]:
-    return tuple({name: value.detach().clone() for name, value in part.items()} for part in (params, buffers))
+    params, buffers = ({name: value.detach().clone() for name, value in part.items()} for part in (params, buffers))
+    return params, buffers
 
 
 def _optimizer(recipe: Recipe, params: list[Tensor]) -> torch.optim.Optimizer:
@@ -253,21 +254,24 @@ def _optimizer(recipe: Recipe, params: list[Tensor]) -> torch.optim.Optimizer:
 
 def _scheduler(recipe: Recipe, optimizer: torch.optim.Optimizer, *, steps: int) -> torch.optim.lr_scheduler.LRScheduler:
     """The schedule of the learning rate; one step of it for each of the optimiser's."""
-    steps = max(steps, 1)
-    if recipe.schedule == "one-cycle":
-        # One step more than is taken: torch refuses to step past the end, and the last step would have a rate of 0.
-        return torch.optim.lr_scheduler.OneCycleLR(
-            optimizer, max_lr=recipe.lr, total_steps=steps + 1, pct_start=recipe.warmup, cycle_momentum=False
-        )
     rising = recipe.warmup * steps
 
-    def factor(step: int) -> float:
+    def cosine(start: float, end: float, progress: float) -> float:
+        return end + (start - end) * (1 + math.cos(math.pi * min(progress, 1.0))) / 2
+
+    def one_cycle(step: int) -> float:
+        # torch's own OneCycleLR divides by zero where a phase has no step.
+        peak = max(rising - 1, 0)
+        if step < peak:
+            return cosine(1 / 25, 1, step / peak)
+        return cosine(1, 1 / 25e4, (step - peak) / max(steps - 1 - peak, 1))
+
+    def others(step: int) -> float:
         if step < rising:
             return (step + 1) / (rising + 1)
-        if recipe.schedule == "constant":
-            return 1.0
-        return 0.5 + 0.5 * math.cos(math.pi * (step - rising) / max(steps - rising, 1))
+        return 1.0 if recipe.schedule == "constant" else cosine(1, 0, (step - rising) / max(steps - rising, 1))
 
+    factor = one_cycle if recipe.schedule == "one-cycle" else others
     return torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
 
 

@@ -52,7 +52,7 @@ class Unit:
         alpha: Factor of the branch.
         beta: What the shortcut loses: `y = (1 - beta) shortcut(x) + alpha branch(x)`.
         zero_gamma: Whether the scale of the branch's last normalisation, and with it the branch, starts at zero
-            (goyal2017accurate, sec. 5.1).
+            (Goyal et al. 2017).
         bottleneck: Whether the branch is 1x1, 3x3, 1x1 with a quarter of the width inside. None: what the published
             network of that depth has, two 3x3 layers elsewhere.
         shortcut: One of `SHORTCUTS`. None: what the published network of that depth has; B for a single block.

@@ -1,0 +1,365 @@
+import dataclasses
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from torch import nn
+from torch.func import functional_call
+from torch.nn.functional import cross_entropy
+
+from resnet_lib import data, nets, runtime, training
+from resnet_lib.blocks import Unit
+from resnet_lib.data import Dataset, Split
+from resnet_lib.training import Recipe
+
+RECIPE = Recipe(epochs=2, batch=60, lr=0.05)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def numerics():
+    with runtime.numerics(threads=1):
+        yield
+
+
+@pytest.fixture(scope="module")
+def digits():
+    return data.load("digits", flat=True).subset(200)
+
+
+@pytest.fixture(scope="module")
+def images():
+    return data.load("digits").subset(120)
+
+
+def small_mlp(generator):
+    return nets.mlp(2, 16, unit=Unit(norm="none"), generator=generator)
+
+
+def normalised_mlp(generator):
+    return nets.mlp(2, 32, unit="pre", generator=generator)
+
+
+def small_conv(generator):
+    return nets.digits_resnet(2, 4, unit="pre", generator=generator)
+
+
+FACTOR = {
+    # Factor of the highest rate at step s of n, from the formulas of the docstrings.
+    "constant": lambda s, n, rise: min((s + 1) / (rise + 1), 1),
+    "cosine": lambda s, n, rise: (
+        (s + 1) / (rise + 1) if s < rise else (1 + math.cos(math.pi * (s - rise) / (n - rise))) / 2
+    ),
+}
+
+
+def plain_loop(make_net, dataset, recipe, seed):
+    """The loop that everyone writes: one network, its own optimiser, a batch at a time."""
+    net = make_net(runtime.stream(seed, "init")).train()
+    if recipe.optimizer == "adam":
+        optimizer = torch.optim.AdamW(net.parameters(), lr=recipe.lr, weight_decay=recipe.weight_decay)
+    else:
+        optimizer = torch.optim.SGD(
+            net.parameters(), lr=recipe.lr, momentum=recipe.momentum, weight_decay=recipe.weight_decay
+        )
+    order, rows = runtime.stream(seed, "order"), []
+    n = len(dataset.train)
+    steps = recipe.epochs * math.ceil(n / recipe.batch)
+    for epoch in range(recipe.epochs):
+        loss_sum = hits = 0.0
+        for step, batch in enumerate(torch.randperm(n, generator=order).split(recipe.batch)):
+            if recipe.schedule != "one-cycle":
+                factor = FACTOR[recipe.schedule](epoch * steps / recipe.epochs + step, steps, recipe.warmup * steps)
+                optimizer.param_groups[0]["lr"] = recipe.lr * factor
+            x, y = dataset.train.x[batch], dataset.train.y[batch]
+            logits = net.train()(x)
+            loss = cross_entropy(logits, y)
+            loss_sum += loss.item() * len(batch)
+            hits += (logits.argmax(1) == y).sum().item()
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+        accuracies = [accuracy(net.eval(), part) for part in (dataset.validation, dataset.test)]
+        rows.append((seed, epoch + 1, loss_sum / n, hits / n, *accuracies))
+    return net.eval(), np.array(rows)
+
+
+@torch.no_grad()
+def accuracy(net, part):
+    return (net(part.x).argmax(1) == part.y).double().mean().item()
+
+
+COLUMNS = ["seed", "epoch", "train_loss", "train_accuracy", "validation_accuracy", "test_accuracy"]
+RECIPES = {
+    "sgd": dataclasses.replace(RECIPE, schedule="constant", warmup=0.0),
+    "decay": dataclasses.replace(RECIPE, schedule="cosine", weight_decay=0.05, momentum=0.5),
+    "adam": dataclasses.replace(RECIPE, schedule="constant", optimizer="adam", lr=0.005, weight_decay=0.1),
+}
+
+
+@pytest.mark.parametrize(
+    ("make_net", "dataset", "name"),
+    [
+        (small_mlp, "digits", "sgd"),
+        (small_mlp, "digits", "decay"),
+        (small_mlp, "digits", "adam"),
+        (small_conv, "images", "sgd"),
+    ],
+)
+def test_seeds_together_train_as_in_a_plain_loop(make_net, dataset, name, request):
+    dataset, recipe = request.getfixturevalue(dataset), RECIPES[name]
+    fitted = training.fit(make_net, dataset, recipe, [3, 8])
+    assert fitted.diverged == (False, False)
+    for seed in (3, 8):
+        net, rows = plain_loop(make_net, dataset, recipe, seed)
+        found = fitted.history.query("seed == @seed")[COLUMNS].to_numpy()
+        np.testing.assert_allclose(found, rows, rtol=1e-4, atol=1e-6)
+        # Parameters, and the running statistics of the normalisations.
+        for key, value in fitted.net(seed).state_dict().items():
+            torch.testing.assert_close(value, net.state_dict()[key], rtol=1e-3, atol=1e-5)
+    assert len(set(fitted.history["lr"])) == (2 if name == "decay" else 1)
+
+
+@pytest.mark.parametrize(("make_net", "dataset"), [(small_mlp, "digits"), (small_conv, "images")])
+def test_a_seed_trains_alone_as_in_a_group(make_net, dataset, request):
+    dataset = request.getfixturevalue(dataset)
+    group = training.fit(make_net, dataset, RECIPE, [0, 1, 2], keep=[0])
+    alone = training.fit(make_net, dataset, RECIPE, [2], keep=[0])
+    for epoch, tolerance in ((0, 0.0), (2, 1e-4)):
+        for key, value in alone.net(2, epoch).state_dict().items():
+            other = group.net(2, epoch).state_dict()[key]
+            torch.testing.assert_close(value, other, rtol=tolerance, atol=tolerance)
+    history = group.history.query("seed == 2").reset_index(drop=True)
+    pd.testing.assert_frame_equal(alone.history, history, rtol=1e-3)
+
+
+def test_the_same_group_repeats_bit_for_bit(images):
+    first, second = (training.fit(small_conv, images, RECIPE, [0, 1]) for _ in range(2))
+    pd.testing.assert_frame_equal(first.history, second.history, check_exact=True)
+    for part, other in zip(first.params(), second.params(), strict=True):
+        assert all(torch.equal(part[name], other[name]) for name in part)
+
+
+def exploding(make_net, seed):
+    """The same networks, but the head of one seed starts with infinite weights."""
+
+    def make(generator):
+        broken = torch.equal(generator.get_state(), runtime.stream(seed, "init").get_state())
+        net = make_net(generator)
+        if broken:
+            list(net.parameters())[-2].data.fill_(math.inf)
+        return net
+
+    return make
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+@pytest.mark.parametrize(("make_net", "dataset"), [(small_mlp, "digits"), (small_conv, "images")])
+def test_a_seed_that_diverges_is_marked_and_disturbs_no_other(make_net, dataset, optimizer, request):
+    dataset, recipe = request.getfixturevalue(dataset), dataclasses.replace(RECIPE, optimizer=optimizer)
+    healthy = training.fit(make_net, dataset, recipe, [0, 1, 2])
+    sick = training.fit(exploding(make_net, 1), dataset, recipe, [0, 1, 2])
+    assert healthy.diverged == (False, False, False)
+    assert sick.diverged == (False, True, False)
+    assert sick.history.query("seed == 1").iloc[-1][COLUMNS[2:]].isna().all()
+    expected, others = (fit.history.query("seed != 1") for fit in (healthy, sick))
+    pd.testing.assert_frame_equal(expected, others, check_exact=True)
+    for name, value in healthy.params()[0].items():
+        assert torch.equal(value[[0, 2]], sick.params()[0][name][[0, 2]])
+
+
+def test_a_learning_rate_that_is_too_high_is_no_exception(digits):
+    fitted = training.fit(small_mlp, digits, dataclasses.replace(RECIPE, lr=1e4, epochs=3), [0, 1])
+    assert fitted.diverged == (True, True)
+    assert np.isnan(fitted.history["train_loss"].to_numpy()[[2, 5]]).all()
+
+
+def test_networks_learn_digits_but_not_noise():
+    dataset = data.load("digits", flat=True)
+    recipe = Recipe(epochs=5, batch=50, lr=0.1)
+    learned = training.fit(normalised_mlp, dataset, recipe, [0, 1]).history.query("epoch == 5")["test_accuracy"]
+    assert learned.to_numpy().min() > 0.9
+    shuffled = torch.randperm(1000, generator=runtime.stream(0, "shuffle"))
+    noise = dataclasses.replace(dataset, train=Split(dataset.train.x, dataset.train.y[shuffled]))
+    guessed = training.fit(normalised_mlp, noise, recipe, [0, 1]).history.query("epoch == 5")["test_accuracy"]
+    # Chance is 0.1; 597 images give a standard error of 0.012, and the shuffled labels favour no class by much.
+    assert guessed.to_numpy().max() < 0.2
+
+
+def test_the_last_smaller_batch_counts_by_its_size(digits):
+    # At rate 0 nothing moves: the average over the batches is that over all examples, whatever their order.
+    recipe = Recipe(epochs=1, batch=77, lr=0.0)
+    fitted = training.fit(small_mlp, digits, recipe, [0, 1], keep=[0])
+    for seed in (0, 1):
+        net = small_mlp(runtime.stream(seed, "init"))
+        row = fitted.history.query("seed == @seed").to_dict("records")[0]
+        with torch.no_grad():
+            assert math.isclose(row["train_loss"], cross_entropy(net(digits.train.x), digits.train.y), rel_tol=1e-5)
+        assert math.isclose(row["train_accuracy"], accuracy(net, digits.train), abs_tol=1e-6)
+        assert math.isclose(row["test_accuracy"], accuracy(net, digits.test), abs_tol=1e-6)
+        assert all(torch.equal(fitted.net(seed).state_dict()[k], v) for k, v in net.state_dict().items())
+
+
+def rates(recipe, steps):
+    parameter = nn.Parameter(torch.zeros(1))
+    optimizer = training._optimizer(recipe, [parameter])
+    scheduler, seen = training._scheduler(recipe, optimizer, steps=steps), []
+    for _ in range(steps):
+        seen.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        scheduler.step()
+    return np.array(seen)
+
+
+@pytest.mark.parametrize("schedule", ["constant", "cosine"])
+@pytest.mark.parametrize("warmup", [0.0, 0.25, 1.0])
+def test_schedules_are_their_formulas(schedule, warmup):
+    recipe = dataclasses.replace(RECIPE, schedule=schedule, warmup=warmup)
+    expected = [0.05 * FACTOR[schedule](step, 40, 40 * warmup) for step in range(40)]
+    np.testing.assert_allclose(rates(recipe, 40), expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize(("warmup", "steps"), [(0.25, 40), (0.3, 37), (0.9, 100)])
+def test_one_cycle_is_that_of_torch(warmup, steps):
+    optimizer = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=1.0)
+    oracle = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, max_lr=0.05, total_steps=steps, pct_start=warmup, cycle_momentum=False
+    )
+    expected = []
+    for _ in range(steps):
+        expected.append(oracle.get_last_lr()[0])
+        optimizer.step()
+        oracle.step()
+    np.testing.assert_allclose(rates(dataclasses.replace(RECIPE, warmup=warmup), steps), expected, rtol=1e-10)
+
+
+@pytest.mark.parametrize("schedule", training.SCHEDULES)
+@pytest.mark.parametrize("warmup", [0.0, 0.25, 1.0])
+@pytest.mark.parametrize("steps", [1, 2, 4])
+def test_schedules_need_no_minimum_of_steps(schedule, warmup, steps):
+    found = rates(dataclasses.replace(RECIPE, schedule=schedule, warmup=warmup), steps)
+    assert ((found > 0) & (found <= 0.05)).all()
+
+
+def test_momentum_is_what_the_recipe_says():
+    for optimizer, field in (("sgd", "momentum"), ("adam", "betas")):
+        recipe = dataclasses.replace(RECIPE, momentum=0.7, optimizer=optimizer)
+        made = training._optimizer(recipe, [nn.Parameter(torch.zeros(1))])
+        training._scheduler(recipe, made, steps=10)
+        assert made.param_groups[0][field] == (0.7 if field == "momentum" else (0.7, 0.999))
+
+
+@pytest.fixture(scope="module")
+def kept(images):
+    return training.fit(small_conv, images, dataclasses.replace(RECIPE, epochs=3), [5, 6], keep=[0, 2])
+
+
+def test_checkpoints_are_the_states_along_the_way(kept, images):
+    assert sorted(kept.checkpoints) == [0, 2, 3]
+    for seed in (5, 6):
+        start = small_conv(runtime.stream(seed, "init")).state_dict()
+        assert all(torch.equal(value, start[name]) for name, value in kept.net(seed, 0).state_dict().items())
+    weights = [kept.params(epoch)[0]["stem.weight1.weight"] for epoch in (0, 2, 3)]
+    assert not torch.equal(weights[0], weights[1])
+    assert not torch.equal(weights[1], weights[2])
+    assert kept.params() is kept.params(3)
+    assert not any(value.requires_grad for part in kept.params() for value in part.values())
+    # 3 epochs of 120 images in 2 batches.
+    assert kept.params()[1]["blocks.0.branch.norm1.num_batches_tracked"].tolist() == [6, 6]
+
+
+def test_a_seed_s_network_is_its_slice_of_the_stack(kept, images):
+    for index, seed in enumerate((5, 6)):
+        net = kept.net(seed, 2)
+        state = tuple({name: value[index] for name, value in part.items()} for part in kept.params(2))
+        expected = functional_call(kept.template, state, (images.test.x,))
+        assert not net.training
+        torch.testing.assert_close(net(images.test.x), expected, rtol=1e-5, atol=1e-5)
+        row = kept.history.query("seed == @seed and epoch == 2").to_dict("records")[0]
+        assert math.isclose(accuracy(net, images.test), row["test_accuracy"], abs_tol=1e-6)
+
+
+def test_a_network_that_is_taken_out_is_a_copy(kept):
+    before = kept.params()[0]["head.4.weight"].clone()
+    kept.net(5).get_parameter("head.4.weight").data.zero_()
+    assert torch.equal(kept.params()[0]["head.4.weight"], before)
+    assert kept.net(5).get_parameter("head.4.weight").requires_grad
+
+
+def test_no_epoch_is_the_initialisation(digits):
+    fitted = training.fit(small_mlp, digits, dataclasses.replace(RECIPE, epochs=0), [4])
+    assert list(fitted.checkpoints) == [0]
+    assert fitted.history.empty
+    assert list(fitted.history) == [*COLUMNS[:2], "lr", *COLUMNS[2:]]
+    assert fitted.diverged == (False,)
+    start = small_mlp(runtime.stream(4, "init")).state_dict()
+    assert all(torch.equal(value, start[name]) for name, value in fitted.net(4).state_dict().items())
+
+
+def test_history_has_one_row_for_each_seed_and_epoch(kept):
+    assert kept.history[["seed", "epoch"]].to_numpy().tolist() == [[s, e] for s in (5, 6) for e in (1, 2, 3)]
+    assert kept.history["lr"].is_monotonic_decreasing is False
+
+
+def test_training_leaves_the_global_generator_alone(digits):
+    before = torch.get_rng_state()
+    training.fit(small_mlp, digits, RECIPE, [0])
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+@pytest.mark.parametrize(
+    ("changes", "text"),
+    [
+        ({"schedule": "one-cylce"}, r"schedule='one-cylce' is unknown; known: one-cycle, .*; closest: 'one-cycle'"),
+        ({"optimizer": "adamw"}, r"optimizer='adamw' is unknown; known: sgd, adam; closest: 'adam'"),
+        ({"epochs": -1}, r"epochs=-1 must be 0 or more"),
+        ({"batch": 0}, r"batch=0 must be at least 1"),
+        ({"lr": math.nan}, r"lr=nan must be 0 or more, and finite"),
+        ({"weight_decay": -1.0}, r"weight_decay=-1.0 must be 0 or more"),
+        ({"momentum": 1.0}, r"momentum=1.0 must be at least 0 and less than 1"),
+        ({"warmup": 5.0}, r"warmup=5.0 is a fraction of all steps"),
+    ],
+)
+def test_a_recipe_refuses_what_makes_no_sense(changes, text):
+    with pytest.raises(ValueError, match=text):
+        dataclasses.replace(RECIPE, **changes)
+
+
+def three_classes():
+    part = Split(torch.zeros(40, 64), torch.zeros(40, dtype=torch.int64))
+    return Dataset("toy", part, part, part, 3, "")
+
+
+@pytest.mark.parametrize(
+    ("call", "text"),
+    [
+        (lambda d: training.fit(small_mlp, d, RECIPE, []), r"seeds is empty; give at least one"),
+        (lambda d: training.fit(small_mlp, d, RECIPE, [1, 1]), r"seeds=\(1, 1\) names a seed twice"),
+        (
+            lambda d: training.fit(small_mlp, d, dataclasses.replace(RECIPE, batch=201), [0]),
+            r"batch=201 is larger than the 200 training examples of 'digits\[:200\]'; use batch=200 or less",
+        ),
+        (
+            lambda d: training.fit(small_mlp, d, RECIPE, [0], keep=[3]),
+            r"keep=\(3,\) names epoch 3; epochs=2 allows 0 to 2",
+        ),
+        (
+            lambda d: training.fit(small_mlp, three_classes(), dataclasses.replace(RECIPE, batch=40), [0]),
+            r"outputs of shape \(10,\) for each example; 'toy' needs \(3,\), one logit a class",
+        ),
+        (
+            lambda d: training.fit(small_conv, d, RECIPE, [0]),
+            r"x has shape \(2, 64\); this network expects \(batch, 1, 8, 8\)",
+        ),
+        (
+            lambda d: training.fit(normalised_mlp, d, dataclasses.replace(RECIPE, batch=199), [0]),
+            r"batch=199 leaves a batch of one of the 200 training examples.*batch normalisation cannot",
+        ),
+        (lambda d: training.fit(small_mlp, d, RECIPE, [0]).params(1), r"epoch=1 was not kept; kept: 2; .*keep=\(1,\)"),
+        (lambda d: training.fit(small_mlp, d, RECIPE, [0]).net(1), r"seed=1 was not trained; trained: 0"),
+    ],
+)
+def test_errors_name_the_way_out(call, text, digits):
+    with pytest.raises(ValueError, match=text):
+        call(digits)
