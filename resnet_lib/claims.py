@@ -264,7 +264,7 @@ def _measured(statistic: str, run: Mapping[str, Any], part: str, digits: int) ->
     if statistic == "every":
         worst = f", worst {number(effect)}" if digits > 2 else ""
         return f"{inside} of {n} values{worst}"
-    interval = f" (95% interval {number(low)} to {number(high)})" if digits > 2 and low is not None else ""
+    interval = f" (95%: {number(low)} to {number(high)})" if digits > 2 and low is not None else ""
     return f"{statistic} {number(effect)}{interval}, n = {n}"
 
 
