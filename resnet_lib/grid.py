@@ -1,0 +1,167 @@
+"""Experiments as data: a trial, and the settings and seeds that it is run on. Runs nothing."""
+
+import inspect
+import itertools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields, is_dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from resnet_lib import provenance
+from resnet_lib.cache import Columns
+
+SCALARS = (bool, int, float, str, type(None))
+
+
+@dataclass(frozen=True)
+class Grid:
+    """The trials of an experiment: every setting with every group of seeds.
+
+    Attributes:
+        settings: Frozen dataclasses; their fields hold numbers, text, None, sequences or frozen dataclasses of these.
+        seeds: The seeds of every setting.
+        group: How many seeds are computed together, in one call of the trial; None for all of them.
+
+    Raises:
+        ValueError: Where one of these is empty, repeated or cannot be written as JSON.
+    """
+
+    settings: tuple[Any, ...]
+    seeds: tuple[int, ...]
+    group: int | None = None
+
+    def __post_init__(self):
+        if not self.settings or not self.seeds:
+            raise ValueError(f"a grid needs settings and seeds; got {len(self.settings)} and {len(self.seeds)}")
+        if any(type(seed) is not int for seed in self.seeds) or len(set(self.seeds)) < len(self.seeds):
+            raise ValueError(f"seeds={self.seeds} must be different whole numbers, e.g. tuple(range(5))")
+        if self.group is not None and self.group < 1:
+            raise ValueError(
+                f"group={self.group} must be at least 1; None computes all {len(self.seeds)} seeds together"
+            )
+        written = set()
+        for i, setting in enumerate(self.settings):
+            if not is_dataclass(setting) or isinstance(setting, type):
+                raise ValueError(f"settings[{i}]={setting!r} must be an instance of a frozen dataclass")
+            if (text := str(as_json(setting, f"settings[{i}]"))) in written:
+                raise ValueError(f"settings[{i}]={setting} is there twice; name it once and use more seeds")
+            written.add(text)
+
+    @property
+    def groups(self) -> tuple[tuple[int, ...], ...]:
+        """The seeds as they are computed together; the last group may be smaller."""
+        size = self.group or len(self.seeds)
+        return tuple(self.seeds[start : start + size] for start in range(0, len(self.seeds), size))
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """A trial and the grids that it is run on.
+
+    Attributes:
+        name: In lower case, with hyphens; also the name of its folders.
+        trial: `trial(setting, seeds)` returns a table with a column `seed`, one row a measurement. It is importable.
+            One with a parameter `device` is given the device to compute on, by keyword; any other one runs on the CPU.
+        quick: The grid of a laptop.
+        full: The grid of a publication.
+        data: Names of the datasets that the trial loads.
+
+    Raises:
+        ValueError: Where the name could not be that of a folder, or the trial cannot be imported by its name.
+    """
+
+    name: str
+    trial: Callable[..., pd.DataFrame]
+    quick: Grid
+    full: Grid
+    data: tuple[str, ...] = ()
+
+    def __post_init__(self):
+        if not self.name or not set(self.name) <= set("abcdefghijklmnopqrstuvwxyz0123456789-"):
+            raise ValueError(f"name={self.name!r} may hold a to z, 0 to 9 and hyphens; e.g. 'eigenvalues-random'")
+        provenance.loaded_source(*self.roots)  # remembered now, while what is on disk is what is being imported
+
+    @property
+    def roots(self) -> tuple[Callable, ...]:
+        """What the source hash starts from: the trial and the classes of its settings."""
+        kinds = {type(setting) for grid in (self.quick, self.full) for setting in grid.settings}
+        return self.trial, *sorted(kinds, key=lambda kind: (kind.__module__, kind.__qualname__))
+
+    @property
+    def takes_device(self) -> bool:
+        """Whether the trial can compute elsewhere than on the CPU."""
+        return "device" in inspect.signature(self.trial).parameters
+
+    def grid(self, preset: str) -> Grid:
+        """The grid named `quick` or `full`."""
+        grids = {"quick": self.quick, "full": self.full}
+        if preset not in grids:
+            raise ValueError(f"preset={preset!r} is unknown; use 'quick' or 'full'")
+        return grids[preset]
+
+
+def as_json(value: Any, where: str = "setting") -> Any:
+    """A setting as JSON knows it, with the name of its class (no field can be called `class`).
+
+    Args:
+        value: A frozen dataclass, or what its fields may hold.
+        where: What to call it in an error.
+
+    Raises:
+        ValueError: Where a field cannot be written as JSON, with its name.
+    """
+    if is_dataclass(value) and not isinstance(value, type):
+        if not value.__dataclass_params__.frozen:  # pyright: ignore[reportAttributeAccessIssue]
+            raise ValueError(f"{where} is a {type(value).__name__}, which can change; use @dataclass(frozen=True)")
+        inner = {field.name: as_json(getattr(value, field.name), f"{where}.{field.name}") for field in fields(value)}
+        return {"class": type(value).__qualname__} | inner
+    if isinstance(value, tuple | list):
+        return [as_json(item, f"{where}[{i}]") for i, item in enumerate(value)]
+    if isinstance(value, SCALARS) and not (isinstance(value, float) and not np.isfinite(value)):
+        return value
+    raise ValueError(
+        f"{where}={value!r} is a {type(value).__name__} that a key cannot hold; allowed are bool, int, finite float, "
+        "str, None, and tuples and frozen dataclasses of these; name it by a str and look it up in the trial"
+    )
+
+
+def join(settings: Sequence[Any], columns: Sequence[Columns]) -> pd.DataFrame:
+    """One table of the trials, in their order: a column a field that holds one value, then the trials' own columns.
+
+    Raises:
+        ValueError: Where the trials' columns differ in name or kind.
+    """
+    names = list(columns[0])
+    for setting, own in zip(settings, columns, strict=True):
+        if set(own) != set(names):
+            raise ValueError(
+                f"{setting} gave the columns {sorted(own)}, {settings[0]} gave {sorted(names)}; "
+                "every trial of an experiment has to return the same ones"
+            )
+    lengths = [len(own["seed"]) for own in columns]
+    table = {}
+    for name in dict.fromkeys(field.name for setting in settings for field in fields(setting)):
+        values = [getattr(setting, name, None) for setting in settings]
+        if all(isinstance(value, SCALARS) for value in values):
+            table[name] = _repeated(values, lengths)
+    for name in names:
+        if name not in table:
+            parts = [own[name] for own in columns]
+            texts = [isinstance(part, list) for part in parts]
+            if any(texts) and not all(texts):
+                raise ValueError(f"column {name!r} holds text in some trials and numbers in others; choose one")
+            table[name] = list(itertools.chain(*parts)) if all(texts) else np.concatenate(parts)
+    return pd.DataFrame(table)
+
+
+def _repeated(values: Sequence[Any], lengths: Sequence[int]) -> np.ndarray | list[str]:
+    """A field's values, each as often as its trial has rows: bool, int64, float64 (None is NaN), or else text."""
+    kinds = {type(value) for value in values}
+    if kinds == {bool}:
+        return np.repeat(values, lengths)
+    if bool not in kinds and str not in kinds and kinds != {type(None)}:
+        return np.repeat([np.nan if value is None else value for value in values], lengths)
+    texts = ["none" if value is None else str(value) for value in values]
+    return [text for text, length in zip(texts, lengths, strict=True) for _ in range(length)]

@@ -1,0 +1,121 @@
+"""What users see of a sweep: killed and run again, and in a notebook, for real."""
+
+import io
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import nbformat
+from nbclient import NotebookClient
+from trials import Noise, experiment
+
+from resnet_lib import progress, sweep
+
+TESTS = Path(__file__).parent
+
+SWEEP = """
+import sys
+from pathlib import Path
+sys.path.insert(0, {tests!r})
+from resnet_lib import sweep
+from trials import Noise, experiment
+
+folder = Path({folder!r})
+settings = (Noise(size=size, pause=0.1, log=str(folder / "log")) for size in range(6))
+trials = experiment(*settings, seeds=(0, 1), group=1)
+"""
+
+
+def code(folder: Path) -> str:
+    return SWEEP.format(tests=str(TESTS), folder=str(folder))
+
+
+def test_a_killed_sweep_continues_and_ends_with_the_same_table(tmp_path):
+    log = tmp_path / "log"
+    command = code(tmp_path) + 'sweep.run(trials, workers=2, cache=folder / "cache")'
+    process = subprocess.Popen([sys.executable, "-c", command], start_new_session=True, stderr=subprocess.DEVNULL)
+    kept = tmp_path / "cache" / "noise"
+    try:
+        while len(list(kept.glob("*.npz"))) < 3:
+            assert process.poll() is None
+            time.sleep(0.01)
+    finally:
+        process.send_signal(signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
+    while subprocess.run(["ps", "-s", str(process.pid), "-o", "comm="], stdout=subprocess.PIPE).stdout.split():
+        time.sleep(0.05)  # its workers notice that it is gone
+
+    done, started = len(list(kept.glob("*.npz"))), len(log.read_text().splitlines())
+    assert 3 <= done < 12
+    settings = [Noise(size=size, pause=0.1, log=str(log)) for size in range(6)]
+    trials = experiment(*settings, seeds=(0, 1), group=1)
+    resumed = sweep.run(trials, workers=1, cache=tmp_path / "cache", progress=False).table
+    assert len(log.read_text().splitlines()) - started == 12 - done
+    assert started - done <= 6  # at work or handed out when the kill came
+    undisturbed = sweep.run(trials, workers=1, cache=tmp_path / "other", progress=False).table
+    assert resumed.equals(undisturbed)
+    assert resumed["largest"].to_numpy().tobytes() == undisturbed["largest"].to_numpy().tobytes()
+
+
+class Recording(NotebookClient):
+    """Executes a notebook and remembers the messages behind its outputs."""
+
+    def process_message(self, msg, cell, cell_index):
+        self.resources.setdefault("messages", []).append((cell_index, msg["msg_type"], msg["content"].get("data")))
+        return super().process_message(msg, cell, cell_index)
+
+
+def test_a_notebook_shows_the_same_text_for_a_cold_and_a_warm_cache(tmp_path):
+    run = 'result = sweep.run(trials, workers=2, cache=folder / "cache")'
+    spoil = '_ = next((folder / "cache" / "noise").glob("*.npz")).write_bytes(b"")'
+    notebook = nbformat.v4.new_notebook(
+        cells=[nbformat.v4.new_code_cell(text) for text in (code(tmp_path), run, run, spoil, run)]
+    )
+    client = Recording(notebook, timeout=120)
+    client.execute()
+    cells = notebook.cells
+    assert cells[0].outputs == cells[3].outputs == []
+    cold, warm, repaired = (cells[i].outputs for i in (1, 2, 4))
+    title = "noise: 6 settings × 2 seeds"
+    assert cold == [nbformat.v4.new_output("display_data", {"text/plain": title})]  # and so nothing on standard error
+    assert warm == repaired == cold
+
+    def shown(cell):
+        return [
+            (kind, data["text/plain"]) for index, kind, data in client.resources["messages"] if index == cell and data
+        ]
+
+    assert shown(1)[0][0] == "display_data"
+    assert shown(1)[0][1] == shown(1)[-1][1] == title  # nbval compares the first state, nbclient stores the last
+    assert any("/12 [" in text for _, text in shown(1)[1:-1])
+    assert any("damaged cache entry, computed again" in text and ".damaged" in text for _, text in shown(4))
+    assert shown(2) == [("display_data", title), ("update_display_data", title)]
+
+
+def test_a_terminal_shows_what_is_done_cached_and_failed(monkeypatch):
+    class Terminal(io.StringIO):
+        def isatty(self):
+            return True
+
+    monkeypatch.setattr(sys, "stderr", terminal := Terminal())
+    with progress.meter("name: 1 settings", total=5, cached=2) as meter:
+        meter.notice("something about the cache")
+        meter.finished()
+        meter.finished(failed=True)
+        meter.finished()
+    last = terminal.getvalue().split("\r")[-1]
+    assert "something about the cache\n" in terminal.getvalue()
+    assert "name: 1 settings: 100%" in last
+    assert "5/5" in last
+    assert "2 cached, 1 failed" in last
+
+
+def test_elsewhere_nothing_is_shown(monkeypatch, caplog, capfd):
+    for show in (True, False):
+        with progress.meter("name", total=2, cached=0, show=show) as meter:
+            meter.finished()
+            meter.notice("a notice")
+    assert capfd.readouterr() == ("", "")
+    assert caplog.messages == ["a notice", "a notice"]

@@ -1,0 +1,72 @@
+"""Trials for the tests of sweep, in a module of their own: worker processes have to be able to import them."""
+
+import os
+import signal
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+
+from resnet_lib import runtime
+from resnet_lib.sweep import Experiment, Grid
+
+
+@dataclass(frozen=True)
+class Noise:
+    """What `measure` does: how large, how long, and where it writes that it has run."""
+
+    size: int
+    pause: float = 0.0
+    log: str = ""
+    sizes: tuple[int, ...] = (1, 2)
+    fate: str = "fine"
+    limit: float | None = None
+
+
+def measure(setting: Noise, seeds: Sequence[int]) -> pd.DataFrame:
+    """Singular values of random matrices: arithmetic that shows in its last bits how many threads did it."""
+    time.sleep(setting.pause)
+    if setting.log:
+        with Path(setting.log).open("a") as file:
+            file.write(f"{setting.size} {seeds}\n")
+    if setting.fate == "raises":
+        raise ZeroDivisionError(f"no luck with size {setting.size}")
+    if setting.fate == "interrupted":
+        signal.raise_signal(signal.SIGINT)
+    if setting.fate == "dies":
+        os._exit(3)
+    if setting.fate == "other columns":
+        return pd.DataFrame({"seed": list(seeds), "other": 0})
+    if setting.fate == "no table":
+        return None  # pyright: ignore[reportReturnType]
+    if setting.fate == "no seed":
+        return pd.DataFrame({"value": [1.0]})
+    if setting.fate == "wrong seed":
+        return pd.DataFrame({"seed": [-1]})
+    if setting.fate == "complex":
+        return pd.DataFrame({"seed": list(seeds), "value": np.zeros(len(seeds), complex)})
+    if setting.fate == "shadows":
+        return pd.DataFrame({"seed": list(seeds), "size": -1})
+    rows = []
+    for seed in seeds:
+        matrix = torch.randn(64, 64 + setting.size, generator=runtime.stream(seed, "noise"), dtype=torch.float64)
+        sigma = np.linalg.svd(matrix.numpy() @ matrix.numpy().T, compute_uv=False)
+        rows.append(
+            {"seed": seed, "value": float(matrix.mean()), "largest": sigma[0], "even": seed % 2 == 0, "of": "noise"}
+        )
+    return pd.DataFrame(rows)
+
+
+def on_device(setting: Noise, seeds: Sequence[int], *, device: torch.device) -> pd.DataFrame:
+    """Says where it was told to run, and with how many threads."""
+    return pd.DataFrame({"seed": list(seeds), "where": str(device), "threads": torch.get_num_threads()})
+
+
+def experiment(*settings: Noise, seeds: tuple[int, ...] = (0, 1, 2), group: int | None = None, **fields) -> Experiment:
+    """An experiment of these settings, the same for both presets."""
+    grid = Grid(settings, seeds, group)
+    return Experiment(**({"name": "noise", "trial": measure, "quick": grid, "full": grid} | fields))
