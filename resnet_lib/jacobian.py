@@ -1,0 +1,215 @@
+"""Jacobians of blocks and networks: batched where they fit in memory, operators where they do not. Knows no training.
+
+A map here is what calling an `nn.Module` is: a batch of examples in, a batch out, each example on its own. Its Jacobian
+at an example is the matrix of that example's flattened output by its flattened input.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+import torch
+from jaxtyping import Complex, Float
+from torch import Tensor, nn
+from torch.func import jacfwd, jacrev, vmap
+
+from resnet_lib import linalg
+from resnet_lib.nets import Stack
+
+Map = Callable[[Tensor], Tensor]
+
+AT_ONCE = 16 * 2**20
+"""Bytes of Jacobians that are computed in one go; beyond the CPU's caches more are no faster, only larger."""
+
+
+def dense(f: Map, x: Float[Tensor, "n ..."], *, at_once: int | None = None) -> Float[Tensor, "n out in"]:
+    """The Jacobian of `f` at each example.
+
+    Rows are computed together, for many examples together: `vmap` of reverse mode, or of forward mode where there are
+    more outputs than inputs.
+
+    Args:
+        f: A map of batches, e.g. a block or its branch. Modules have to be in evaluation mode where that matters.
+        x: The examples.
+        at_once: How many to treat together; by default as many as make 16 MiB of Jacobians.
+
+    Returns:
+        One matrix for each example, on the device of `x`, without a graph.
+
+    Raises:
+        ValueError: Where `x` is no batch, `f` does not keep the batch, or a batch normalisation or dropout in `f` is in
+            training mode, where an example has no Jacobian of its own.
+    """
+    return torch.cat(list(_pieces(f, x, at_once)))
+
+
+def operator(f: Map, x: Float[Tensor, ...]) -> linalg.Operator:
+    """The Jacobian of `f` at one example, known by its products and never formed.
+
+    `rmatvec` is a backward pass of a graph that is recorded once. `matvec` walks the same graph: `u -> J^T u` is
+    linear, and its own transpose is `v -> J v`. On convolutions this takes a quarter of the time of `torch.func.jvp`.
+
+    Args:
+        f: A map of batches, as for `dense`.
+        x: One example, without the batch's dimension.
+
+    Returns:
+        The operator of shape (out, in).
+
+    Raises:
+        ValueError: As `dense` does.
+    """
+    _check(f, x[None])
+    with torch.enable_grad():
+        point = x.detach()[None].requires_grad_()
+        y = f(point)
+        u = torch.zeros_like(y, requires_grad=True)
+        (pulled,) = torch.autograd.grad(y, point, u, create_graph=True)
+
+    def matvec(v: Tensor) -> Tensor:
+        return torch.autograd.grad(pulled, u, v.reshape(point.shape), retain_graph=True)[0].flatten()
+
+    def rmatvec(v: Tensor) -> Tensor:
+        return torch.autograd.grad(y, point, v.reshape(y.shape), retain_graph=True)[0].flatten()
+
+    return linalg.Operator((y.numel(), x.numel()), x.dtype, x.device, matvec, rmatvec)
+
+
+def eigenvalues(f: Map, x: Float[Tensor, "n ..."]) -> Complex[Tensor, "n d"]:
+    """All eigenvalues of the Jacobian of `f` at each example, sorted as in `linalg.eigenvalues`.
+
+    Args:
+        f: A map of batches, as for `dense`, that keeps the number of coordinates.
+        x: The examples.
+
+    Returns:
+        The eigenvalues, for each example.
+
+    Raises:
+        ValueError: Where `f` changes the number of coordinates; else as `dense` and `linalg.eigenvalues` do.
+    """
+    n_out, n_in = _check(f, x)
+    if n_out != n_in:
+        raise ValueError(
+            f"f maps {n_in} coordinates to {n_out}, so its Jacobian is {n_out} x {n_in} and has no eigenvalues; "
+            "use singular_values, or choose a block that keeps its shape"
+        )
+    return torch.cat([linalg.eigenvalues(piece) for piece in _pieces(f, x, None)])
+
+
+def singular_values(f: Map, x: Float[Tensor, "n ..."]) -> Float[Tensor, "n k"]:
+    """All singular values of the Jacobian of `f` at each example, the largest first.
+
+    Args:
+        f: A map of batches, as for `dense`.
+        x: The examples.
+
+    Returns:
+        `min(in, out)` values for each example.
+
+    Raises:
+        ValueError: As `dense` and `linalg.singular_values` do.
+    """
+    return torch.cat([linalg.singular_values(piece) for piece in _pieces(f, x, None)])
+
+
+def along(
+    stack: nn.Module, x: Float[Tensor, "n ..."], *, blocks: Sequence[int] | None = None
+) -> list[Float[Tensor, "n out in"]]:
+    """The Jacobians of the blocks of a network, each at the states that `x` reaches there.
+
+    Args:
+        stack: A `nets.Stack`, in evaluation mode.
+        x: Inputs of the network.
+        blocks: Positions of the blocks to take, all by default.
+
+    Returns:
+        One batch of matrices for each block; those of a block that changes shape are not square.
+
+    Raises:
+        TypeError: Where `stack` is no `nets.Stack`.
+        ValueError: Where a position is not one of a block, or `x` has another shape than the network expects; else as
+            `dense` does.
+    """
+    if not isinstance(stack, Stack):
+        raise TypeError(f"stack is a {type(stack).__name__}; expected a nets.Stack; for other modules use dense")
+    count = len(stack.blocks)
+    chosen = range(count) if blocks is None else blocks
+    for i in chosen:
+        if not 0 <= i < count:
+            raise ValueError(f"blocks holds {i}; this network's blocks are 0 to {count - 1}")
+    _check_mode(stack)
+    with torch.no_grad():
+        states = stack.states(x)
+    return [dense(stack.blocks[i], states[i]) for i in chosen]
+
+
+def along_seeds(
+    stack: nn.Module,
+    params: Mapping[str, Float[Tensor, "seed ..."]],
+    buffers: Mapping[str, Tensor],
+    x: Float[Tensor, "n ..."],
+    *,
+    blocks: Sequence[int] | None = None,
+) -> Float[Tensor, "seed block n d d"]:
+    """`along` for networks of one architecture whose parameters are stacked, as many-seed training keeps them.
+
+    Args:
+        stack: The architecture in evaluation mode; its own tensors are not used and may be on the device `meta`.
+        params: Parameters by name, stacked along the first dimension.
+        buffers: Buffers by name, stacked likewise.
+        x: Inputs, the same for all networks, on the device of the parameters.
+        blocks: Positions of the blocks to take, all by default.
+
+    Returns:
+        All Jacobians; for their spectra pass them to `linalg.eigenvalues` at once.
+
+    Raises:
+        ValueError: Where the blocks that are taken do not all map a state to one of equal shape; else as `along` does.
+    """
+    net = copy.deepcopy(stack)
+    seeds = len(next(iter(params.values())))
+    results = []
+    for seed in range(seeds):
+        net.load_state_dict({name: value[seed] for name, value in {**params, **buffers}.items()}, assign=True)
+        jacobians = along(net, x, blocks=blocks)
+        shapes = [tuple(j.shape[1:]) for j in jacobians]
+        if any(a != b or (a, b) != shapes[0] for a, b in shapes):
+            position = dict(zip(range(len(shapes)) if blocks is None else blocks, shapes, strict=True))
+            kept = [i for i, (a, b) in position.items() if a == b]
+            raise ValueError(f"the Jacobians have shapes {position}; take blocks of one square shape: blocks={kept}")
+        results.append(torch.stack(jacobians))
+    return torch.stack(results)
+
+
+def _pieces(f: Map, x: Tensor, at_once: int | None) -> Iterator[Tensor]:
+    n_out, n_in = _check(f, x)
+    if at_once is None:
+        at_once = max(1, AT_ONCE // (n_out * n_in * x.element_size()))
+    mode = jacrev if n_out <= n_in else jacfwd
+    one = vmap(mode(lambda v: f(v[None]).flatten()))
+    for piece in x.split(at_once):
+        with torch.no_grad():
+            yield one(piece.detach()).flatten(2)
+
+
+def _check(f: Map, x: Tensor) -> tuple[int, int]:
+    """Number of coordinates of an output and of an input, where `f` is a map of batches."""
+    if x.ndim < 2 or len(x) == 0:
+        raise ValueError(f"x has shape {tuple(x.shape)}; expected a batch (n, ...), n >= 1; one example is x[None]")
+    if isinstance(f, nn.Module):
+        _check_mode(f)
+    with torch.no_grad():
+        y = f(x[:1])
+    if y.ndim < 2 or len(y) != 1:
+        raise ValueError(f"f maps shape {(1, *x.shape[1:])} to {tuple(y.shape)}; it has to map a batch to a batch")
+    return y.numel(), x[0].numel()
+
+
+def _check_mode(module: nn.Module) -> None:
+    kinds = (nn.modules.batchnorm._BatchNorm, nn.modules.dropout._DropoutNd)
+    for name, part in module.named_modules():
+        if part.training and isinstance(part, kinds):
+            where = f"{name!r} ({type(part).__name__})" if name else f"f ({type(part).__name__})"
+            raise ValueError(f"{where} is in training mode, where an example has no Jacobian of its own; use .eval()")
