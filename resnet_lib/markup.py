@@ -1,11 +1,13 @@
 """What people read, as HTML: prose with $mathematics$, numbers to a few digits, templates. Knows no evidence."""
 
 import functools
+import inspect
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import jinja2
+from IPython.display import Markdown
 from markupsafe import Markup, escape
 
 # A dollar behind a backslash is a dollar; all others come in pairs around TeX.
@@ -83,3 +85,8 @@ def _templates() -> jinja2.Environment:
 def render(template: str, **values: Any) -> str:
     """The HTML of one of `resnet_lib/templates`; a value that the template names and does not get is an error."""
     return _templates().get_template(template).render(**values).strip()
+
+
+def listing(*functions: Callable[..., Any]) -> Markdown:
+    """The source of functions, for a notebook to show: what the reader sees is what ran."""
+    return Markdown("```python\n" + "\n\n".join(inspect.getsource(function).rstrip() for function in functions) + "\n```")

@@ -27,7 +27,7 @@ def gaussian(seeds: Sequence[int], *path: str | int, shape: tuple[int, ...]) -> 
 
 
 def branches(seeds: Sequence[int], *path: str | int, dimension: int) -> Float[Tensor, "seed d d"]:
-    """Gaussian branches of unit size: entries of standard deviation ``1/sqrt(d)``, spectral radius near 1, norm near 2."""
+    """Gaussian branches of unit size: entries of deviation ``1/sqrt(d)``, spectral radius near 1, norm near 2."""
     return gaussian(seeds, *path, shape=(dimension, dimension)) / dimension**0.5
 
 
@@ -35,9 +35,6 @@ def matching_distance(a: ArrayLike, b: ArrayLike) -> float:
     """Largest distance between two spectra of equal length after the one-to-one matching of least total distance."""
     distance = np.abs(np.asarray(a)[:, None] - np.asarray(b)[None, :])
     return float(distance[linear_sum_assignment(distance)].max())
-
-
-# The shift and the bounds ------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -49,7 +46,7 @@ class Shift:
 
 
 def shift_trial(setting: Shift, seeds: Sequence[int]) -> pd.DataFrame:
-    """Every identity and bound about ``I + J`` and, beside each, the neighbouring sentence that is false; a row a draw."""
+    """Every identity and bound about ``I + J``, and beside each a similar sentence that is false; a row a draw."""
     d = setting.dimension
     eye = torch.eye(d, dtype=torch.float64)
     j = setting.scale * branches(seeds, "shift", dimension=d)
@@ -109,15 +106,12 @@ shift_values, shift_vectors, cluster_bound, cluster_singular, cluster_weights = 
 )
 
 
-# The disc ------------------------------------------------------------------------------------------------------------
-
-
 @dataclass(frozen=True)
 class Disc:
     """One block ``I + scale * J``; ``ensemble`` names the law of ``J``.
 
-    ``gaussian`` and ``symmetric`` have entries of standard deviation ``1/sqrt(d)``; ``he`` is ``W2 D W1`` with He weights
-    (variance ``2/d``) and the slopes ``D`` of a ReLU at a Gaussian input.
+    ``gaussian`` and ``symmetric`` have entries of standard deviation ``1/sqrt(d)``; ``he`` is ``W2 D W1`` with
+    weights of variance ``2/d`` and the slopes ``D`` of a ReLU at a Gaussian input.
     """
 
     dimension: int

@@ -1,0 +1,170 @@
+"""The chapter's figures: a selection of a trial's table, and a drawing of it."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Circle
+
+from resnet_lib.experiments.eigenvalue_clustering import networks, products
+from resnet_lib.figures import COLOURS, MARKERS
+
+SPREAD_CAP = 6.0  # decades; beyond, the map shows one colour
+
+
+def one_draw(table: pd.DataFrame) -> pd.DataFrame:
+    """The eigenvalues of the first draw, for the narrow branches that are not zero."""
+    rows = table[(table["seed"] == 0) & (table["dimension"] < 512) & (table["scale"] > 0)]
+    return rows[["ensemble", "scale", "real", "imag"]]
+
+
+def discs(table: pd.DataFrame) -> Figure:
+    """Eigenvalues of one block in the complex plane, a panel a branch, with the predicted radius."""
+    panels = list(table.groupby(["ensemble", "scale"], sort=True))
+    figure, axes = plt.subplots(1, len(panels), sharex=True, sharey=True, figsize=(9.5, 2.9))
+    for axis, ((ensemble, scale), rows) in zip(axes, panels, strict=True):
+        he = ensemble == "he"
+        _plane(axis, near=0.25)
+        axis.scatter(rows["real"], rows["imag"], s=7, linewidths=0, color=COLOURS["post" if he else "pre"])
+        radius = scale * 2**0.5 if he else scale
+        axis.add_patch(Circle((1, 0), radius, fill=False, linestyle="--", color=COLOURS["theory"]))
+        axis.set_title(r"He, $W_2DW_1$" if he else f"Gaussian, $s={scale:g}$")
+        axis.set_xlabel("real part")
+    axes[0].set(ylabel="imaginary part", xlim=(-1.6, 2.7), ylim=(-1.75, 1.75))
+    return figure
+
+
+def _plane(axis: Axes, *, near: float) -> None:
+    """The complex plane: the unit circle, and the disc about 1 that counts as near the identity."""
+    axis.set_aspect("equal")
+    axis.add_patch(Circle((0, 0), 1, fill=False, color=COLOURS["reference"], linewidth=0.8))
+    axis.add_patch(Circle((1, 0), near, color=COLOURS["reference"], alpha=0.3, linewidth=0))
+
+
+def spread_by_size_and_depth(table: pd.DataFrame) -> pd.DataFrame:
+    """Median over draws of ``log10 max(sigma_max, 1/sigma_min)`` for each kind of product, size and depth."""
+    rows = table[table["branch"] != "contracting"]
+    rows = rows.assign(spread=products.spread(rows))
+    return rows.groupby(["branch", "skip", "s", "depth"], as_index=False)["spread"].median()
+
+
+def phases(table: pd.DataFrame) -> Figure:
+    """Maps of the spread over branch size and depth; the line is a factor of 10."""
+    kinds = (
+        ("independent", 1.0, "residual, independent"),
+        ("tied", 1.0, "residual, one shared branch"),
+        ("independent", 0.0, "plain"),
+    )
+    figure, axes = plt.subplots(1, 3, sharex=True, sharey=True, figsize=(9.5, 3.1))
+    mesh = None
+    for axis, (branch, skip, title) in zip(axes, kinds, strict=True):
+        rows = table[(table["branch"] == branch) & (table["skip"] == skip)]
+        grid = rows.pivot(index="s", columns="depth", values="spread").clip(upper=SPREAD_CAP)
+        depth, size = grid.columns.to_numpy(), grid.index.to_numpy()
+        mesh = axis.pcolormesh(
+            depth, size, grid, shading="gouraud", cmap="cividis_r", vmin=0, vmax=SPREAD_CAP, rasterized=True
+        )
+        axis.set(xscale="log", yscale="log", title=title, xlabel="depth $L$")
+        if skip:
+            # The map has the same colours on light and dark pages, so its lines have, too.
+            axis.contour(depth, size, grid, levels=[products.STABLE], colors="black", linewidths=1.6)
+            power, constant = (0.5, 1.0) if branch == "independent" else (1.0, 1.3)
+            axis.plot(depth, constant * depth**-power, "--", color="black")
+    axes[0].set(ylabel="branch size $s$", ylim=(1e-3, 1))
+    figure.colorbar(mesh, ax=axes, label="decades from an isometry", pad=0.02)
+    return figure
+
+
+def thousand_layers(table: pd.DataFrame) -> pd.DataFrame:
+    """log10 gains through 1,000 layers of size 0.1, with shared eigenvectors and without."""
+    return table[(table["depth"] == 1000) & (table["scale"] == 0.1)][["law", "seed", "log10_residual"]]
+
+
+def gains(table: pd.DataFrame) -> Figure:
+    """Histograms of the log gain, and the normal law that shared eigenvectors give."""
+    figure, axis = plt.subplots(figsize=(6.5, 3.2))
+    edges = np.linspace(-7, 6, 66)
+    for law, name, colour in (
+        ("independent", "shared eigenvectors", "pre"),
+        ("gaussian", "no shared eigenvectors", "post"),
+    ):
+        values = table.loc[table["law"] == law, "log10_residual"]
+        axis.hist(values, edges, density=True, alpha=0.75, label=name, color=COLOURS[colour])
+    mean, deviation = -5 * np.log10(np.e), 10**0.5 * np.log10(np.e)
+    density = np.exp(-(((edges - mean) / deviation) ** 2) / 2) / (deviation * (2 * np.pi) ** 0.5)
+    axis.plot(edges, density, "--", color=COLOURS["theory"], label="normal law of the text")
+    axis.set(xlabel=r"$\log_{10}$ gain after 1,000 blocks", ylabel="density")
+    axis.legend()
+    return figure
+
+
+def first_middle_last(table: pd.DataFrame) -> pd.DataFrame:
+    """Eigenvalues of three blocks of the MLPs at the first image, first seed, before and after training."""
+    rows = table[(table["blocks"] == 10) & (table["lr"] > 0)]
+    rows = rows[(rows["seed"] == rows["seed"].min()) & (rows["image"] == 0)]
+    rows = rows[rows["epoch"].isin([0, rows["epoch"].max()])]
+    ends = [0, (rows["block"].max() + 1) // 2, rows["block"].max()]
+    return rows[rows["block"].isin(ends)][["variant", "epoch", "block", "real", "imag"]]
+
+
+def trained_spectra(table: pd.DataFrame) -> Figure:
+    """Complex planes: a row a moment of training, a column a variant, a marker a block."""
+    variants, epochs = networks.order(table["variant"].unique()), sorted(table["epoch"].unique())
+    figure, axes = plt.subplots(len(epochs), len(variants), sharex=True, sharey=True, figsize=(7.5, 5.2), squeeze=False)
+    for axis_row, epoch in zip(axes, epochs, strict=True):
+        for axis, variant in zip(axis_row, variants, strict=True):
+            _plane(axis, near=0.5)
+            rows = table[(table["variant"] == variant) & (table["epoch"] == epoch)]
+            for marker, (_, block) in zip("o^s", rows.groupby("block"), strict=True):
+                axis.scatter(
+                    block["real"],
+                    block["imag"],
+                    s=9,
+                    marker=marker,
+                    linewidths=0,
+                    alpha=0.8,
+                    color=COLOURS[networks.colour(variant)],
+                )
+            if epoch == epochs[0]:
+                axis.set_title(networks.title(variant))
+        axis_row[0].set_ylabel("before training" if epoch == 0 else f"after {epoch} epochs")
+    axes[0, 0].set(xlim=(-2.5, 4), ylim=(-2.6, 2.6))
+    return figure
+
+
+def trained_mlp(table: pd.DataFrame) -> Figure:
+    """The MLPs of 10 blocks through training: fraction of eigenvalues near 1, and norm of the branch."""
+    rows = table[(table["blocks"] == 10) & (table["lr"] > 0)]
+    figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.4))
+    _through_training(left, rows, "fraction")
+    left.axhline(networks.NEAR_IDENTITY, linestyle="--", color=COLOURS["theory"], linewidth=1)
+    left.set(ylabel="fraction within 0.5 of 1", ylim=(-0.02, 1.04))
+    _through_training(right, rows[rows["variant"] != "plain"], "branch_norm")
+    right.axhline(0.5, linestyle="--", color=COLOURS["theory"], linewidth=1)
+    right.set(ylabel="spectral norm of the branch", ylim=(0, None))
+    left.legend(loc="center right")
+    return figure
+
+
+def trained_conv(table: pd.DataFrame) -> Figure:
+    """The convolutional networks through training: fraction of eigenvalues near 1, a panel a depth."""
+    depths = sorted(table["blocks"].unique())
+    figure, axes = plt.subplots(1, len(depths), sharey=True, figsize=(9, 3.4))
+    for axis, blocks in zip(axes, depths, strict=True):
+        _through_training(axis, table[table["blocks"] == blocks], "fraction")
+        axis.axhline(networks.NEAR_IDENTITY, linestyle="--", color=COLOURS["theory"], linewidth=1)
+        axis.set_title(f"{blocks} blocks")
+    axes[0].set(ylabel="fraction within 0.5 of 1", ylim=(-0.02, 1.04))
+    axes[0].legend(loc="center right")
+    return figure
+
+
+def _through_training(axis: Axes, rows: pd.DataFrame, column: str) -> None:
+    """A line a variant through the means over seeds, and a point a seed."""
+    for variant in networks.order(rows["variant"].unique()):
+        mine, key = rows[rows["variant"] == variant], networks.colour(variant)
+        means = mine.groupby("epoch")[column].mean()
+        axis.plot(means.index, means, color=COLOURS[key], marker=MARKERS[key], label=networks.title(variant))
+        axis.plot(mine["epoch"], mine[column], ".", color=COLOURS[key], alpha=0.6)
+    axis.set(xlabel="epoch", xticks=sorted(rows["epoch"].unique()))

@@ -1,0 +1,290 @@
+"""Networks: the block Jacobians of a ResNet-20 at its true size, and of networks trained on the digits."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from itertools import product
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor, nn
+from torch.optim.swa_utils import update_bn
+
+from resnet_lib import data, jacobian, linalg, nets, runtime, training
+from resnet_lib.blocks import UNITS, Unit
+from resnet_lib.claims import Evidence
+from resnet_lib.experiments.eigenvalue_clustering.matrices import fraction_within
+from resnet_lib.sweep import Experiment, Grid
+
+NEAR_IDENTITY = 0.8  # share of eigenvalues within 0.5 of 1 from which a block counts as near the identity (claims.yml)
+SEEDS, MANY_SEEDS = tuple(range(5)), tuple(range(10))
+TUNING_SEEDS = tuple(range(100, 103))
+
+
+@dataclass(frozen=True)
+class ResNet20:
+    """ResNet-20 at He initialisation; batch statistics from 100 digits, enlarged to 32 x 32."""
+
+    zero_gamma: bool
+    images: int = 1
+
+
+def enlarged_digits(n: int) -> Tensor:
+    """The first ``n`` training digits as 3 x 32 x 32 images, by bilinear interpolation."""
+    x = data.load("digits").train.x[:n]
+    return nn.functional.interpolate(x, size=32, mode="bilinear", align_corners=False).expand(-1, 3, -1, -1)
+
+
+def resnet20_trial(setting: ResNet20, seeds: Sequence[int]) -> pd.DataFrame:
+    """Spectral radius of each branch of stage 1, matrix-free, with its residual; a row a (seed, block, image)."""
+    x, records = enlarged_digits(100), []
+    for seed in seeds:
+        unit = replace(UNITS["post"], zero_gamma=setting.zero_gamma)
+        net = nets.cifar_resnet(20, unit=unit, generator=runtime.stream(seed, "resnet20"))
+        update_bn([x], net)
+        net.eval()
+        with torch.no_grad():
+            states = net.states(x[: setting.images])
+        for block, state in list(zip(net.blocks, states, strict=False))[:3]:
+            for image in range(setting.images):
+                operator = jacobian.operator(block.branch, state[image])
+                found = linalg.extreme_eigenvalues(operator, 1, tol=1e-2, generator=runtime.stream(seed, "arnoldi"))
+                records.append(
+                    {
+                        "seed": seed,
+                        "image": image,
+                        "radius": found.values.abs().max().item(),
+                        "residual": found.residuals.max().item(),
+                        "converged": bool(found.converged),
+                        "products": found.products,
+                    }
+                )
+    return pd.DataFrame(records)
+
+
+RESNET20 = Experiment(
+    name="eigenvalues-resnet20",
+    trial=resnet20_trial,
+    quick=Grid(settings=(ResNet20(zero_gamma=False), ResNet20(zero_gamma=True)), seeds=SEEDS, group=1),
+    full=Grid(
+        settings=(ResNet20(zero_gamma=False, images=4), ResNet20(zero_gamma=True, images=4)), seeds=MANY_SEEDS, group=1
+    ),
+    data=("digits",),
+)
+
+
+def cluster_resnet20(table: pd.DataFrame) -> Evidence:
+    """Spectral radius of the branch, mean over blocks and images, a value a seed; control: zero-gamma."""
+    radius = table.groupby(["zero_gamma", "seed"])["radius"].mean()
+    return Evidence(values=radius[False].to_numpy(), control=radius[True].to_numpy())
+
+
+BARE = replace(UNITS["pre"], norm="none")
+VARIANTS = {
+    ("mlp", "residual"): BARE,
+    ("mlp", "scaled"): BARE,  # alpha = 1/sqrt(blocks) is set by `recipe_of`
+    ("mlp", "plain"): BARE.plain(),
+    ("conv", "residual"): UNITS["pre"],
+    ("conv", "zero-gamma"): UNITS["zero-gamma"],
+    ("conv", "plain"): UNITS["plain-pre"],
+}
+TITLES = {
+    "residual": "residual",
+    "scaled": r"residual, $1/\sqrt{L}$",
+    "zero-gamma": "residual, zero-gamma",
+    "plain": "plain",
+}
+LEARNING_RATES = (0.003, 0.01, 0.03, 0.1, 0.3)
+
+
+def order(variants: Iterable[str]) -> list[str]:
+    """The variants in the order in which figures show them."""
+    return [variant for variant in TITLES if variant in set(variants)]
+
+
+def title(variant: str) -> str:
+    """What a figure calls the variant."""
+    return TITLES[variant]
+
+
+def colour(variant: str) -> str:
+    """The variant's key in ``figures.COLOURS``."""
+    return "pre" if variant == "residual" else variant
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A network trained on digits by SGD with a one-cycle schedule, measured at ``images`` test images.
+
+    ``kind`` is ``mlp`` (width 64) or ``conv`` (8 channels on 8 x 8 pixels); ``variant`` a key of ``VARIANTS``.
+    """
+
+    kind: str
+    variant: str
+    blocks: int
+    lr: float
+    images: int = 1
+    epochs: int = 20
+    batch: int = 100
+
+
+def unit_of(setting: Trained) -> Unit:
+    """The recipe of the setting's blocks."""
+    unit = VARIANTS[setting.kind, setting.variant]
+    return replace(unit, alpha=setting.blocks**-0.5) if setting.variant == "scaled" else unit
+
+
+def fit(setting: Trained, seeds: Sequence[int], keep: Sequence[int] = ()) -> training.Fit:
+    """Train the setting's network for all seeds together."""
+    digits = data.load("digits", flat=setting.kind == "mlp")
+    unit = unit_of(setting)
+
+    def make(generator: torch.Generator) -> nn.Module:
+        if setting.kind == "mlp":
+            return nets.mlp(setting.blocks, 64, unit=unit, in_features=64, classes=10, generator=generator)
+        return nets.digits_resnet(setting.blocks, 8, unit=unit, generator=generator)
+
+    recipe = training.Recipe(epochs=setting.epochs, batch=setting.batch, lr=setting.lr, schedule="one-cycle")
+    return training.fit(make, digits, recipe, seeds, keep=keep)
+
+
+def trained_trial(setting: Trained, seeds: Sequence[int]) -> pd.DataFrame:
+    """Eigenvalues of every block's Jacobian before, halfway through and after training; a row an eigenvalue.
+
+    Batch normalisation runs in evaluation mode, with the statistics that the training images have at that moment.
+    """
+    moments = (0, setting.epochs // 2, setting.epochs)
+    fitted = fit(setting, seeds, keep=moments)
+    digits = data.load("digits", flat=setting.kind == "mlp")
+    accuracy = fitted.history.set_index(["seed", "epoch"])["test_accuracy"]
+    pieces = []
+    for epoch, seed in product(moments, seeds):
+        net = fitted.net(seed, epoch)
+        update_bn([digits.train.x], net)
+        jacobians = torch.stack(jacobian.along(net.eval(), digits.test.x[: setting.images]))
+        values = linalg.eigenvalues(jacobians).numpy()
+        identity = torch.eye(jacobians.shape[-1]) if unit_of(setting).residual else 0.0
+        norms = linalg.spectral_norms(jacobians - identity)[..., None].expand(values.shape).numpy()
+        block, image, _ = np.indices(values.shape)
+        piece = {"seed": seed, "epoch": epoch, "block": block.ravel(), "image": image.ravel()}
+        piece |= {"real": values.real.ravel(), "imag": values.imag.ravel(), "branch_norm": norms.ravel()}
+        pieces.append(pd.DataFrame(piece | {"test_accuracy": accuracy.get((seed, epoch), np.nan)}))
+    return pd.concat(pieces, ignore_index=True)
+
+
+# For every network the best of LEARNING_RATES by mean validation accuracy, over seeds that are used for nothing else
+# (`eigenvalues-tuning`, stored under results/; a test compares).
+BEST: dict[tuple[str, str, int], float] = {(k, v, b): 0.03 for k, v in VARIANTS for b in (2, 4, 5, 10)}
+
+SIZES = {"mlp": (5, 10), "conv": (2, 4)}  # blocks
+CONV = {"epochs": 6, "batch": 50}  # a step costs more and fewer epochs suffice
+
+
+def network(kind: str, variant: str, blocks: int, *, lr: float | None = None, images: int = 1) -> Trained:
+    """The setting of one network; its learning rate is the best one unless given."""
+    lr = BEST[kind, variant, blocks] if lr is None else lr
+    return Trained(kind, variant, blocks, lr, images, **(CONV if kind == "conv" else {}))
+
+
+NETWORKS = [(kind, variant, blocks) for kind, variant in VARIANTS for blocks in SIZES[kind]]
+
+
+def _trained(wanted: str, images: int) -> tuple[Trained, ...]:
+    return tuple(network(*key, images=images) for key in NETWORKS if key[0] == wanted)
+
+
+TRAINED_MLP = Experiment(
+    name="eigenvalues-trained-mlp",
+    trial=trained_trial,
+    quick=Grid(settings=(*_trained("mlp", 1), network("mlp", "residual", 10, lr=0.0)), seeds=SEEDS),
+    full=Grid(settings=(*_trained("mlp", 8), network("mlp", "residual", 10, lr=0.0, images=8)), seeds=MANY_SEEDS),
+    data=("digits",),
+)
+# One seed a trial: stacked convolutions are slower on a CPU than one network after the other.
+TRAINED_CONV = Experiment(
+    name="eigenvalues-trained-conv",
+    trial=trained_trial,
+    quick=Grid(settings=_trained("conv", 1), seeds=SEEDS, group=1),
+    full=Grid(settings=_trained("conv", 4), seeds=MANY_SEEDS, group=1),
+    data=("digits",),
+)
+
+
+def near_identity(table: pd.DataFrame) -> pd.DataFrame:
+    """Medians over blocks of the fraction of eigenvalues within 0.5 of 1 and of the branch's norm; a row a moment."""
+    of_network = ["kind", "variant", "blocks", "lr", "seed", "epoch"]
+    of_block = [*of_network, "block"]
+    per_block = pd.DataFrame(
+        {
+            "fraction": fraction_within(table, 0.5, of_block),
+            "branch_norm": table.groupby(of_block)["branch_norm"].mean(),
+        }
+    )
+    return per_block.groupby(of_network).median().reset_index()
+
+
+def _trained_measure(kind: str, variant: str, blocks: int):
+    def measure(table: pd.DataFrame) -> Evidence:
+        rows = near_identity(table)
+        rows = rows[(rows["kind"] == kind) & (rows["blocks"] == blocks) & (rows["epoch"] == rows["epoch"].max())]
+        rows = rows[rows["lr"] > 0].set_index("variant")["fraction"]
+        return Evidence(values=rows[variant].to_numpy(), control=rows["plain"].to_numpy())
+
+    measure.__doc__ = (
+        f"Fraction near 1 after training, {variant} {kind} of {blocks} blocks, a value a seed; control: its plain twin."
+    )
+    return measure
+
+
+trained_mlp = _trained_measure("mlp", "residual", 10)
+trained_mlp_scaled = _trained_measure("mlp", "scaled", 10)
+trained_conv = _trained_measure("conv", "residual", 4)
+trained_conv_zero_gamma = _trained_measure("conv", "zero-gamma", 4)
+
+
+def _residual_mlp(rows: pd.DataFrame, column: str) -> pd.DataFrame:
+    """A column for the residual MLPs of 10 blocks: rows (trained or of learning rate 0, seed), columns epochs."""
+    rows = rows[(rows["kind"] == "mlp") & (rows["variant"] == "residual") & (rows["blocks"] == 10)]
+    return rows.assign(trained=rows["lr"] > 0).pivot(index=["trained", "seed"], columns="epoch", values=column)
+
+
+def trained_toward(table: pd.DataFrame) -> Evidence:
+    """Fraction near 1 after training minus before, residual MLP of 10 blocks, a value a seed; control: rate 0."""
+    moments = _residual_mlp(near_identity(table), "fraction")
+    change = moments[moments.columns.max()] - moments[0]
+    return Evidence(values=change[True].to_numpy(), control=change[False].to_numpy())
+
+
+def trained_small_branch(table: pd.DataFrame) -> Evidence:
+    """Norm of the branch's Jacobian after training, median over blocks, a value a seed; control: before training."""
+    norms = _residual_mlp(near_identity(table), "branch_norm").xs(True, level="trained")
+    return Evidence(values=norms[norms.columns.max()].to_numpy(), control=norms[0].to_numpy())
+
+
+def tuning_trial(setting: Trained, seeds: Sequence[int]) -> pd.DataFrame:
+    """Validation accuracy at the end of training, 0 where it diverged; a row a seed."""
+    fitted = fit(setting, seeds)
+    last = fitted.history[fitted.history["epoch"] == setting.epochs].set_index("seed")["validation_accuracy"]
+    return last.fillna(0.0).reset_index()
+
+
+TUNING = Experiment(
+    name="eigenvalues-tuning",
+    trial=tuning_trial,
+    quick=Grid(
+        settings=tuple(network("mlp", "residual", 5, lr=lr) for lr in LEARNING_RATES), seeds=TUNING_SEEDS, group=1
+    ),
+    full=Grid(
+        settings=tuple(network(*key, lr=lr) for key in NETWORKS for lr in LEARNING_RATES),
+        seeds=TUNING_SEEDS,
+        group=1,
+    ),
+    data=("digits",),
+)
+
+
+def tuned(table: pd.DataFrame) -> dict[tuple[str, str, int], float]:
+    """For every network the learning rate of the highest mean validation accuracy; of equals the smallest."""
+    mean = table.groupby(["kind", "variant", "blocks", "lr"])["validation_accuracy"].mean()
+    best = mean.groupby(["kind", "variant", "blocks"]).idxmax()
+    return {(kind, variant, blocks): lr for kind, variant, blocks, lr in best}
