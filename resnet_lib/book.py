@@ -15,6 +15,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import ipykernel.kernelspec
 import nbformat
@@ -31,7 +32,8 @@ BUILD, RUN, SOURCE, HTML = "_build", "_build/run", "_build/source", "_build/html
 PAGES = ("_config.yml", "_toc.yml", "*.md", "chapters/*.ipynb", "_static/**/*", "_templates/**/*", "_ext/**/*.py")
 EVIDENCE = ("claims.yml", "references.bib", "figures/**/*", "results/**/*")
 # A change here reaches every page, and Sphinx notices only some of them by itself.
-GLOBAL = ("_config.yml", "_toc.yml", "_templates/", "_ext/")
+GLOBAL = ("_config.yml", "_toc.yml", "_static/", "_templates/", "_ext/")
+SERVED = Path("_extra")  # as it is, at the top of the site: _extra/figures is served at /figures/
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -74,9 +76,11 @@ def stage(root: Path, target: Path | None = None) -> Path:
 
 def mirror(target: Path, files: dict[Path, bytes]) -> tuple[set[Path], set[Path]]:
     """Make the folder `target` hold exactly `files` and return (written, removed); equal files are not touched."""
-    removed = {path.relative_to(target) for path in _matches(target, ("**/*",))} - files.keys()
+    removed = {path.relative_to(target) for path in _files(target)} - files.keys()
     for name in removed:
         (target / name).unlink()
+        if not any((target / name).parent.iterdir()):
+            (target / name).parent.rmdir()
     written = set()
     for name, content in files.items():
         path = target / name
@@ -116,12 +120,24 @@ class _ThisInterpreter(KernelSpecManager):
         return KernelSpec(resource_dir=ipykernel.kernelspec.RESOURCES, **ipykernel.kernelspec.get_kernel_dict())
 
 
+class _Kernel(AsyncKernelManager):
+    """A kernel of this interpreter, whose messages nobody else on the machine can read."""
+
+    def __init__(self, **options: Any):
+        super().__init__(kernel_spec_manager=_ThisInterpreter(), transport_encryption="auto", **options)
+
+
 async def _execute(path: Path, timeout: float) -> Failure | None:
     before = nbformat.read(path, as_version=4)
     notebook = nbformat.read(path, as_version=4)
-    manager = AsyncKernelManager(kernel_name="python3", kernel_spec_manager=_ThisInterpreter())
-    where = {"metadata": {"path": str(path.parent)}}
-    client = NotebookClient(notebook, km=manager, timeout=timeout, record_timing=False, resources=where)
+    client = NotebookClient(
+        notebook,
+        kernel_manager_class=_Kernel,
+        kernel_name="python3",
+        timeout=timeout,
+        record_timing=False,
+        resources={"metadata": {"path": str(path.parent)}},
+    )
     try:
         await client.async_execute()
     except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
@@ -168,11 +184,12 @@ def collect(run: Path, source: Path) -> ledger.Evidence:
         ledger.show_all_digits(notebook)
         files[path.relative_to(run)] = nbformat.writes(notebook).encode()
     for path in _matches(run, ("figures/**/*",)):
-        files[Path("_extra") / path.relative_to(run)] = path.read_bytes()
+        files[SERVED / path.relative_to(run)] = path.read_bytes()
     for name, text in ledger.pages(evidence).items():
         files[Path(name)] = text.encode()
     written, removed = mirror(source, files)
-    if removed or any(str(name).startswith(GLOBAL) for name in written):
+    gone = any(SERVED not in name.parents for name in removed)
+    if gone or any(name.as_posix().startswith(GLOBAL) for name in written):
         shutil.rmtree(source.parent / "html", ignore_errors=True)
         shutil.rmtree(source.parent / ".doctrees", ignore_errors=True)
     return evidence
@@ -191,7 +208,14 @@ def render(source: Path) -> Path:
     done = subprocess.run(command, cwd=source.parent, capture_output=True, text=True, check=False)
     if done.returncode:
         raise BookError(f"the pages in {source} have warnings or errors:\n{done.stderr}{done.stdout}".rstrip())
+    # Sphinx copies these only when it has a page to write, and keeps what is gone.
+    figures = source / SERVED / "figures"
+    mirror(source.parent / "html/figures", {path.relative_to(figures): path.read_bytes() for path in _files(figures)})
     return source.parent / "html/index.html"
+
+
+def _files(root: Path) -> list[Path]:
+    return _matches(root, ("**/*",))
 
 
 def _matches(root: Path, patterns: Sequence[str]) -> list[Path]:

@@ -65,10 +65,11 @@ def run(name: str, preset: str, device: str, workers: int | None, cache: Path | 
     Finished trials are kept, so that an interrupted run continues where it was. A full run is stored under results/,
     where the chapter finds it and shows it beside its own quick run.
     """
-    from resnet_lib import provenance, sweep
+    from resnet_lib import provenance, runtime, sweep
 
     for experiment in find(name):
         with readable():
+            runtime.device(device)  # refuses an unknown one, also where the trial would not ask for it
             started = time.perf_counter()
             result = sweep.run(experiment, preset, workers=workers, device=device, cache=cache)
             click.echo(f"{experiment.name}: {len(result.table)} rows in {time.perf_counter() - started:.1f} s")

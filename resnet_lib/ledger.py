@@ -17,9 +17,13 @@ from pybtex.database import parse_file
 from resnet_lib import claims, figures, markup, provenance
 
 PUBLISHED = "resnet_lib"
+VERBS = {
+    "holds": ("holds", "hold"),
+    "fails": ("fails", "fail"),
+    "undecided": ("is undecided", "are undecided"),
+    "invalid": ("is invalid", "are invalid"),
+}
 SUMMARIES = ("confirmed", "holds under conditions", "refuted", "undecided")
-# Fields of a stamp that say when and where a result was computed, not what it is.
-CIRCUMSTANCES = ("commit", "dirty", "seconds", "created", "peak_memory")
 
 
 @dataclass(frozen=True)
@@ -66,6 +70,12 @@ class Evidence:
         """A statement in the light of its claims; one of `SUMMARIES`."""
         return claims.summary(statement, {name: s for name, s in self.statuses.items() if name in self.ledger.claims})
 
+    def counts(self, statement: claims.Statement) -> str:
+        """The verdicts of a statement's claims in words: `3 claims: 2 hold, 1 fails`."""
+        n, found = len(statement.claims), Counter(self.statuses.get(claim.id) for claim in statement.claims)
+        told = [f"{found[status]} {verbs[found[status] > 1]}" for status, verbs in VERBS.items() if found[status]]
+        return f"{n} claim{'s' * (n > 1)}{': ' * bool(told)}{', '.join(told)}"
+
     @property
     def by_chapter(self) -> list[tuple[str, list[claims.Statement]]]:
         """The statements of each chapter, in the order of claims.yml."""
@@ -102,7 +112,7 @@ def read(root: Path) -> Evidence:
     checked = [entry for kind, entry in shown if kind == "verdict"]
     drawn = [entry for kind, entry in shown if kind == "figure"]
     keys = set(parse_file(str(root / "references.bib")).entries)
-    folders = {path.name for path in (root / "figures").glob("*") if path.is_dir()}
+    folders = {path.parent.name for path in root.glob("figures/*/meta.json")}
     problems = [*_claim_problems(ledger, chapters, checked, keys), *_figure_problems(ledger, drawn, folders)]
     by_claim, by_figure = ({entry.record["id"]: entry for entry in entries} for entries in (checked, drawn))
     return Evidence(ledger, chapters, by_claim, by_figure, tuple(problems))
@@ -140,7 +150,8 @@ def keep_older_stamps(notebook: NotebookNode, before: NotebookNode) -> None:
 
 def _without_circumstances(record: Any) -> Any:
     if isinstance(record, Mapping):
-        return {name: _without_circumstances(part) for name, part in record.items() if name not in CIRCUMSTANCES}
+        kept = record.keys() - set(figures.CIRCUMSTANCES)
+        return {name: _without_circumstances(record[name]) for name in kept}
     return [_without_circumstances(part) for part in record] if isinstance(record, list) else record
 
 

@@ -1,9 +1,12 @@
 """Small books for the tests: the fixture book with outputs that are made, not run."""
 
+import functools
 import shutil
 from collections.abc import Sequence
+from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import nbformat
 import numpy as np
@@ -58,14 +61,23 @@ def verdict(root: Path, found: Result | None = None, claim: str = CLAIM) -> Note
     return new_output("execute_result", data, metadata=metadata, execution_count=1)
 
 
-def figure(root: Path, name: str = "fixture-radius", **options: object) -> NotebookNode:
-    """The output of `figures.publish`; writes its files."""
+@functools.cache
+def _drawn() -> tuple[TemporaryDirectory[str], NotebookNode]:
+    """The fixture's figure and the output of `figures.publish`, drawn once, for that takes a second."""
     from tests.book_fixture.fixture_experiment import draw
 
-    told: dict = {"caption": "Spectral radius.", "alt": "Eight dots about one, one a draw."} | options
-    published = figures.publish(name, draw, result(), root=root, claims=[CLAIM], **told)
+    folder = TemporaryDirectory()
+    told = {"caption": "Spectral radius.", "alt": "Eight dots about one, one a draw.", "claims": [CLAIM]}
+    published = figures.publish("fixture-radius", draw, result(), root=Path(folder.name), **told)
     data, metadata = published._repr_mimebundle_()
-    return new_output("execute_result", data, metadata=metadata, execution_count=1)
+    return folder, new_output("execute_result", data, metadata=metadata, execution_count=1)
+
+
+def figure(root: Path) -> NotebookNode:
+    """The output of `figures.publish`; writes the figure's files."""
+    folder, output = _drawn()
+    shutil.copytree(Path(folder.name) / "figures", root / "figures", dirs_exist_ok=True)
+    return deepcopy(output)
 
 
 def write(root: Path, *outputs: NotebookNode, name: str = "01_fixture") -> Path:
@@ -75,5 +87,6 @@ def write(root: Path, *outputs: NotebookNode, name: str = "01_fixture") -> Path:
         shown = nbformat.from_dict({**output, "execution_count": n})
         cells.append(new_code_cell("...", execution_count=n, outputs=[shown], id=f"cell-{n}"))
     path = root / "chapters" / f"{name}.ipynb"
-    nbformat.write(new_notebook(cells=cells), path)
+    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    nbformat.write(new_notebook(cells=cells, metadata={"kernelspec": kernel}), path)
     return path

@@ -1,5 +1,6 @@
 """The four steps of the book, on books of a few cells."""
 
+import shutil
 import sys
 from pathlib import Path
 
@@ -115,9 +116,9 @@ def test_collecting_writes_pages_figures_and_outputs_with_all_digits(root: Path)
     assert (source / "_extra/figures/fixture-radius/data.csv").is_file()
     assert "fixture-disc" in (source / "ledger.md").read_text()
     html = nbformat.read(source / "chapters/01_fixture.ipynb", as_version=4).cells[1].outputs[0].data["text/html"]
-    assert "95% interval" in html
+    assert "1.005" in html
     stable = nbformat.read(run / "chapters/01_fixture.ipynb", as_version=4).cells[1].outputs[0].data["text/html"]
-    assert "95% interval" not in stable
+    assert "1.005" not in stable
 
 
 def test_collecting_again_touches_nothing_and_keeps_the_pages(root: Path):
@@ -130,7 +131,7 @@ def test_collecting_again_touches_nothing_and_keeps_the_pages(root: Path):
     assert (root / "_build/html").exists()
 
 
-@pytest.mark.parametrize("name", ["_toc.yml", "_templates/a.html", "_ext/a.py"])
+@pytest.mark.parametrize("name", ["_toc.yml", "_static/a.css", "_templates/a.html", "_ext/a.py"])
 def test_what_reaches_every_page_renews_them_all(root: Path, name: str):
     run, source = evidence(root), root / "_build/source"
     (run / name).parent.mkdir(exist_ok=True)
@@ -142,15 +143,26 @@ def test_what_reaches_every_page_renews_them_all(root: Path, name: str):
     assert not (root / "_build/html").exists()
 
 
-def test_a_figure_that_is_gone_is_gone_from_the_pages(root: Path):
+def test_a_figure_that_changes_or_goes_does_so_on_the_built_pages(root: Path):
+    """Sphinx finds no page to write in either case, and then copies nothing."""
     run, source = evidence(root), root / "_build/source"
+    for name in ("_config.yml", "_ext", "_templates", "_static"):
+        original = Path(__file__).parents[1] / name
+        if original.is_dir():
+            shutil.copytree(original, run / name, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copyfile(original, run / name)
     book.collect(run, source)
-    (root / "_build/html").mkdir()
-    for path in (run / "figures/fixture-radius").iterdir():
-        path.unlink()
+    page = book.render(source)
+    assert "fixture-disc" in (page.parent / "ledger.html").read_text()
+    served = page.parent / "figures/fixture-radius"
+    for suffix in ("pdf", "png"):
+        (run / f"figures/fixture-radius/fixture-radius.{suffix}").write_bytes(b"drawn anew")
+    (run / "figures/fixture-radius/fixture-radius.png").unlink()
     book.collect(run, source)
-    assert not list((source / "_extra").rglob("*.csv"))
-    assert not (root / "_build/html").exists()
+    book.render(source)
+    assert (served / "fixture-radius.pdf").read_bytes() == b"drawn anew"
+    assert not (served / "fixture-radius.png").exists()
 
 
 def test_refreshing_takes_over_what_differs(root: Path):

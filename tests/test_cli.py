@@ -82,7 +82,7 @@ def test_a_wrong_option_is_named(fixture_book: Path, options: list[str], message
 
 def test_a_cache_that_cannot_be_written_is_named_with_the_way_out(fixture_book: Path, tmp_path: Path):
     (tmp_path / "file").write_text("not a folder")
-    done = call("run", "fixture", "--cache", str(tmp_path / "file"))
+    done = call("run", "fixture", "--cache", str(tmp_path / "file" / "cache"))
     assert done.exit_code == 1
     assert str(tmp_path / "file") in done.output
     assert "--cache" in done.output
