@@ -159,6 +159,7 @@ def test_a_split_refuses_values_that_are_not_finite(value):
         (torch.zeros(3, 2, dtype=torch.uint8), torch.zeros(3, dtype=torch.int64), TypeError, r"use x.float\(\)"),
     ],
 )
+@pytest.mark.usefixtures("unchecked")
 def test_a_split_refuses_what_does_not_fit(x, y, error, text):
     with pytest.raises(error, match=text):
         Split(x, y)

@@ -17,12 +17,6 @@ from resnet_lib.training import Recipe
 RECIPE = Recipe(epochs=2, batch=60, lr=0.05)
 
 
-@pytest.fixture(scope="module", autouse=True)
-def numerics():
-    with runtime.numerics(threads=1):
-        yield
-
-
 @pytest.fixture(scope="module")
 def digits():
     return data.load("digits", flat=True).subset(200)
