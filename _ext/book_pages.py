@@ -40,6 +40,7 @@ def name_citations(app: Sphinx, page: str, template: str, context: dict[str, Any
 
 def setup(app: Sphinx) -> dict[str, Any]:
     """Connect both to Sphinx."""
+    app.set_html_assets_policy("always")  # verdicts are HTML, and Sphinx does not see that there is mathematics in it
     app.connect("builder-inited", copy_mathjax)
     app.connect("html-page-context", name_citations)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
