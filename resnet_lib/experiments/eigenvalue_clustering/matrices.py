@@ -89,7 +89,7 @@ SHIFT = Experiment(
     name="eigenvalues-shift",
     trial=shift_trial,
     quick=Grid(settings=tuple(Shift(dimension=128, scale=s) for s in (0.1, 0.5, 1.0)), seeds=DRAWS),
-    full=Grid(settings=tuple(Shift(dimension=512, scale=s) for s in (0.1, 0.5, 1.0)), seeds=MANY_DRAWS, group=20),
+    full=Grid(settings=tuple(Shift(dimension=256, scale=s) for s in (0.1, 0.5, 1.0)), seeds=MANY_DRAWS, group=20),
 )
 
 
