@@ -61,16 +61,16 @@ def stream(seed: SupportsIndex, *path: str | SupportsIndex) -> torch.Generator:
     """
     # `Generator.manual_seed` uses 32 bits of the seed only: of 24,000 streams (10 seeds of a 1202-layer network) two
     # would be equal with a chance of 7%. So the whole state is set, in the layout of torch's CPUGeneratorImplState:
-    # seed, left = 1, seeded = 1, next = 0, 624 words of 64 bits; then the cached normal draw, of which there is none.
+    # seed, numbers left and one, whether seeded, position, 624 words of 64 bits; then a cached normal draw, here none.
     number = key(seed, *path)
+    twister = np.random.MT19937(np.random.SeedSequence(number)).state["state"]
     generator = torch.Generator()
     state = generator.get_state()
-    words = state.numpy()
-    words[:8].view(np.uint64)[0] = number
-    words[8:16].view(np.int32)[:] = 1
-    words[16:24].view(np.uint64)[0] = 0
-    twister = np.random.MT19937(np.random.SeedSequence(number))
-    words[24 : 24 + 624 * 8].view(np.uint64)[:] = twister.state["state"]["key"]
+    layout = state.numpy()
+    layout[:8].view(np.uint64)[0] = number
+    layout[8:16].view(np.int32)[:] = 625 - twister["pos"], 1
+    layout[16:24].view(np.uint64)[0] = twister["pos"]
+    layout[24 : 24 + 624 * 8].view(np.uint64)[:] = twister["key"]
     return generator.set_state(state)
 
 

@@ -1,0 +1,30 @@
+"""For all tests: types and shapes are checked at every call of the package; one thread; hypothesis repeats itself."""
+
+from collections.abc import Iterator
+
+import hypothesis
+import jaxtyping
+import pytest
+
+# Before any module of the package is imported. An int passes for a float, as for every type checker.
+jaxtyping.install_import_hook("resnet_lib", "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))")
+
+hypothesis.settings.register_profile("repeatable", derandomize=True, deadline=None)
+hypothesis.settings.load_profile("repeatable")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def numerics() -> Iterator[None]:
+    """One thread, as in every trial; fixtures of modules included. hypothesis needs denormal numbers to exist."""
+    from resnet_lib import runtime
+
+    with runtime.numerics(flush_denormal=False):
+        yield
+
+
+@pytest.fixture
+def unchecked() -> Iterator[None]:
+    """Turn the check of types off, for a test of what a user, who has no such check, is told about wrong input."""
+    jaxtyping.config.update("jaxtyping_disable", True)
+    yield
+    jaxtyping.config.update("jaxtyping_disable", False)
