@@ -3,7 +3,8 @@
 PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python -m
-READY := $(VENV)/.ready
+# The stamp names the folder: an environment that was moved or copied is made again.
+READY := $(VENV)/.ready-$(shell pwd -P | cksum | cut -d ' ' -f 1)
 
 .DEFAULT_GOAL := help
 .PHONY: help book html test refresh bench lock clean install
@@ -18,9 +19,11 @@ $(READY): requirements.txt pyproject.toml
 	@"$(PYTHON)" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null || { \
 	  echo "make: PYTHON=$(PYTHON) is $$("$(PYTHON)" --version 2>&1 || echo missing); this book needs Python 3.11, 3.12 or 3.13."; \
 	  echo "      Name one: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
-	@test -x $(VENV)/bin/python || "$(PYTHON)" -m venv $(VENV)
+	@$(RUN) pip --version >/dev/null 2>&1 && test "$$($(VENV)/bin/python -c 'import sys; print(sys.prefix)')" -ef $(VENV) || \
+	  "$(PYTHON)" -m venv --clear $(VENV)
 	$(RUN) pip install --quiet --disable-pip-version-check -r requirements.txt
 	$(RUN) pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@rm -f $(VENV)/.ready-*
 	@touch $(READY)
 
 book: $(READY) ## run every chapter and build the book from what just ran
@@ -33,9 +36,9 @@ test: $(READY) ## everything that has to be right: style, types, units, notebook
 	$(RUN) ruff check
 	$(RUN) ruff format --check
 	$(RUN) basedpyright
-	$(RUN) pytest -n 2 --dist loadscope --chapters tests chapters
+	$(RUN) pytest -n 2 --dist loadscope -p tests.notebooks --ignore tests/book tests chapters
 	@$(RUN) resnet_lib.cli book --stored
-	$(RUN) pytest tests/book --built _build/html
+	$(RUN) pytest -n 2 tests/book
 
 refresh: $(READY) ## run the committed notebooks and take their outputs and figures into the checkout
 	@$(RUN) resnet_lib.cli refresh

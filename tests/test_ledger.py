@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[1]
 
 def test_the_book_says_what_claims_yml_expects():
     evidence = ledger.read(ROOT)
-    assert evidence.problems == ()
+    assert not evidence.problems, "\n" + "\n".join(evidence.problems)
     assert set(evidence.verdicts) == set(evidence.ledger.claims)
 
 

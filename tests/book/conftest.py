@@ -23,7 +23,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def built_folder(config: pytest.Config) -> Path:
-    return Path(config.getoption("--built", str(ROOT / "_build/html"))).resolve()
+    return Path(str(config.getoption("--built", ROOT / "_build/html"))).resolve()
 
 
 def page_names(config: pytest.Config) -> list[str]:

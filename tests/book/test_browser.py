@@ -84,7 +84,7 @@ def visit(browser: Browser, address: str) -> Iterator[Visitor]:
     wrong = [f"{seen.page.url}: {what}" for seen in visits for what in seen.wrong]
     for seen in visits:
         seen.page.context.close()
-    assert wrong == []
+    assert not wrong, "\n" + "\n".join(wrong)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

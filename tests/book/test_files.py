@@ -33,6 +33,11 @@ REMOTE_STYLE = re.compile(r"(?:url\(|@import)\s*[\"']?((?:https?:)?//[^\"')]+)")
 FILES = ("{}.svg", "{}.pdf", "{}.png", "data.csv", "cite.bib")
 
 
+def none(wrong: list[str]) -> None:
+    """Fail with all that is wrong, not only the first."""
+    assert not wrong, "\n" + "\n".join(wrong)
+
+
 class Pages:
     """The pages of the book, parsed once."""
 
@@ -44,7 +49,7 @@ class Pages:
             for name in names
             if name.parts[0] not in ("_static", "_sources")
         }
-        self.anchors = {name: {tag["id"] for tag in soup.find_all(id=True)} for name, soup in self.soups.items()}
+        self.anchors = {name: {str(tag["id"]) for tag in soup.find_all(id=True)} for name, soup in self.soups.items()}
 
     def each(self, *tags: str) -> Iterator[tuple[str, Tag]]:
         for name, soup in self.soups.items():
@@ -76,24 +81,24 @@ def pages(built: Path) -> Pages:
 def test_every_link_and_anchor_leads_somewhere(pages: Pages):
     links = [(page, str(tag["href"])) for page, tag in pages.each("a") if tag.get("href")]
     assert len(links) > 20
-    assert [why for page, href in links if (why := pages.complaint(page, href))] == []
+    none([why for page, href in links if (why := pages.complaint(page, href))])
 
 
 def test_no_anchor_is_given_twice(pages: Pages):
     found = []
     for name, soup in pages.soups.items():
-        ids = [tag["id"] for tag in soup.find_all(id=True)]
+        ids = [str(tag["id"]) for tag in soup.find_all(id=True)]
         found += [f"{name}: {identity}" for identity in sorted(set(ids)) if ids.count(identity) > 1]
-    assert found == []
+    none(found)
 
 
 def test_every_image_exists_and_says_what_it_shows(pages: Pages):
     images = list(pages.each("img"))
     assert images
-    assert [why for page, tag in images if (why := pages.complaint(page, str(tag["src"])))] == []
-    assert [f"{page}: {tag['src']}" for page, tag in images if "alt" not in tag.attrs] == []
+    none([why for page, tag in images if (why := pages.complaint(page, str(tag["src"])))])
+    none([f"{page}: {tag['src']} has no alt" for page, tag in images if "alt" not in tag.attrs])
     shown = [(page, tag) for page, tag in images if "/figures/" in f"/{tag['src']}"]
-    assert [f"{page}: {tag['src']}" for page, tag in shown if len(str(tag["alt"])) < 20] == []
+    none([f"{page}: {tag['src']} says too little: {tag['alt']}" for page, tag in shown if len(str(tag["alt"])) < 20])
 
 
 def test_nothing_is_fetched_from_another_host(pages: Pages):
@@ -104,8 +109,8 @@ def test_nothing_is_fetched_from_another_host(pages: Pages):
         if tag.get(attribute) and "canonical" not in (tag.get("rel") or [])
     ]
     assert len(fetched) > 20
-    assert [entry for entry in fetched if urlsplit(entry[2]).netloc] == []
-    assert [why for page, _, url in fetched if (why := pages.complaint(page, url))] == []
+    none([f"{page}: {name} {url}" for page, name, url in fetched if urlsplit(url).netloc])
+    none([why for page, _, url in fetched if (why := pages.complaint(page, url))])
 
 
 def test_no_page_and_no_style_names_a_content_network(pages: Pages):
@@ -116,7 +121,7 @@ def test_no_page_and_no_style_names_a_content_network(pages: Pages):
             found += [f"{path.relative_to(pages.folder)}: {host}" for host in HOSTS.findall(text)]
             if path.suffix == ".css":
                 found += [f"{path.name}: {url}" for url in REMOTE_STYLE.findall(text)]
-    assert found == []
+    none(found)
 
 
 def test_every_figure_offers_all_its_files(built: Path):
@@ -149,4 +154,4 @@ def test_every_figure_is_shown_with_its_downloads(pages: Pages, built: Path):
 def test_pages_and_figures_say_nothing_of_the_machine_that_built_them(built: Path):
     home = str(Path(__file__).parents[2]).encode()
     files = [path for path in built.rglob("*") if path.is_file()]
-    assert [str(path.relative_to(built)) for path in files if home in path.read_bytes()] == []
+    none([str(path.relative_to(built)) for path in files if home in path.read_bytes()])
