@@ -39,7 +39,7 @@ class Evidence:
     """What a measure finds in a table: one value a seed or draw, and the same for the control.
 
     Attributes:
-        values: The measured values; any one-dimensional sequence of finite numbers, kept as float64.
+        values: The measured values: one-dimensional, finite; kept as float64.
         control: The same measurement where the answer is known beforehand.
         unit: What the values are counted in, for people: `decades`, `percentage points`.
     """

@@ -1,7 +1,5 @@
 import itertools
 import json
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,9 +9,10 @@ import pytest
 from bs4 import BeautifulSoup, Tag
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import ArrayLike
 from scipy import special
 
-from resnet_lib import claims, rules, statements
+from resnet_lib import claims, rules, runtime, statements
 from resnet_lib.claims import Evidence, Verdict
 from resnet_lib.provenance import Result, Stamp
 from resnet_lib.rules import Rule
@@ -129,8 +128,9 @@ def test_the_whole_interval_decides(text: str, low: float, high: float, status: 
     assert Rule.parse(text).decide(np.array(low), np.array(high)) == status
 
 
-def judge(text: str, values: object, control: object = (3.0,), must: str = "every > 2") -> Verdict:
-    return claims.judge(Rule.parse(text), Rule.parse(must), Evidence(values, control), "shift")  # type: ignore[arg-type]
+def judge(text: str, values: ArrayLike, control: ArrayLike = (3.0,), must: str = "every > 2") -> Verdict:
+    evidence = Evidence(np.asarray(values), np.asarray(control))
+    return claims.judge(Rule.parse(text), Rule.parse(must), evidence, "shift")
 
 
 def test_every_asks_each_value() -> None:
@@ -217,24 +217,25 @@ TRUE = {("normal", "mean"): 0.0, ("normal", "median"): 0.0, ("exponential", "mea
 @pytest.mark.parametrize(
     ("kind", "statistic", "n", "band"),
     [
-        # Nominal is 5%. Five values of a skewed distribution cannot know its tail: that is the price of few seeds, and
-        # why a claim near its threshold wants more of them.
-        ("normal", "mean", 5, (0.055, 0.095)),
-        ("normal", "mean", 10, (0.035, 0.065)),
-        ("exponential", "mean", 5, (0.10, 0.15)),
-        ("exponential", "mean", 10, (0.075, 0.12)),
-        ("normal", "median", 5, (0.045, 0.075)),
-        ("normal", "median", 10, (0.02, 0.045)),
+        # Four standard errors about the rate: 7.8% and 13.1% for means of five values (listing all resamples of 100,000
+        # samples), 2/2^5 for medians of five. Nominal is 5%, and the plain percentile interval has 15% and 22%. Five
+        # values of a skewed distribution cannot know its tail: that is the price of few seeds.
+        ("normal", "mean", 5, (0.05, 0.106)),
+        ("exponential", "mean", 5, (0.096, 0.166)),
+        ("normal", "median", 5, (0.037, 0.088)),
+        ("normal", "mean", 10, (0.03, 0.077)),
+        ("exponential", "mean", 10, (0.065, 0.125)),
+        ("normal", "median", 10, (0.016, 0.054)),
     ],
 )
 def test_rate_of_false_verdicts_at_the_boundary(
     kind: str, statistic: str, n: int, band: tuple[float, float], capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Where the truth is the threshold itself, any verdict but `undecided` is false."""
-    rng = np.random.default_rng([n, len(kind), len(statistic)])
-    samples = SAMPLES[kind](rng, (2000, n))
-    # Of five values the interval's ends lie far out (0.1%) in the bootstrap distribution.
-    low, high = rules.interval(samples, statistic, rng=rng, resamples=9999 if n == 5 and statistic == "mean" else 1999)
+    rng = np.random.default_rng(n)
+    samples = SAMPLES[kind](rng, (1500, n))
+    # The ends for the mean of five values lie far out (0.1%) in the bootstrap distribution.
+    low, high = rules.interval(samples, statistic, rng=rng, resamples=9999 if n == 5 and statistic == "mean" else 999)
     decided = Rule.parse(f"{statistic} < {TRUE[kind, statistic]}").decide(low, high)
     holds, fails = (float((decided == status).mean()) for status in ("holds", "fails"))
     with capsys.disabled():
@@ -339,21 +340,13 @@ def test_what_a_check_refuses(ledger: statements.Ledger) -> None:
         claims.check("shift.size", measure, result(value=[1.0, np.nan], control=[3.0, 3.0]), ledger=ledger)
 
 
-def test_a_verdict_is_the_same_in_every_process(ledger: statements.Ledger, tmp_path: Path) -> None:
+def test_a_verdict_depends_on_the_claim_and_the_values_alone(ledger: statements.Ledger) -> None:
     values = [0.91, 1.3, 1.05, 0.77, 1.01, 1.2]
     check = claims.check("shift.size", measure, result(value=values, control=[3.0] * 6), ledger=ledger)
-    np.random.default_rng().normal()
-    again = claims.check("shift.size", measure, result(value=values, control=[3.0] * 6), ledger=ledger)
-    assert again == check
-    program = (
-        "from resnet_lib.claims import *; from resnet_lib.rules import Rule; v = judge(Rule.parse('0.9 < mean < 1.1'),"
-        f" Rule.parse('mean > 2'), Evidence({values}, [3.0] * 6), 'shift.size'); print(v.low.hex(), v.high.hex())"
-    )
-    ran = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
+    assert claims.check("shift.size", measure, result(value=values, control=[3.0] * 6), ledger=ledger) == check
+    stream = runtime.rng(claims.SEED, "shift.size", "values")  # the same in every process, as its own tests show
     verdict = check.runs["quick"].verdict
-    assert verdict.low is not None
-    assert verdict.high is not None
-    assert ran.stdout.split() == [verdict.low.hex(), verdict.high.hex()]
+    assert (verdict.low, verdict.high) == rules.interval(np.array(values), "mean", rng=stream)
 
 
 def test_each_claim_and_its_control_have_streams_of_their_own() -> None:
