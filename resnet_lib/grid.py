@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from resnet_lib import provenance
+from resnet_lib import source
 from resnet_lib.cache import Columns
 
 SCALARS = (bool, int, float, str, type(None))
@@ -81,7 +81,7 @@ class Experiment:
     def __post_init__(self):
         if not self.name or not set(self.name) <= set("abcdefghijklmnopqrstuvwxyz0123456789-"):
             raise ValueError(f"name={self.name!r} may hold a to z, 0 to 9 and hyphens; e.g. 'eigenvalues-random'")
-        provenance.loaded_source(*self.roots)  # remembered now, while what is on disk is what is being imported
+        source.digest_as_imported(*self.roots)  # remembered now, while what is on disk is what is being imported
 
     @property
     def roots(self) -> tuple[Callable, ...]:

@@ -41,9 +41,7 @@ def store(result: Result, root: Path) -> Path:
     frame = pd.DataFrame(dict(kept))
     text = frame.to_csv(index=False, na_rep="nan", lineterminator="\n").encode()
     if not _parsed(text, kinds).equals(frame):
-        raise ValueError(
-            f"a column of {stamp.experiment} does not survive as CSV: a text holds a control character"
-        )
+        raise ValueError(f"a column of {stamp.experiment} does not survive as CSV: a text holds a control character")
     record = {"sha256": hashlib.sha256(text).hexdigest(), "columns": kinds, "stamp": stamp.as_dict()}
     table = path(stamp.experiment, root)
     cache.write_atomically(table, text)

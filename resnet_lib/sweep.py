@@ -25,7 +25,7 @@ import joblib
 import pandas as pd
 import torch
 
-from resnet_lib import data, progress, provenance, results, runtime
+from resnet_lib import data, progress, provenance, results, runtime, source
 from resnet_lib.cache import Cache, Columns, Damaged, Entry, columns, decode, encode, key
 from resnet_lib.grid import SCALARS, Experiment, Grid, as_json, join
 from resnet_lib.provenance import Result, Stamp
@@ -107,7 +107,7 @@ def run(
     grid = experiment.grid(preset)
     if workers is not None and workers < 1:
         raise ValueError(f"workers={workers} must be at least 1; None uses one a core")
-    if (source := provenance.loaded_source(*experiment.roots)) != provenance.source_hash(*experiment.roots):
+    if (digest := source.digest_as_imported(*experiment.roots)) != source.digest(*experiment.roots):
         raise RuntimeError(
             f"the source of {experiment.name} has changed since it was imported; restart Python (the kernel)"
         )
@@ -116,7 +116,7 @@ def run(
     checksums = {name: data.checksum(name) for name in experiment.data}
     full = _stored_nearby(experiment, root) if preset == "quick" else None
 
-    trials = list(_trials(experiment, grid, source, checksums, place))
+    trials = list(_trials(experiment, grid, digest, checksums, place))
     entries = _compute(trials, workers, Cache(cache, experiment.name), _title(experiment, grid), show=progress)
     done = [entries[trial.key] for trial in trials]
     commit, dirty = provenance.commit()
@@ -126,7 +126,7 @@ def run(
         command=f"resnet-lib run {experiment.name} --preset {preset}",
         commit=commit,
         dirty=dirty,
-        source=source,
+        source=digest,
         data=checksums,
         settings=[as_json(setting) for setting in grid.settings],
         seeds=list(grid.seeds),
@@ -145,7 +145,7 @@ def stored(experiment: Experiment, root: Path) -> Result | None:
     result = results.read(experiment.name, root)
     if result is None:
         return None
-    return Result(result.table, result.stamp, stale=result.stamp.source != provenance.source_hash(*experiment.roots))
+    return Result(result.table, result.stamp, stale=result.stamp.source != source.digest(*experiment.roots))
 
 
 def _stored_nearby(experiment: Experiment, root: Path | None) -> Result | None:
@@ -155,20 +155,21 @@ def _stored_nearby(experiment: Experiment, root: Path | None) -> Result | None:
 
 
 def _title(experiment: Experiment, grid: Grid) -> str:
-    return f"{experiment.name}: {len(grid.settings)} settings × {len(grid.seeds)} seeds"
+    settings, seeds = len(grid.settings), len(grid.seeds)
+    return f"{experiment.name}: {settings} setting{'s' * (settings > 1)} × {seeds} seed{'s' * (seeds > 1)}"
 
 
 def _trials(
-    experiment: Experiment, grid: Grid, source: str, checksums: dict[str, str], place: torch.device
+    experiment: Experiment, grid: Grid, digest: str, checksums: dict[str, str], place: torch.device
 ) -> Iterator[Trial]:
     versions = provenance.versions()
     versions["python"] = versions["python"].rpartition(".")[0]
     function = f"{experiment.trial.__module__}:{experiment.trial.__qualname__}"
     for setting, seeds in itertools.product(grid.settings, grid.groups):
         parts = {"trial": function, "setting": as_json(setting), "seeds": seeds, "device": place.type}
-        name = key(parts | {"source": source, "data": checksums, "versions": versions})
+        name = key(parts | {"source": digest, "data": checksums, "versions": versions})
         takes = str(place) if experiment.takes_device else None
-        yield Trial(experiment.trial, experiment.roots, setting, seeds, name, source, takes)
+        yield Trial(experiment.trial, experiment.roots, setting, seeds, name, digest, takes)
 
 
 def _compute(trials: Sequence[Trial], workers: int, cache: Cache, title: str, *, show: bool) -> dict[str, Entry]:
@@ -205,7 +206,7 @@ def _compute(trials: Sequence[Trial], workers: int, cache: Cache, title: str, *,
             message = f"{len(entries)} of {len(trials)} trials are kept; run it again to continue, with fewer workers"
             raise SweepError(f"a worker process died, perhaps for lack of memory; {message} ({error})") from error
     if failures:
-        message = f"{len(failures)} of {len(trials)} trials failed; the other {len(entries)} are kept. {title}"
+        message = f"{title}. {len(failures)} of {len(trials)} trials failed; the other {len(entries)} are kept"
         raise SweepError(message, [failures[trial.key] for trial in missing if trial.key in failures])
     return entries
 
@@ -247,7 +248,7 @@ def _end_with(parent: int) -> None:
 def _outcome(trial: Trial) -> tuple[str, bytes | Failure]:
     """Run one trial; whatever it raises is its outcome."""
     try:
-        if provenance.loaded_source(*trial.roots) != trial.source:
+        if source.digest_as_imported(*trial.roots) != trial.source:
             raise RuntimeError("the source has changed since the sweep was started; start it again")
         started = time.perf_counter()
         device = {} if trial.device is None else {"device": torch.device(trial.device)}
@@ -262,7 +263,7 @@ def _outcome(trial: Trial) -> tuple[str, bytes | Failure]:
         return trial.key, Failure(trial.setting, trial.seeds, text)
 
 
-def _checked(table: pd.DataFrame, trial: Trial) -> Columns:
+def _checked(table: object, trial: Trial) -> Columns:
     """The columns of what a trial has returned."""
     name = trial.function.__qualname__
     if not isinstance(table, pd.DataFrame):

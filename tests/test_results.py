@@ -6,9 +6,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from resnet_lib import results
+from resnet_lib import results, runtime
 from resnet_lib.provenance import Result, Stamp
 from resnet_lib.results import ResultError
+
+
+@pytest.fixture(autouse=True, scope="module")
+def denormal_numbers():
+    with runtime.numerics(flush_denormal=False):  # they are kept too
+        yield
 
 
 def result(table: pd.DataFrame, **fields) -> Result:

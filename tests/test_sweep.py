@@ -16,7 +16,7 @@ import pytest
 import torch
 from trials import Noise, experiment, measure, on_device
 
-from resnet_lib import provenance, runtime, sweep
+from resnet_lib import provenance, runtime, source, sweep
 from resnet_lib.cache import CacheError
 from resnet_lib.grid import as_json, join
 from resnet_lib.sweep import Experiment, Grid, SweepError
@@ -69,19 +69,15 @@ def test_workers_and_order_of_completion_do_not_change_a_bit(tmp_path, monkeypat
     assert_identical(alone, run(tmp_path / "3", trials))
 
 
-def test_the_number_of_threads_outside_does_not_matter(tmp_path):
-    trials = experiment(Noise(size=1))
+@pytest.fixture
+def two_threads():
     before = torch.get_num_threads()
-    try:
-        torch.set_num_threads(2)
-        a = run(tmp_path / "a", trials)
-        torch.set_num_threads(1)
-        assert_identical(a, run(tmp_path / "b", trials))
-    finally:
-        torch.set_num_threads(before)
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(before)
 
 
-def test_a_trial_that_takes_a_device_is_given_one(tmp_path):
+def test_a_trial_that_takes_a_device_is_given_one(tmp_path, two_threads):
     table = run(tmp_path, experiment(Noise(size=1), trial=on_device), device="cpu")
     assert table["where"].tolist() == ["cpu"] * 3
     assert table["threads"].tolist() == [1] * 3
@@ -137,7 +133,7 @@ def test_nothing_is_computed_twice(tmp_path):
     [
         lambda m: m.setattr(provenance, "versions", lambda: {"python": "3.12.1", "torch": "1", "numpy": "2"}),
         lambda m: m.setattr(sweep.data, "checksum", lambda name: "other"),
-        lambda m: m.setattr(provenance, "_canonical", lambda node: "changed"),
+        lambda m: m.setattr(source, "_canonical", lambda node: "changed"),
         lambda m: m.setattr(runtime, "device", lambda name: torch.device("mps")),
         lambda m: m.setattr("resnet_lib.cache.FORMAT", 99),
     ],
@@ -148,17 +144,17 @@ def test_whatever_decides_a_number_is_in_the_key(tmp_path, monkeypatch, change):
     monkeypatch.setattr(runtime, "device", lambda name: torch.device("cpu"))
 
     def keys():
-        provenance._parse.cache_clear()
-        source = provenance.source_hash(*trials.roots)
+        source._parse.cache_clear()
+        digest = source.digest(*trials.roots)
         place = runtime.device("auto")
         checksums = {name: sweep.data.checksum(name) for name in trials.data}
-        return {trial.key for trial in sweep._trials(trials, trials.quick, source, checksums, place)}
+        return {trial.key for trial in sweep._trials(trials, trials.quick, digest, checksums, place)}
 
     before = keys()
     assert keys() == before
     change(monkeypatch)
     assert not keys() & before
-    provenance._parse.cache_clear()
+    source._parse.cache_clear()
 
 
 def test_a_patch_release_of_python_does_not_cost_the_cache(tmp_path, monkeypatch):
@@ -257,8 +253,7 @@ def test_a_failing_trial_is_reported_and_the_others_are_kept(tmp_path):
     with pytest.raises(SweepError) as caught:
         run(tmp_path, trials)
     text = str(caught.value)
-    assert text.startswith("2 of 5 trials failed; the other 3 are kept")
-    assert "Noise(size=1" in text
+    assert text.startswith("noise: 5 settings × 3 seeds. 2 of 5 trials failed; the other 3 are kept\n\nNoise(size=1")
     assert "seeds 0, 1, 2" in text
     assert "in measure" in text
     assert "ZeroDivisionError: no luck with size 3" in text
@@ -384,7 +379,7 @@ def test_classes_with_the_same_fields_have_different_keys():
 def chapter(tmp_path, monkeypatch):
     """An experiment in a file of its own, and how to change and import it."""
     path = tmp_path / "changing_chapter.py"
-    source = """
+    text = """
         from dataclasses import dataclass
         import pandas as pd
         from resnet_lib.sweep import Experiment, Grid
@@ -399,7 +394,7 @@ def chapter(tmp_path, monkeypatch):
         GRID = Grid((Setting(1),), (0,))
         EXPERIMENT = Experiment("changing", trial, GRID, GRID)
         """
-    path.write_text(textwrap.dedent(source))
+    path.write_text(textwrap.dedent(text))
     monkeypatch.syspath_prepend(str(tmp_path))
 
     def edit(old, new):
@@ -453,7 +448,7 @@ def test_the_stamp_says_what_ran(tmp_path, monkeypatch):
     } | {"limit": None}
     assert stamp.seeds == [0, 1, 2]
     assert stamp.data == {"spirals": sweep.data.load("spirals").checksum}
-    assert stamp.source == provenance.source_hash(*trials.roots)
+    assert stamp.source == source.digest(*trials.roots)
     assert stamp.device.startswith("cpu (")
     assert 0.1 <= stamp.seconds < 10
     assert 50e6 < stamp.peak_memory < 50e9
