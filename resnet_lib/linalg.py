@@ -19,15 +19,14 @@ from scipy.sparse import linalg as sparse
 from threadpoolctl import threadpool_limits
 from torch import Tensor
 
-Which = Literal["LM", "SM", "LR", "SR"]
+Which = Literal["LM", "LR", "SR"]
 
 WHICH: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "LM": lambda values: -np.abs(values),
-    "SM": np.abs,
     "LR": lambda values: -np.real(values),
     "SR": np.real,
 }
-"""Ends of a spectrum: largest or smallest modulus, largest or smallest real part. The key sorts the outermost first."""
+"""Ends of a spectrum: largest modulus, largest or smallest real part. The key sorts the outermost first."""
 
 
 def eigenvalues(matrices: Inexact[Tensor, "*batch d d"]) -> Complex[Tensor, "*batch d"]:
@@ -118,7 +117,7 @@ def _each(function: Callable[[Tensor], Tensor], matrices: Tensor) -> Tensor:
                 values = torch.cat(list(pool.map(function, flat.split(math.ceil(len(flat) / (4 * threads))))))
         finally:
             torch.set_num_threads(threads)
-    return values.reshape(*matrices.shape[:-2], -1).to(matrices.device)
+    return values.reshape(*matrices.shape[:-2], *values.shape[1:]).to(matrices.device)
 
 
 def _alone(matrices: Tensor) -> Tensor:
@@ -212,7 +211,7 @@ def extreme_eigenvalues(
     Args:
         op: A square operator. Products are made in its precision, everything else in float64.
         k: How many, at most `d - 2`. Where the last is half of a complex pair, either half may be given.
-        which: `LM` largest or `SM` smallest modulus (slow: no inverse), `LR` largest or `SR` smallest real part.
+        which: `LM` largest modulus, `LR` largest or `SR` smallest real part.
         tol: Size of a residual at which to stop, relative to its eigenvalue. Products in float32 reach about 1e-6.
         generator: Draws the start vector, on the CPU.
         basis: Number of Krylov vectors, from `k + 2` to `d`; more cost memory and save products. Default: 40 or `4 k`.

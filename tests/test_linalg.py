@@ -1,0 +1,351 @@
+import math
+
+import numpy as np
+import pytest
+import scipy.linalg
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.optimize import linear_sum_assignment
+from torch import Tensor
+
+from resnet_lib import linalg, runtime
+from resnet_lib.linalg import Operator
+
+SEEDS = st.integers(0, 2**32)
+
+
+def gaussian(seed: int, *shape: int, dtype: torch.dtype = torch.float64) -> Tensor:
+    return torch.randn(shape, generator=runtime.stream(seed, "test"), dtype=dtype)
+
+
+def with_eigenvalues(values: Tensor, seed: int) -> Tensor:
+    """A matrix that is not normal and has these eigenvalues, complex ones in conjugate pairs."""
+    d = len(values)
+    triangle = torch.triu(gaussian(seed, d, d), 1) * 0.1
+    triangle.diagonal().copy_(values.real)
+    for i in range(d - 1):
+        if values[i].imag > 0:
+            assert values[i + 1] == values[i].conj()
+            triangle[i, i + 1], triangle[i + 1, i] = values[i].imag, -values[i].imag
+    rotation = torch.linalg.qr(gaussian(seed + 1, d, d)).Q
+    return rotation @ triangle @ rotation.T
+
+
+def mismatch(a: Tensor, b: Tensor) -> float:
+    """Largest distance in the one-to-one matching of least total distance."""
+    distance = np.abs(a.numpy()[:, None] - b.numpy()[None, :])
+    return float(distance[linear_sum_assignment(distance)].max())
+
+
+CHOSEN = torch.tensor([3, 2 + 1j, 2 - 1j, -1.5, 0.5j, -0.5j, 0.25, 0], dtype=torch.complex128)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_matrix_has_the_eigenvalues_it_was_made_with(threads):
+    matrices = torch.stack([with_eigenvalues(CHOSEN, seed) for seed in range(6)]).reshape(2, 3, 8, 8)
+    with runtime.numerics(threads=threads):
+        values = linalg.eigenvalues(matrices)
+        assert torch.get_num_threads() == threads
+    expected = CHOSEN[[3, 5, 4, 7, 6, 2, 1, 0]]  # by real part, then imaginary part
+    assert values.shape == (2, 3, 8)
+    # The real parts of 0.5j, -0.5j and 0 are equal but for rounding, so those three may change places.
+    assert max(mismatch(v, expected) for v in values.flatten(0, 1)) < 1e-12
+    torch.testing.assert_close(
+        values[..., [0, 4, 5, 6, 7]], expected[[0, 4, 5, 6, 7]].expand(2, 3, 5), rtol=0, atol=1e-12
+    )
+    torch.testing.assert_close(linalg.spectral_radius(matrices), torch.full((2, 3), 3.0, dtype=torch.float64))
+
+
+@given(SEEDS, st.integers(1, 12), st.floats(0, 1), st.booleans())
+def test_eigenvalues_of_sparse_matrices_are_those_of_the_whole(seed, d, density, symmetric):
+    """Zeros are what deflation works on; the oracle is LAPACK without deflation, and the trace."""
+    mask = torch.rand(d, d, generator=runtime.stream(seed, "mask")) < density
+    matrix = gaussian(seed, d, d) * mask
+    if symmetric:  # no Jordan blocks, so that the oracle is accurate
+        matrix = matrix + matrix.T
+        expected = torch.from_numpy(scipy.linalg.eigvalsh(matrix.numpy())).to(torch.complex128)
+        assert mismatch(linalg.eigenvalues(matrix), expected) < 1e-12 * d
+    values = linalg.eigenvalues(matrix)
+    for power in (1, 2, 3):
+        trace = torch.linalg.matrix_power(matrix, power).trace()
+        scale = max(1.0, torch.linalg.matrix_norm(matrix).item()) ** power
+        assert abs(values.pow(power).sum() - trace) < 1e-9 * d * scale
+
+
+def test_what_is_decoupled_is_exact():
+    d = 40
+    matrix = torch.triu(gaussian(0, d, d), 1) + torch.diag(torch.arange(d).double())
+    shuffled = torch.randperm(d, generator=runtime.stream(0, "order"))
+    triangular = matrix[shuffled][:, shuffled]
+    assert torch.equal(linalg.eigenvalues(triangular).real, torch.arange(d).double())
+    assert torch.equal(linalg.eigenvalues(triangular).imag, torch.zeros(d, dtype=torch.float64))
+    block = torch.eye(d).double()
+    block[:, 3:9] += gaussian(2, d, 6)
+    values = linalg.eigenvalues(block.T)
+    assert (values == 1).sum() == d - 6
+    assert mismatch(values[values != 1], torch.linalg.eigvals(block[3:9, 3:9])) < 1e-13
+
+
+def test_complex_matrices_and_single_precision_are_taken():
+    matrix = torch.complex(gaussian(0, 7, 7), gaussian(1, 7, 7))
+    assert mismatch(linalg.eigenvalues(matrix), torch.from_numpy(scipy.linalg.eigvals(matrix.numpy()))) < 1e-12
+    torch.testing.assert_close(
+        linalg.singular_values(matrix), torch.from_numpy(scipy.linalg.svdvals(matrix.numpy())), rtol=1e-12, atol=0
+    )
+    single = linalg.eigenvalues(gaussian(0, 3, 7, 7).float())
+    assert (single.dtype, single.shape) == (torch.complex64, (3, 7))
+    assert linalg.eigenvalues(torch.zeros(0, 4, 4)).shape == (0, 4)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("shape", [(5, 3), (3, 5)])
+def test_singular_values_are_those_it_was_made_with(shape, threads):
+    m, n = shape
+    chosen = torch.tensor([3.0, 1.0, 0.0], dtype=torch.float64)
+    left, right = (torch.linalg.qr(gaussian(s, k, k)).Q[:, :3] for s, k in ((0, m), (1, n)))
+    matrices = (left * chosen) @ right.T * torch.tensor([1.0, 2.0]).reshape(2, 1, 1, 1)
+    with runtime.numerics(threads=threads):
+        values, norms = linalg.singular_values(matrices), linalg.spectral_norms(matrices)
+    torch.testing.assert_close(values, torch.stack([chosen, 2 * chosen])[:, None], rtol=0, atol=1e-14)
+    torch.testing.assert_close(norms, torch.tensor([[3.0], [6.0]], dtype=torch.float64), rtol=1e-14, atol=0)
+
+
+@pytest.mark.parametrize("scale", [1.0, 1e-30, 1e30])
+def test_spectral_norms_neither_overflow_nor_lose_digits(scale):
+    matrices = gaussian(0, 4, 6, 6, dtype=torch.float32) * scale
+    expected = [scipy.linalg.svdvals(m.double().numpy())[0] for m in matrices]
+    torch.testing.assert_close(
+        linalg.spectral_norms(matrices).double(), torch.tensor(expected).double(), rtol=1e-6, atol=0
+    )
+    assert linalg.spectral_norms(torch.zeros(2, 3, 3)).tolist() == [0, 0]
+
+
+@pytest.mark.usefixtures("unchecked")
+@pytest.mark.parametrize(
+    ("matrices", "text"),
+    [
+        (torch.zeros(3, 4, 5), r"matrices has shape \(3, 4, 5\); expected square .*use singular_values"),
+        (torch.zeros(4), r"matrices has shape \(4,\); expected square matrices"),
+        (torch.zeros(2, 0, 0), r"matrices has shape \(2, 0, 0\); expected"),
+        (
+            torch.eye(3).half(),
+            r"matrices has dtype torch\.float16; expected float32, float64 or complex: use \.float\(\)",
+        ),
+        (torch.ones(3, 3).long(), r"matrices has dtype torch\.int64"),
+        (torch.full((3, 3), math.inf), r"matrices holds NaN or infinite values in 1 of 1 matrices; leave those out"),
+    ],
+)
+def test_what_has_no_eigenvalues_is_refused(matrices, text):
+    for function in (linalg.eigenvalues, linalg.spectral_radius):
+        with pytest.raises(ValueError, match=text):
+            function(matrices)
+
+
+@pytest.mark.usefixtures("unchecked")
+def test_bad_matrices_are_counted():
+    matrices = torch.zeros(2, 3, 4, 4)
+    matrices[1, 2, 0, 3] = math.nan
+    matrices[1, 0, 1, 1] = math.inf
+    for function in (linalg.eigenvalues, linalg.singular_values, linalg.spectral_norms, linalg.spectral_radius):
+        with pytest.raises(ValueError, match=r"NaN or infinite values in 2 of 6 matrices, the first at index \(1, 0\)"):
+            function(matrices)
+    with pytest.raises(ValueError, match=r"matrices has shape \(4,\); expected matrices \(\.\.\., m, n\)$"):
+        linalg.singular_values(torch.zeros(4))
+
+
+def generator() -> torch.Generator:
+    return runtime.stream(0, "start")
+
+
+@pytest.mark.parametrize(
+    ("which", "expected"),
+    [
+        ("LM", [3, 2 + 1j, 2 - 1j]),
+        ("LR", [3, 2 + 1j, 2 - 1j]),
+        ("SR", [-1.5]),
+    ],
+)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_arnoldi_finds_the_chosen_eigenvalues(which, expected, dtype):
+    matrix = with_eigenvalues(torch.cat([CHOSEN, torch.linspace(-1, 1, 42).to(CHOSEN.dtype) / 4]), 0)
+    matrix = matrix.to(dtype)
+    found = linalg.extreme_eigenvalues(
+        Operator.dense(matrix), len(expected), which=which, tol=1e-6, generator=generator()
+    )
+    assert found.converged
+    assert found.values.dtype == torch.complex128
+    assert mismatch(found.values, torch.as_tensor(expected, dtype=torch.complex128)) < 1e-4
+    key = {"LM": -found.values.abs(), "LR": -found.values.real, "SR": found.values.real}[which]
+    assert (key.diff() >= -1e-6).all()
+    assert found.residuals.max() <= 2e-6
+    assert found.norm <= linalg.spectral_norms(matrix.double()) * (1 + 1e-6)
+
+
+@settings(max_examples=40)
+@given(SEEDS, st.integers(3, 25), st.data())
+def test_arnoldi_agrees_with_the_dense_solver(seed, d, data):
+    matrix = gaussian(seed, d, d) / d**0.5
+    k = data.draw(st.integers(1, d - 2))
+    found = linalg.extreme_eigenvalues(Operator.dense(matrix), k, generator=generator())
+    dense = torch.linalg.eigvals(matrix)
+    dense = dense[dense.abs().argsort(descending=True)]
+    assert found.converged
+    torch.testing.assert_close(found.values.abs(), dense.abs()[:k], rtol=1e-4, atol=1e-5)
+    assert max((dense - v).abs().min() for v in found.values) < 1e-4
+
+
+@settings(max_examples=40)
+@given(SEEDS, st.integers(2, 20), st.integers(2, 20), st.data())
+def test_lanczos_agrees_with_the_dense_solver(seed, m, n, data):
+    matrix = gaussian(seed, m, n)
+    k = data.draw(st.integers(1, min(m, n) - 1))
+    found = linalg.extreme_singular_values(Operator.dense(matrix), k, generator=generator())
+    assert found.converged
+    expected = torch.from_numpy(scipy.linalg.svdvals(matrix.numpy())[:k])
+    torch.testing.assert_close(found.values, expected, rtol=0, atol=3e-6 * float(expected[0]))
+
+
+def test_residuals_bound_the_error_of_singular_values_and_certify_eigenvalues():
+    matrix = gaussian(3, 60, 60)
+    for restarts in (1, 2, 300):
+        found = linalg.extreme_singular_values(
+            Operator.dense(matrix), 3, generator=generator(), basis=8, restarts=restarts
+        )
+        exact = torch.linalg.svdvals(matrix)
+        for value, residual in zip(found.values, found.residuals, strict=True):
+            assert (exact - value).abs().min() <= residual * found.norm + 1e-12
+    assert found.converged
+    rough = linalg.extreme_eigenvalues(Operator.dense(matrix), 2, tol=1e-2, generator=generator(), basis=8)
+    for value, residual in zip(rough.values, rough.residuals, strict=True):
+        # The smallest singular value of A - lambda is the distance to a matrix with the eigenvalue lambda.
+        distance = torch.linalg.svdvals(matrix - value * torch.eye(60))[-1]
+        assert distance <= residual * rough.norm + 1e-12
+    assert rough.residuals.max() > 1e-10  # not so good that nothing was asked
+
+
+def test_an_iteration_that_does_not_converge_says_so():
+    clustered = torch.eye(200).double() + 1e-3 * gaussian(0, 200, 200) / 200**0.5
+    op = Operator.dense(clustered)
+    for found in (
+        linalg.extreme_eigenvalues(op, 5, tol=1e-12, generator=generator(), basis=8, restarts=1),
+        linalg.extreme_singular_values(op, 5, tol=1e-12, generator=generator(), basis=8, restarts=1),
+    ):
+        assert not found.converged
+        assert len(found.values) == len(found.residuals) < 5
+
+
+@pytest.mark.parametrize(
+    ("matrix", "value"),
+    [
+        (torch.zeros(30, 30), 0.0),
+        (torch.eye(30), 1.0),
+        (2 * torch.eye(30), 2.0),
+        (torch.diag((torch.arange(30) < 10).float()), 1.0),
+    ],
+    ids=["zero", "identity", "twice", "projection"],
+)
+def test_maps_on_which_krylov_spaces_end_early(matrix, value):
+    for found in (
+        linalg.extreme_eigenvalues(Operator.dense(matrix), 3, generator=generator()),
+        linalg.extreme_singular_values(Operator.dense(matrix), 3, generator=generator()),
+    ):
+        assert found.converged
+        torch.testing.assert_close(found.values.abs(), torch.full((3,), value, dtype=torch.float64), rtol=1e-6, atol=0)
+        assert found.residuals.max() < 1e-6
+
+
+def test_a_rank_below_k_gives_zeros():
+    matrix = gaussian(0, 30, 2) @ gaussian(1, 2, 30)
+    found = linalg.extreme_singular_values(Operator.dense(matrix), 4, generator=generator())
+    torch.testing.assert_close(found.values, torch.linalg.svdvals(matrix)[:4], rtol=0, atol=1e-5)
+    found = linalg.extreme_eigenvalues(Operator.dense(matrix), 4, generator=generator())
+    assert found.converged
+    assert found.values[2:].abs().max() < 1e-6
+
+
+def test_the_same_stream_gives_the_same_bits():
+    op = Operator.dense(torch.diag((torch.arange(30) < 10).double()))  # its Krylov space ends, so a new start is drawn
+    first, second = (linalg.extreme_eigenvalues(op, 3, generator=generator()) for _ in range(2))
+    assert torch.equal(first.values, second.values)
+    assert torch.equal(first.residuals, second.residuals)
+
+
+def test_products_are_counted_and_norms_seen():
+    seen = []
+
+    def matvec(v: Tensor) -> Tensor:
+        seen.append(v.clone())
+        return matrix @ v
+
+    matrix = gaussian(0, 50, 50)
+    op = Operator((50, 50), matrix.dtype, matrix.device, matvec)
+    found = linalg.extreme_eigenvalues(op, 2, generator=generator())
+    assert found.products == len(seen)
+    gains = [(matrix @ v).norm() / v.norm() for v in seen if v.any()]
+    assert found.norm == pytest.approx(max(gains).item(), rel=1e-12)
+
+
+def test_an_operator_is_its_matrix():
+    matrix = gaussian(0, 3, 5)
+    op = Operator.dense(matrix)
+    assert (op.shape, op.dtype, op.device) == ((3, 5), torch.float64, torch.device("cpu"))
+    assert torch.equal(op.to_dense(), matrix)
+    assert op.rmatvec is not None
+    assert torch.equal(op.rmatvec(torch.ones(3, dtype=torch.float64)), matrix.sum(0))
+
+
+@pytest.mark.usefixtures("unchecked")
+@pytest.mark.parametrize(
+    ("call", "text"),
+    [
+        (
+            lambda op: linalg.extreme_eigenvalues(op, 9, generator=generator()),
+            r"k=9 must lie between 1 and d - 2 = 8; .*to_dense",
+        ),
+        (lambda op: linalg.extreme_eigenvalues(op, 0, generator=generator()), "k=0 must lie between 1"),
+        (
+            lambda op: linalg.extreme_singular_values(op, 10, generator=generator()),
+            r"k=10 must .* min\(m, n\) - 1 = 9; for all",
+        ),
+        (
+            lambda op: linalg.extreme_eigenvalues(
+                op,
+                1,
+                which="LI",  # pyright: ignore[reportArgumentType]
+                generator=generator(),
+            ),
+            "which='LI' is unknown; known: LM, LR, SR",
+        ),
+        (
+            lambda op: linalg.extreme_eigenvalues(op, 1, basis=2, generator=generator()),
+            r"basis=2 must lie between k \+ 2 = 3 and d = 10",
+        ),
+        (
+            lambda op: linalg.extreme_singular_values(op, 1, basis=11, generator=generator()),
+            "basis=11 must lie between",
+        ),
+    ],
+)
+def test_arguments_that_arpack_cannot_take_are_named(call, text):
+    with pytest.raises(ValueError, match=text):
+        call(Operator.dense(torch.eye(10)))
+
+
+def test_operators_that_cannot_be_asked_are_named():
+    wide = Operator.dense(gaussian(0, 10, 12))
+    with pytest.raises(ValueError, match=r"op\.shape=\(10, 12\) is not square, .*use extreme_singular_values"):
+        linalg.extreme_eigenvalues(wide, 1, generator=generator())
+    cpu = torch.device("cpu")
+    one_way = Operator((10, 10), torch.float32, cpu, lambda v: v)
+    with pytest.raises(ValueError, match=r"op\.rmatvec is None, .*use Operator\(rmatvec="):
+        linalg.extreme_singular_values(one_way, 1, generator=generator())
+    for output, text in (
+        (torch.full((10,), math.nan), "NaN or infinite values"),
+        (torch.zeros(3), r"shape \(3,\); expected"),
+    ):
+        wrong = Operator((10, 10), torch.float32, cpu, lambda v, output=output: output, lambda v, output=output: output)
+        with pytest.raises(ValueError, match=f"op.matvec gave {text}"):
+            linalg.extreme_eigenvalues(wrong, 1, generator=generator())
+        with pytest.raises(ValueError, match=f"op.matvec gave {text}"):
+            linalg.extreme_singular_values(wrong, 1, generator=generator())
