@@ -176,10 +176,10 @@ def trained_trial(setting: Trained, seeds: Sequence[int]) -> pd.DataFrame:
 # (`eigenvalues-tuning`, stored under results/; a test compares).
 BEST = {
     ("mlp", "residual", 5): 0.03,
-    ("mlp", "residual", 10): 0.03,
-    ("mlp", "scaled", 5): 0.1,
-    ("mlp", "scaled", 10): 0.1,
-    ("mlp", "plain", 5): 0.01,
+    ("mlp", "residual", 10): 0.01,
+    ("mlp", "scaled", 5): 0.3,
+    ("mlp", "scaled", 10): 0.03,
+    ("mlp", "plain", 5): 0.03,
     ("mlp", "plain", 10): 0.01,
     ("conv", "residual", 2): 0.3,
     ("conv", "residual", 4): 0.3,
