@@ -249,7 +249,9 @@ def _outcome(trial: Trial) -> tuple[str, bytes | Failure]:
     """Run one trial; whatever it raises is its outcome."""
     try:
         if source.digest_as_imported(*trial.roots) != trial.source:
-            raise RuntimeError("the source has changed since the sweep was started; start it again")
+            raise RuntimeError(
+                "the source has changed since the sweep or its workers were started; restart Python (the kernel)"
+            )
         started = time.perf_counter()
         device = {} if trial.device is None else {"device": torch.device(trial.device)}
         with runtime.numerics():

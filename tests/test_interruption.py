@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import nbformat
+import psutil
 from nbclient import NotebookClient
 from trials import Noise, experiment
 
@@ -41,11 +42,13 @@ def test_a_killed_sweep_continues_and_ends_with_the_same_table(tmp_path):
         while len(list(kept.glob("*.npz"))) < 3:
             assert process.poll() is None
             time.sleep(0.01)
+        workers = psutil.Process(process.pid).children(recursive=True)
     finally:
         process.send_signal(signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL
-    while subprocess.run(["ps", "-s", str(process.pid), "-o", "comm="], stdout=subprocess.PIPE).stdout.split():
-        time.sleep(0.05)  # its workers notice that it is gone
+    assert len(workers) >= 2
+    _, alive = psutil.wait_procs(workers, timeout=20)  # they notice that it is gone
+    assert [worker for worker in alive if worker.status() != psutil.STATUS_ZOMBIE] == []
 
     done, started = len(list(kept.glob("*.npz"))), len(log.read_text().splitlines())
     assert 3 <= done < 12

@@ -1,3 +1,4 @@
+import ast
 import hashlib
 import importlib
 import itertools
@@ -207,6 +208,12 @@ def test_the_hash_is_the_same_in_every_version_of_python(package):
     assert module is not None
     texts = [module.text(i).replace(package.name, "") for i in range(len(module.body))]
     assert hashlib.sha256("\n".join(texts).encode()).hexdigest()[:16] == "d9c7fa2401f02352"
+
+
+def test_an_empty_piece_of_an_f_string_is_nothing():
+    plain, padded = ast.parse("f'{x}'"), ast.parse("f'{x}'")
+    padded.body[0].value.values.append(ast.Constant(""))  # pyright: ignore[reportAttributeAccessIssue]
+    assert source._canonical(padded) == source._canonical(plain)
 
 
 def test_a_function_that_nobody_can_import_is_refused(package):

@@ -426,7 +426,7 @@ def test_a_worker_that_imports_other_source_computes_nothing(tmp_path):
     trial = sweep.Trial(measure, (measure, Noise), Noise(size=1), (0,), "k", "the source of the parent", None)
     key, outcome = sweep._outcome(trial)
     assert key == "k"
-    assert "the source has changed since the sweep was started" in str(outcome)
+    assert "the source has changed since the sweep or its workers were started" in str(outcome)
 
 
 # Stored results
