@@ -24,7 +24,7 @@ from nbformat import NotebookNode
 from nbval.plugin import IPyNbCell, IPyNbFile
 
 DECIMAL = re.compile(r"(?<![\w.])[-+]?\d+\.\d+(?:[eE][-+]?\d+)?(?!\w|\.\d)|(?<![\w.])[-+]?\d+[eE][-+]?\d+(?!\w|\.\d)")
-# The values behind a figure may differ by a thousandth of the range that their column spans, half a pixel of the drawing,
+# The values behind a figure may differ by a thousandth of the range that their column spans, half a pixel when drawn,
 # and by what is only rounding.
 SHARE, ROUNDING = 1e-3, 1e-9
 # Each of these makes nbval look away.
