@@ -164,9 +164,17 @@ def test_a_seed_that_diverges_is_marked_and_disturbs_no_other(make_net, dataset,
 
 
 def test_a_learning_rate_that_is_too_high_is_no_exception(digits):
-    fitted = training.fit(small_mlp, digits, dataclasses.replace(RECIPE, lr=1e4, epochs=3), [0, 1])
+    fitted = training.fit(small_mlp, digits, dataclasses.replace(RECIPE, lr=1e30, epochs=3), [0, 1])
     assert fitted.diverged == (True, True)
     assert np.isnan(fitted.history["train_loss"].to_numpy()[[2, 5]]).all()
+
+
+def test_outputs_that_overflow_count_as_diverged(digits):
+    huge = dataclasses.replace(digits, validation=Split(torch.full((2, 64), 3e38), torch.zeros(2, dtype=torch.int64)))
+    fitted = training.fit(small_mlp, huge, RECIPE, [0])
+    assert fitted.diverged == (True,)
+    assert fitted.history["validation_accuracy"].isna().all()
+    assert fitted.history["test_accuracy"].notna().all()
 
 
 def test_networks_learn_digits_but_not_noise():
@@ -272,6 +280,12 @@ def test_a_seed_s_network_is_its_slice_of_the_stack(kept, images):
         torch.testing.assert_close(net(images.test.x), expected, rtol=1e-5, atol=1e-5)
         row = kept.history.query("seed == @seed and epoch == 2").to_dict("records")[0]
         assert math.isclose(accuracy(net, images.test), row["test_accuracy"], abs_tol=1e-6)
+
+
+def test_measuring_in_pieces_changes_nothing(digits, monkeypatch):
+    whole = training.fit(small_mlp, digits, RECIPE, [0, 1]).history
+    monkeypatch.setattr(training, "_EVALUATED_AT_ONCE", 90)
+    pd.testing.assert_frame_equal(training.fit(small_mlp, digits, RECIPE, [0, 1]).history, whole)
 
 
 def test_a_network_that_is_taken_out_is_a_copy(kept):
