@@ -89,4 +89,6 @@ def render(template: str, **values: Any) -> str:
 
 def listing(*functions: Callable[..., Any]) -> Markdown:
     """The source of functions, for a notebook to show: what the reader sees is what ran."""
-    return Markdown("```python\n" + "\n\n".join(inspect.getsource(function).rstrip() for function in functions) + "\n```")
+    return Markdown(
+        "```python\n" + "\n\n".join(inspect.getsource(function).rstrip() for function in functions) + "\n```"
+    )

@@ -164,7 +164,7 @@ def fit(
     nets = [make_net(runtime.stream(seed, "init")).to(data.train.x.device) for seed in seeds]
     params, buffers = stack_module_state(nets)
     template = copy.deepcopy(nets[0]).to("meta")
-    _check_net(template, data, recipe)
+    _check_net(nets[0], data, recipe)
 
     def logits(params: Stacked, buffers: Stacked, x: Tensor) -> Tensor:
         return functional_call(template, (params, buffers), (x,))
@@ -292,17 +292,18 @@ def _check(data: Dataset, recipe: Recipe, seeds: tuple[int, ...], keep: Sequence
             )
 
 
-def _check_net(template: nn.Module, data: Dataset, recipe: Recipe) -> None:
-    """Fail before the first step where the network does not fit the data; on the meta device this costs nothing."""
+def _check_net(net: nn.Module, data: Dataset, recipe: Recipe) -> None:
+    """Fail before the first step where the network does not fit the data."""
+    # On two examples and not on the device `meta`, whose first use in a process imports for seconds.
     with torch.no_grad():
-        outputs = copy.deepcopy(template).eval()(torch.empty(2, *data.shape, device="meta"))
+        outputs = copy.deepcopy(net).eval()(data.train.x[:2])
     if outputs.shape != (2, data.classes):
         raise ValueError(
             f"make_net gives outputs of shape {tuple(outputs.shape[1:])} for each example; "
             f"{data.name!r} needs ({data.classes},), one logit a class"
         )
     single = recipe.batch == 1 or len(data.train) % recipe.batch == 1
-    if single and any(isinstance(module, nn.modules.batchnorm._BatchNorm) for module in template.modules()):
+    if single and any(isinstance(module, nn.modules.batchnorm._BatchNorm) for module in net.modules()):
         raise ValueError(
             f"batch={recipe.batch} leaves a batch of one of the {len(data.train)} training examples, whose variance "
             f"batch normalisation cannot estimate; use e.g. batch={recipe.batch + 1}"

@@ -31,7 +31,7 @@ def discs(table: pd.DataFrame) -> Figure:
         axis.add_patch(Circle((1, 0), radius, fill=False, linestyle="--", color=COLOURS["theory"]))
         axis.set_title(r"He, $W_2DW_1$" if he else f"Gaussian, $s={scale:g}$")
         axis.set_xlabel("real part")
-    axes[0].set(ylabel="imaginary part", xlim=(-1.6, 2.7), ylim=(-1.75, 1.75))
+    axes[0].set(ylabel="imaginary part", xlim=(-1.2, 2.6), ylim=(-1.7, 1.7))
     return figure
 
 
@@ -111,7 +111,7 @@ def first_middle_last(table: pd.DataFrame) -> pd.DataFrame:
 def trained_spectra(table: pd.DataFrame) -> Figure:
     """Complex planes: a row a moment of training, a column a variant, a marker a block."""
     variants, epochs = networks.order(table["variant"].unique()), sorted(table["epoch"].unique())
-    figure, axes = plt.subplots(len(epochs), len(variants), sharex=True, sharey=True, figsize=(7.5, 5.2), squeeze=False)
+    figure, axes = plt.subplots(len(epochs), len(variants), sharex=True, sharey=True, figsize=(8, 5), squeeze=False)
     for axis_row, epoch in zip(axes, epochs, strict=True):
         for axis, variant in zip(axis_row, variants, strict=True):
             _plane(axis, near=0.5)
@@ -129,7 +129,7 @@ def trained_spectra(table: pd.DataFrame) -> Figure:
             if epoch == epochs[0]:
                 axis.set_title(networks.title(variant))
         axis_row[0].set_ylabel("before training" if epoch == 0 else f"after {epoch} epochs")
-    axes[0, 0].set(xlim=(-2.5, 4), ylim=(-2.6, 2.6))
+    axes[0, 0].set(xlim=(-1.3, 2.7), ylim=(-1.4, 1.4))
     return figure
 
 
@@ -150,13 +150,13 @@ def trained_mlp(table: pd.DataFrame) -> Figure:
 def trained_conv(table: pd.DataFrame) -> Figure:
     """The convolutional networks through training: fraction of eigenvalues near 1, a panel a depth."""
     depths = sorted(table["blocks"].unique())
-    figure, axes = plt.subplots(1, len(depths), sharey=True, figsize=(9, 3.4))
-    for axis, blocks in zip(axes, depths, strict=True):
+    figure, axes = plt.subplots(1, len(depths), sharey=True, figsize=(1.5 + 4 * len(depths), 3.4), squeeze=False)
+    for axis, blocks in zip(axes[0], depths, strict=True):
         _through_training(axis, table[table["blocks"] == blocks], "fraction")
         axis.axhline(networks.NEAR_IDENTITY, linestyle="--", color=COLOURS["theory"], linewidth=1)
         axis.set_title(f"{blocks} blocks")
-    axes[0].set(ylabel="fraction within 0.5 of 1", ylim=(-0.02, 1.04))
-    axes[0].legend(loc="center right")
+    axes[0, 0].set(ylabel="fraction within 0.5 of 1", ylim=(-0.02, 1.04))
+    axes[0, 0].legend(loc="center right")
     return figure
 
 

@@ -203,23 +203,25 @@ def network(kind: str, variant: str, blocks: int, *, lr: float | None = None, im
 NETWORKS = [(kind, variant, blocks) for kind, variant in VARIANTS for blocks in SIZES[kind]]
 
 
-def _trained(wanted: str, images: int) -> tuple[Trained, ...]:
-    return tuple(network(*key, images=images) for key in NETWORKS if key[0] == wanted)
+def _trained(wanted: str, images: int, sizes: tuple[int, ...]) -> tuple[Trained, ...]:
+    return tuple(network(*key, images=images) for key in NETWORKS if key[0] == wanted and key[2] in sizes)
 
 
 TRAINED_MLP = Experiment(
     name="eigenvalues-trained-mlp",
     trial=trained_trial,
-    quick=Grid(settings=(*_trained("mlp", 1), network("mlp", "residual", 10, lr=0.0)), seeds=SEEDS),
-    full=Grid(settings=(*_trained("mlp", 8), network("mlp", "residual", 10, lr=0.0, images=8)), seeds=MANY_SEEDS),
+    quick=Grid(settings=(*_trained("mlp", 1, SIZES["mlp"]), network("mlp", "residual", 10, lr=0.0)), seeds=SEEDS),
+    full=Grid(
+        settings=(*_trained("mlp", 8, SIZES["mlp"]), network("mlp", "residual", 10, lr=0.0, images=8)), seeds=MANY_SEEDS
+    ),
     data=("digits",),
 )
 # One seed a trial: stacked convolutions are slower on a CPU than one network after the other.
 TRAINED_CONV = Experiment(
     name="eigenvalues-trained-conv",
     trial=trained_trial,
-    quick=Grid(settings=_trained("conv", 1), seeds=SEEDS, group=1),
-    full=Grid(settings=_trained("conv", 4), seeds=MANY_SEEDS, group=1),
+    quick=Grid(settings=_trained("conv", 1, (4,)), seeds=SEEDS, group=1),
+    full=Grid(settings=_trained("conv", 4, SIZES["conv"]), seeds=MANY_SEEDS, group=1),
     data=("digits",),
 )
 
