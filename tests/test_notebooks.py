@@ -98,11 +98,23 @@ def figure(folder: Path, values: Sequence[float | str], column: str = "y") -> Pa
 def test_a_changed_table_behind_a_figure_is_found(tmp_path: Path):
     committed = figure(tmp_path / "committed", [1.0, 2.0])
     assert differences(committed, figure(tmp_path / "same", [1.0, 2.0])) == ""
-    assert differences(committed, figure(tmp_path / "near", [1.0, 2.0009])) == ""
-    assert "figure committed has changed" in differences(committed, figure(tmp_path / "other", [1.0, 2.002]))
+    assert differences(committed, figure(tmp_path / "near", [1.0, 2.019])) == ""
+    assert "figure committed has changed" in differences(committed, figure(tmp_path / "other", [1.0, 2.021]))
     assert "figure committed has changed" in differences(committed, figure(tmp_path / "longer", [1.0, 2.0, 2.0]))
     renamed = figure(tmp_path / "renamed", [1.0, 2.0], column="z")
-    assert "columns ['x', 'y'], now ['x', 'z']" in differences(committed, renamed)
+    assert "2 rows of x, y are now 2 of x, z" in differences(committed, renamed)
+    relabelled = figure(tmp_path / "relabelled", [1.0, 2.0])
+    relabelled.write_text(relabelled.read_text().replace("\n1,", "\n7,"))
+    assert "x are others" in differences(committed, relabelled)
+
+
+def test_rows_that_agree_in_all_but_decimals_have_no_order(tmp_path: Path):
+    one, other = (tmp_path / name for name in ("one.csv", "other.csv"))
+    pd.DataFrame({"block": [0, 0, 1], "real": [1.0, 2.0, 3.0]}).to_csv(one, index=False)
+    pd.DataFrame({"block": [0, 0, 1], "real": [2.0, 1.0, 3.0]}).to_csv(other, index=False)
+    assert differences(one, other) == ""
+    pd.DataFrame({"block": [0, 0, 1], "real": [2.0, 3.0, 1.0]}).to_csv(other, index=False)
+    assert "real differs by up to 2" in differences(one, other)
 
 
 def test_in_a_column_of_integers_or_of_text_nothing_may_differ(tmp_path: Path):
