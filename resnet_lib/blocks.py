@@ -111,7 +111,7 @@ class Scaled(nn.Module):
 
     def forward(self, s: Tensor, b: Tensor) -> Tensor:
         """The weighted sum."""
-        return self.skip * s + self.branch * b
+        return torch.add(s if self.skip == 1 else self.skip * s, b, alpha=self.branch)
 
     def extra_repr(self) -> str:
         """What `print` shows."""
