@@ -14,8 +14,9 @@ import subprocess
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import ipykernel.kernelspec
 import nbformat
@@ -25,7 +26,8 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 from nbformat import NotebookNode
 
-from resnet_lib import ledger
+if TYPE_CHECKING:
+    from resnet_lib.ledger import Evidence
 
 BUILD, RUN, SOURCE, HTML = "_build", "_build/run", "_build/source", "_build/html"
 # What the book is made of; anything else in a checkout is not part of it.
@@ -103,12 +105,16 @@ def execute(paths: Iterable[Path], *, jobs: int = 2, timeout: float = 600) -> li
 
     async def all_of() -> list[Failure | None]:
         seats = asyncio.Semaphore(jobs)
+        # It brings torch and Matplotlib, which takes seconds: the kernels use them as well.
+        meanwhile = asyncio.create_task(asyncio.to_thread(import_module, "resnet_lib.ledger"))
 
         async def one(path: Path) -> Failure | None:
             async with seats:
                 return await _execute(path, timeout)
 
-        return await asyncio.gather(*map(one, paths))
+        done = await asyncio.gather(*map(one, paths))
+        await meanwhile
+        return done
 
     return [failure for failure in asyncio.run(all_of()) if failure]
 
@@ -144,6 +150,8 @@ async def _execute(path: Path, timeout: float) -> Failure | None:
         started = sum(cell.cell_type == "code" for cell in notebook.cells[: client.code_cells_executed + 1])
         failed = [n for n, cell in enumerate(_code_cells(notebook), 1) if _has_error(cell)]
         return Failure(path.name, failed[-1] if failed else max(started, 1), ANSI.sub("", str(error)).strip())
+    from resnet_lib import ledger
+
     notebook.metadata.get("language_info", {}).pop("version", None)
     ledger.keep_older_stamps(notebook, before)
     if notebook != before:
@@ -172,11 +180,13 @@ def refresh(root: Path, run: Path) -> list[Path]:
     return sorted(written)
 
 
-def collect(run: Path, source: Path) -> ledger.Evidence:
+def collect(run: Path, source: Path) -> "Evidence":
     """Read verdicts and figures out of the notebooks in `run` and write the pages that Sphinx reads to `source`.
 
     The outputs are shown with all digits and their provenance; ledger, figure index and findings are generated.
     """
+    from resnet_lib import ledger
+
     evidence = ledger.read(run)
     files = {path.relative_to(run): path.read_bytes() for path in _matches(run, (*PAGES, "references.bib"))}
     for path in notebooks(run):
