@@ -1,5 +1,6 @@
 """Sphinx extension of the book: MathJax from a package instead of a CDN, and repairs that screen readers need."""
 
+import re
 import shutil
 from importlib.util import find_spec
 from pathlib import Path
@@ -16,6 +17,7 @@ MATHJAX = (
     "sre/mathmaps/base.json",
     "sre/mathmaps/en.json",
 )
+EMPTY_HEAD = re.compile(r"<thead>\s*<tr[^>]*>(?:\s*<th[^>]*>\s*(?:<p>\s*</p>)?\s*</th>)+\s*</tr>\s*</thead>")
 
 
 def copy_mathjax(app: Sphinx) -> None:
@@ -32,15 +34,20 @@ def copy_mathjax(app: Sphinx) -> None:
                 shutil.copyfile(path, copy)
 
 
-def name_citations(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: Any) -> None:
-    """Give the entries of the bibliography the role that their list may hold; docutils gives a deprecated one."""
+def repair(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: Any) -> None:
+    """Correct what a screen reader would stumble over.
+
+    The entries of a bibliography get the role that their list may hold (docutils gives them a deprecated one), and a
+    table whose head is empty, for Markdown knows no table without one, loses it.
+    """
     if "body" in context:
-        context["body"] = context["body"].replace('role="doc-biblioentry"', 'role="listitem"')
+        body = context["body"].replace('role="doc-biblioentry"', 'role="listitem"')
+        context["body"] = EMPTY_HEAD.sub("", body)
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
     """Connect both to Sphinx."""
     app.set_html_assets_policy("always")  # verdicts are HTML, and Sphinx does not see that there is mathematics in it
     app.connect("builder-inited", copy_mathjax)
-    app.connect("html-page-context", name_citations)
+    app.connect("html-page-context", repair)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
