@@ -73,7 +73,9 @@ def test_eigenvalues_of_sparse_matrices_are_those_of_the_whole(seed, d, density,
         assert abs(values.pow(power).sum() - trace) < 1e-9 * d * scale
 
 
-def test_what_is_decoupled_is_exact():
+def test_what_is_decoupled_is_exact_and_not_left_to_lapack(monkeypatch):
+    eigvals, sizes = torch.linalg.eigvals, []
+    monkeypatch.setattr(torch.linalg, "eigvals", lambda a: sizes.append(a.shape) or eigvals(a))
     d = 40
     matrix = torch.triu(gaussian(0, d, d), 1) + torch.diag(torch.arange(d).double())
     shuffled = torch.randperm(d, generator=runtime.stream(0, "order"))
@@ -84,6 +86,7 @@ def test_what_is_decoupled_is_exact():
     block[:, 3:9] += gaussian(2, d, 6)
     values = linalg.eigenvalues(block.T)
     assert (values == 1).sum() == d - 6
+    assert [shape for shape in sizes if shape.numel()] == [(6, 6)]
     assert mismatch(values[values != 1], torch.linalg.eigvals(block[3:9, 3:9])) < 1e-13
 
 
@@ -215,6 +218,9 @@ def test_residuals_bound_the_error_of_singular_values_and_certify_eigenvalues():
         exact = torch.linalg.svdvals(matrix)
         for value, residual in zip(found.values, found.residuals, strict=True):
             assert (exact - value).abs().min() <= residual * found.norm + 1e-12
+            # From below by Kato and Temple: an eigenvalue of A^T A is no farther away than r^2 / gap.
+            error, gap = (exact**2 - value**2).abs().sort().values[:2]
+            assert error * gap <= (residual * found.norm * value) ** 2 + 1e-9
     assert found.converged
     rough = linalg.extreme_eigenvalues(Operator.dense(matrix), 2, tol=1e-2, generator=generator(), basis=8)
     for value, residual in zip(rough.values, rough.residuals, strict=True):
@@ -255,6 +261,15 @@ def test_maps_on_which_krylov_spaces_end_early(matrix, value):
         assert found.residuals.max() < 1e-6
 
 
+def test_the_smaller_side_bounds_the_work():
+    tall = Operator.dense(gaussian(0, 2000, 5))
+    wide = Operator((5, 2000), tall.dtype, tall.device, tall.rmatvec, tall.matvec)  # pyright: ignore[reportArgumentType]
+    for op in (tall, wide):
+        found = linalg.extreme_singular_values(op, 2, generator=generator())
+        assert found.converged
+        assert found.products < 20
+
+
 def test_a_rank_below_k_gives_zeros():
     matrix = gaussian(0, 30, 2) @ gaussian(1, 2, 30)
     found = linalg.extreme_singular_values(Operator.dense(matrix), 4, generator=generator())
@@ -265,7 +280,8 @@ def test_a_rank_below_k_gives_zeros():
 
 
 def test_the_same_stream_gives_the_same_bits():
-    op = Operator.dense(torch.diag((torch.arange(30) < 10).double()))  # its Krylov space ends, so a new start is drawn
+    rotation = torch.linalg.qr(gaussian(0, 30, 30)).Q  # two eigenvalues: the Krylov space ends and a new start is drawn
+    op = Operator.dense(rotation @ torch.diag(1.0 + (torch.arange(30) < 10)).double() @ rotation.T)
     first, second = (linalg.extreme_eigenvalues(op, 3, generator=generator()) for _ in range(2))
     assert torch.equal(first.values, second.values)
     assert torch.equal(first.residuals, second.residuals)

@@ -107,22 +107,24 @@ def test_the_best_device_is_chosen(monkeypatch, gpus, mps, auto, listed):
 
 
 def test_numerics_sets_threads_and_denormals_and_restores_both():
+    def blas() -> set[int]:
+        return {pool["num_threads"] for pool in threadpoolctl.threadpool_info() if pool["user_api"] == "blas"}
+
     torch.set_num_threads(3)
     try:
-        denormal = torch.tensor(2.0**-126)
+        before, denormal = torch.__config__.parallel_info(), torch.tensor(2.0**-126)
         with runtime.numerics(threads=2):
             assert torch.get_num_threads() == 2
-            blas = [pool["num_threads"] for pool in threadpoolctl.threadpool_info() if pool["user_api"] == "blas"]
-            assert blas
-            assert max(blas) <= 2
+            assert blas() == {2}
             assert denormal / 2 == 0
             with suppress(RuntimeError), runtime.numerics(flush_denormal=False):
                 assert torch.get_num_threads() == 1
+                assert blas() == {1}
                 assert denormal / 2 > 0
                 raise RuntimeError
             assert torch.get_num_threads() == 2
             assert denormal / 2 == 0
-        assert torch.get_num_threads() == 3
+        assert torch.__config__.parallel_info() == before  # torch's threads, OpenMP's and MKL's
         assert denormal / 2 > 0
     finally:
         torch.set_num_threads(1)
