@@ -2,8 +2,8 @@
 
 The peer is the loop that one writes in PyTorch: a module of `nn.Linear`, `torch.optim.SGD`, one network after another.
 Each side runs with one and with two threads, in turns, and is judged by its best time (on a busy machine two threads
-wait for each other; `--threads 1` measures there). Both start from the same weights and see the same batches, so that the
-losses have to agree; that is checked in double precision, where rounding does not grow to anything.
+wait for each other; `--threads 1` measures there). Both start from the same weights and see the same batches, so that
+the losses have to agree; that is checked in double precision, where rounding does not grow to anything.
 """
 
 from __future__ import annotations
