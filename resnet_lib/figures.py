@@ -37,7 +37,17 @@ CIRCUMSTANCES = ("commit", "dirty", "seconds", "created", "peak_memory")
 
 # What a colour stands for, throughout the book. Matplotlib looks "C0" up in the style sheet when it draws, so that one
 # drawing comes out light and dark.
-_NAMES = ("plain", "post", "pre", "scaled", "zero-gamma", "bottleneck", "theory", "reference", "control")
+_NAMES: tuple[str, ...] = (
+    "plain",
+    "post",
+    "pre",
+    "scaled",
+    "zero-gamma",
+    "bottleneck",
+    "theory",
+    "reference",
+    "control",
+)
 COLOURS = {name: f"C{i}" for i, name in enumerate(_NAMES)}
 MARKERS = dict(zip(_NAMES, "osD^vP.xX", strict=True))  # colour alone does not reach everyone
 

@@ -99,11 +99,11 @@ def differences(committed: Path, fresh: Path) -> str:
         if not path.is_file():
             return f"the {which} figure has no {path.parent.name}/{path.name}; run `make refresh`"
     old, new = pd.read_csv(committed), pd.read_csv(fresh)
-    keys = list(old.select_dtypes(exclude="float"))
+    keys = [name for name in map(str, old) if not pd.api.types.is_float_dtype(old[name])]
     why = f"figure {committed.parent.name} has changed, run `make refresh` if that is meant: "
     if list(old) != list(new) or len(old) != len(new):
-        return f"{why}{len(old)} rows of {', '.join(old)} are now {len(new)} of {', '.join(new)}"
-    for column in old.columns.difference(keys):
+        return f"{why}{len(old)} rows of {', '.join(map(str, old))} are now {len(new)} of {', '.join(map(str, new))}"
+    for column in set(map(str, old)) - set(keys):
         a, b = (table.sort_values([*keys, column], ignore_index=True) for table in (old, new))
         if not a[keys].equals(b[keys]):
             return f"{why}{', '.join(keys)} are others"
@@ -165,7 +165,7 @@ class Cell(IPyNbCell):
             return test
         taken = []
         for fresh, stored in zip(test, ref, strict=True):
-            copy = nbformat.from_dict(fresh)
+            copy: Any = nbformat.from_dict(fresh)
             if "text" in copy and agrees(str(stored.get("text", "")), copy.text):
                 copy.text = stored.get("text", "")
             for kind, value in copy.get("data", {}).items():

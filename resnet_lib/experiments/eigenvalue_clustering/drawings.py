@@ -23,8 +23,8 @@ def discs(table: pd.DataFrame) -> Figure:
     """Eigenvalues of one block in the complex plane, a panel a branch, with the predicted radius."""
     panels = list(table.groupby(["ensemble", "scale"], sort=True))
     figure, axes = plt.subplots(1, len(panels), sharex=True, sharey=True, figsize=(9.5, 2.9))
-    for axis, ((ensemble, scale), rows) in zip(axes, panels, strict=True):
-        he = ensemble == "he"
+    for axis, (_, rows) in zip(axes, panels, strict=True):
+        he, scale = rows["ensemble"].iloc[0] == "he", float(rows["scale"].iloc[0])
         _plane(axis, near=0.25)
         axis.scatter(rows["real"], rows["imag"], s=7, linewidths=0, color=COLOURS["post" if he else "pre"])
         radius = scale * 2**0.5 if he else scale
@@ -46,7 +46,7 @@ def spread_by_size_and_depth(table: pd.DataFrame) -> pd.DataFrame:
     """Median over draws of ``log10 max(sigma_max, 1/sigma_min)`` for each kind of product, size and depth."""
     rows = table[table["branch"] != "contracting"]
     rows = rows.assign(spread=products.spread(rows))
-    return rows.groupby(["branch", "skip", "s", "depth"], as_index=False)["spread"].median()
+    return rows.groupby(["branch", "skip", "s", "depth"])["spread"].median().reset_index()
 
 
 def phases(table: pd.DataFrame) -> Figure:
@@ -57,14 +57,13 @@ def phases(table: pd.DataFrame) -> Figure:
         ("independent", 0.0, "plain"),
     )
     figure, axes = plt.subplots(1, 3, sharex=True, sharey=True, figsize=(9.5, 3.1))
-    mesh = None
+    meshes = []
     for axis, (branch, skip, title) in zip(axes, kinds, strict=True):
         rows = table[(table["branch"] == branch) & (table["skip"] == skip)]
         grid = rows.pivot(index="s", columns="depth", values="spread").clip(upper=SPREAD_CAP)
         depth, size = grid.columns.to_numpy(), grid.index.to_numpy()
-        mesh = axis.pcolormesh(
-            depth, size, grid, shading="gouraud", cmap="cividis_r", vmin=0, vmax=SPREAD_CAP, rasterized=True
-        )
+        look = {"shading": "gouraud", "cmap": "cividis_r", "vmin": 0, "vmax": SPREAD_CAP, "rasterized": True}
+        meshes.append(axis.pcolormesh(depth, size, grid, **look))
         axis.set(xscale="log", yscale="log", title=title, xlabel="depth $L$")
         if skip:
             # The map has the same colours on light and dark pages, so its lines have, too.
@@ -72,7 +71,7 @@ def phases(table: pd.DataFrame) -> Figure:
             power, constant = (0.5, 1.0) if branch == "independent" else (1.0, 1.3)
             axis.plot(depth, constant * depth**-power, "--", color="black")
     axes[0].set(ylabel="branch size $s$", ylim=(1e-3, 1))
-    figure.colorbar(mesh, ax=axes, label="decades from an isometry", pad=0.02)
+    figure.colorbar(meshes[0], ax=axes, label="decades from an isometry", pad=0.02)
     return figure
 
 
@@ -90,7 +89,7 @@ def gains(table: pd.DataFrame) -> Figure:
         ("gaussian", "no shared eigenvectors", "post"),
     ):
         values = table.loc[table["law"] == law, "log10_residual"]
-        axis.hist(values, edges, density=True, alpha=0.75, label=name, color=COLOURS[colour])
+        axis.hist(values, list(edges), density=True, alpha=0.75, label=name, color=COLOURS[colour])
     mean, deviation = -5 * np.log10(np.e), 10**0.5 * np.log10(np.e)
     density = np.exp(-(((edges - mean) / deviation) ** 2) / 2) / (deviation * (2 * np.pi) ** 0.5)
     axis.plot(edges, density, "--", color=COLOURS["theory"], label="normal law of the text")

@@ -132,7 +132,7 @@ def disc_trial(setting: Disc, seeds: Sequence[int]) -> pd.DataFrame:
             j = 2**0.5 * j @ (slopes * first)
         values = linalg.eigenvalues(torch.eye(d, dtype=j.dtype) + setting.scale * j)
     flat = values.flatten().numpy()
-    return pd.DataFrame({"seed": np.repeat(seeds, d), "real": flat.real, "imag": flat.imag})
+    return pd.DataFrame({"seed": np.repeat(seeds, d), "real": flat.real, "imag": flat.imag})  # pyright: ignore[reportAttributeAccessIssue]
 
 
 DISC = Experiment(
@@ -160,7 +160,7 @@ DISC = Experiment(
 
 
 def _distance_from_one(table: pd.DataFrame) -> pd.Series:
-    return np.hypot(table["real"] - 1, table["imag"])
+    return ((table["real"] - 1) ** 2 + table["imag"] ** 2) ** 0.5
 
 
 def fraction_within(table: pd.DataFrame, radius: float, by: list[str]) -> pd.Series:

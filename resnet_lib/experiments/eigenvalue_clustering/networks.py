@@ -47,7 +47,7 @@ def resnet20_trial(setting: ResNet20, seeds: Sequence[int]) -> pd.DataFrame:
             states = net.states(x[: setting.images])
         for block, state in list(zip(net.blocks, states, strict=False))[:3]:
             for image in range(setting.images):
-                operator = jacobian.operator(block.branch, state[image])
+                operator = jacobian.operator(block.branch, state[image])  # pyright: ignore[reportArgumentType]
                 found = linalg.extreme_eigenvalues(operator, 1, tol=1e-2, generator=runtime.stream(seed, "arnoldi"))
                 records.append(
                     {
@@ -167,7 +167,7 @@ def trained_trial(setting: Trained, seeds: Sequence[int]) -> pd.DataFrame:
         norms = linalg.spectral_norms(jacobians - identity)[..., None].expand(values.shape).numpy()
         block, image, _ = np.indices(values.shape)
         piece = {"seed": seed, "epoch": epoch, "block": block.ravel(), "image": image.ravel()}
-        piece |= {"real": values.real.ravel(), "imag": values.imag.ravel(), "branch_norm": norms.ravel()}
+        piece |= {"real": values.real.ravel(), "imag": values.imag.ravel(), "branch_norm": norms.ravel()}  # pyright: ignore[reportAttributeAccessIssue]
         pieces.append(pd.DataFrame(piece | {"test_accuracy": accuracy.get((seed, epoch), np.nan)}))
     return pd.concat(pieces, ignore_index=True)
 

@@ -95,7 +95,7 @@ PRODUCTS = Experiment(
 
 def spread(table: pd.DataFrame) -> pd.Series:
     """``log10 max(sigma_max, 1/sigma_min)``: 0 for an isometry, 1 at a factor of 10 either way."""
-    return np.maximum(table["log10_max"], -table["log10_min"])
+    return table["log10_max"].combine(-table["log10_min"], max)
 
 
 def _residual(table: pd.DataFrame, branch: str) -> pd.DataFrame:
@@ -188,7 +188,9 @@ def formula_trial(setting: Formula, seeds: Sequence[int]) -> pd.DataFrame:
             basis = basis_of(layer)
             product = basis @ (values[:, layer, :, None] * torch.linalg.solve(basis, product))
         spectra = linalg.eigenvalues(product)
-        record[name] = [matching_distance(a, f) / f.abs().max().item() for a, f in zip(spectra, formula, strict=True)]
+        record[name] = [  # pyright: ignore[reportArgumentType]
+            matching_distance(a, f) / f.abs().max().item() for a, f in zip(spectra, formula, strict=True)
+        ]
     return pd.DataFrame(record)
 
 
@@ -283,7 +285,8 @@ def commute_plain(table: pd.DataFrame) -> Evidence:
 def commute_stable(table: pd.DataFrame) -> Evidence:
     """Fraction of coordinates within a factor of 10 after 100 layers, a value a draw; control: lambda of size 0.01."""
     rows = table[table["depth"] == 100]
-    inside = (rows["log10_residual"].abs() < STABLE).groupby([rows["law"], rows["seed"]]).mean()
+    rows = rows.assign(inside=rows["log10_residual"].abs() < STABLE)
+    inside = rows.groupby(["law", "seed"])["inside"].mean()
     return Evidence(values=inside["constant"].to_numpy(), control=inside["independent"].to_numpy())
 
 
