@@ -3,8 +3,8 @@
 Every code cell is a test: its outputs have to come out as stored. Text and HTML are compared exactly, except for
 decimal numbers, which may differ by one unit in their last printed digit (a different CPU may round the other way).
 Integers, and everything that is no number, have to be equal. PNG images and metadata are not compared: the table
-behind a figure is, in the test named `figures` at the end of each notebook, which also fails for a figure that the run
-did not publish. The test named `stored` in front of it needs no kernel: see `complaints`.
+behind a figure is, in the test named `figures` at the end of each notebook. The test named `stored` at its beginning
+needs no kernel: see `complaints`.
 
 The run writes nothing into the checkout: the notebooks are read from it, and run in a copy of the book.
 """
@@ -138,8 +138,6 @@ class Chapter(IPyNbFile):
         root = self.path.parent.parent
         factory: pytest.TempPathFactory = self.config._tmp_path_factory  # type: ignore[attr-defined]
         self.staged = book.stage(root, factory.mktemp("book", numbered=True) / "run")
-        for identity in published(self.nb):  # what the run does not draw must not be taken for what it drew
-            (self.staged / "figures" / identity / "data.csv").unlink(missing_ok=True)
         self.config.option.nbval_current_env = True
         checkout, self.fspath = self.fspath, type(self.fspath)(self.staged / "chapters" / self.path.name)
         try:
