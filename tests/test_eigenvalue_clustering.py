@@ -78,11 +78,11 @@ def test_boundary_finds_a_known_edge():
 
 
 def test_product_trial_agrees_with_multiplying_one_by_one():
-    setting = products.Product(dimension=4, depths=(3, 25), scales=(0.1, 0.5), branch="tied")
+    setting = products.Product(dimension=4, depths=(3, 25), scales=(0.1, 0.2), branch="tied")
     with runtime.numerics():
         table = products.product_trial(setting, (7,))
     j = torch.randn(4, 4, generator=runtime.stream(7, "product", 4), dtype=torch.float64).numpy() / 2
-    for s, depth in ((0.1, 3), (0.5, 25)):
+    for s, depth in ((0.1, 3), (0.2, 25)):
         sigma = np.linalg.svd(np.linalg.matrix_power(np.eye(4) + s * j, depth), compute_uv=False)
         row = table[(table["s"] == s) & (table["depth"] == depth)].iloc[0]
         np.testing.assert_allclose([row["log10_max"], row["log10_min"]], np.log10(sigma[[0, -1]]), atol=1e-9)
