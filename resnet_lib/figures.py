@@ -37,7 +37,7 @@ CIRCUMSTANCES = ("commit", "dirty", "seconds", "created", "peak_memory")
 
 # What a colour stands for, throughout the book. Matplotlib looks "C0" up in the style sheet when it draws, so that one
 # drawing comes out light and dark.
-_NAMES: tuple[str, ...] = (
+_NAMES = (
     "plain",
     "post",
     "pre",
@@ -48,8 +48,8 @@ _NAMES: tuple[str, ...] = (
     "reference",
     "control",
 )
-COLOURS = {name: f"C{i}" for i, name in enumerate(_NAMES)}
-MARKERS = dict(zip(_NAMES, "osD^vP.xX", strict=True))  # colour alone does not reach everyone
+COLOURS: dict[str, str] = {name: f"C{i}" for i, name in enumerate(_NAMES)}
+MARKERS: dict[str, str] = dict(zip(_NAMES, "osD^vP.xX", strict=True))  # colour alone does not reach everyone
 
 
 @contextmanager
