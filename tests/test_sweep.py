@@ -22,6 +22,14 @@ from resnet_lib.grid import as_json, join
 from resnet_lib.sweep import Experiment, Grid, SweepError
 
 
+@pytest.fixture(autouse=True)
+def interruptible():
+    """A shell that starts a job in the background has it ignore Ctrl-C; here Ctrl-C has to arrive."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 def run(tmp_path: Path, trials: Experiment, **options: Any) -> pd.DataFrame:
     return sweep.run(trials, **{"workers": 1, "cache": tmp_path / "cache", "progress": False} | options).table
 
