@@ -106,16 +106,26 @@ def book(step: str, stored: bool, jobs: int) -> None:
 
 
 @main.command()
+@click.argument("chapters", nargs=-1)
 @jobs_option
-def refresh(jobs: int) -> None:
-    """Run the committed notebooks and take their outputs and figures into the checkout, for review and commit."""
+def refresh(chapters: tuple[str, ...], jobs: int) -> None:
+    """Run the committed notebooks and take their outputs and figures into the checkout, for review and commit.
+
+    CHAPTERS name some of them, as `eigenvalue-clustering`; without any, all are run.
+    """
     from resnet_lib import book as steps
     from resnet_lib import ledger, provenance
 
     with readable():
         root = provenance.root()
         folder = timed("staged", lambda: steps.stage(root))
-        report(timed("executed", lambda: steps.execute(steps.notebooks(folder), jobs=jobs)))
+        pages = {path.stem.partition("_")[2].replace("_", "-"): path for path in steps.notebooks(folder)}
+        if unknown := [name for name in chapters if name not in pages]:
+            raise click.BadParameter(
+                f"{unknown[0]!r} is no chapter with a notebook\nChapters: {', '.join(pages)}", param_hint="CHAPTERS"
+            )
+        wanted = [pages[name] for name in chapters or pages]
+        report(timed("executed", lambda: steps.execute(wanted, jobs=jobs)))
         changed = steps.refresh(root, folder)
         click.echo("\n".join(f"changed: {path.relative_to(root)}" for path in changed) or "nothing has changed")
         judge(ledger.read(root))

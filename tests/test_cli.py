@@ -124,3 +124,10 @@ def test_a_bug_keeps_its_traceback(fixture_book: Path, monkeypatch: pytest.Monke
 
     monkeypatch.setattr("resnet_lib.ledger.table", bug)
     assert isinstance(call("ledger").exception, ValueError)
+
+
+def test_refresh_of_an_unknown_chapter_lists_the_known_ones(fixture_book: Path):
+    done = call("refresh", "fixtures")
+    assert done.exit_code == 2
+    assert "'fixtures' is no chapter with a notebook" in done.output
+    assert "Chapters: fixture" in done.output
