@@ -121,9 +121,7 @@ def refresh(chapters: tuple[str, ...], jobs: int) -> None:
         folder = timed("staged", lambda: steps.stage(root))
         pages = {path.stem.partition("_")[2].replace("_", "-"): path for path in steps.notebooks(folder)}
         if unknown := [name for name in chapters if name not in pages]:
-            raise click.BadParameter(
-                f"{unknown[0]!r} is no chapter with a notebook\nChapters: {', '.join(pages)}", param_hint="CHAPTERS"
-            )
+            raise ValueError(f"CHAPTERS: {unknown[0]!r} is no chapter with a notebook; known: {', '.join(pages)}")
         wanted = [pages[name] for name in chapters or pages]
         report(timed("executed", lambda: steps.execute(wanted, jobs=jobs)))
         changed = steps.refresh(root, folder)

@@ -128,6 +128,5 @@ def test_a_bug_keeps_its_traceback(fixture_book: Path, monkeypatch: pytest.Monke
 
 def test_refresh_of_an_unknown_chapter_lists_the_known_ones(fixture_book: Path):
     done = call("refresh", "fixtures")
-    assert done.exit_code == 2
-    assert "'fixtures' is no chapter with a notebook" in done.output
-    assert "Chapters: fixture" in done.output
+    assert done.exit_code == 1
+    assert "CHAPTERS: 'fixtures' is no chapter with a notebook; known: fixture" in done.output
