@@ -1,4 +1,4 @@
-"""Sphinx extension of the book: MathJax from a package instead of a CDN, and repairs that screen readers need."""
+"""Sphinx extension of the book: MathJax and Vega from packages instead of a CDN, and repairs for screen readers."""
 
 import re
 import shutil
@@ -6,6 +6,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import vl_convert
 from sphinx.application import Sphinx
 
 # What tex-chtml.js loads at run time; the package holds ten other bundles besides (24 MB).
@@ -34,6 +35,18 @@ def copy_mathjax(app: Sphinx) -> None:
                 shutil.copyfile(path, copy)
 
 
+def copy_vega(app: Sphinx) -> None:
+    """Put Vega, which interactive figures load when they are looked at, beside the pages.
+
+    In a function of its own, so that the names of the bundle do not become those of the page.
+    """
+    target = Path(app.outdir) / "_static/vega.js"
+    if not target.exists():
+        target.parent.mkdir(parents=True, exist_ok=True)
+        bundle = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")
+        target.write_text(f"(() => {{{bundle}}})();\n", encoding="utf-8")
+
+
 def repair(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: Any) -> None:
     """Correct what a screen reader would stumble over.
 
@@ -46,8 +59,9 @@ def repair(app: Sphinx, page: str, template: str, context: dict[str, Any], doctr
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
-    """Connect both to Sphinx."""
+    """Connect all of it to Sphinx."""
     app.set_html_assets_policy("always")  # verdicts are HTML, and Sphinx does not see that there is mathematics in it
     app.connect("builder-inited", copy_mathjax)
+    app.connect("builder-inited", copy_vega)
     app.connect("html-page-context", repair)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -21,9 +21,10 @@ from matplotlib.collections import Collection
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from resnet_lib import __version__, markup, provenance
+from resnet_lib import __version__, markup, provenance, vega
 from resnet_lib.cache import write_atomically
 from resnet_lib.provenance import Result
+from resnet_lib.vega import Chart
 
 BOOK = "Residual Networks, Tested"
 AUTHORS = "The authors of Residual Networks, Tested"
@@ -32,6 +33,7 @@ FOLDER = "figures"
 ID = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 DOWNLOADS = {"SVG": "{}.svg", "PDF": "{}.pdf", "PNG": "{}.png", "CSV": "data.csv", "BibTeX": "cite.bib"}
 MANY = 2000  # marks of one artist; beyond, a vector file is large and slow, and a picture of the marks inside it is not
+INTERACTIVE = "interactive.js"
 # Fields of a stamp that say when and where a result was computed, not what it is.
 CIRCUMSTANCES = ("commit", "dirty", "seconds", "created", "peak_memory")
 
@@ -50,6 +52,11 @@ _NAMES = (
 )
 COLOURS: dict[str, str] = {name: f"C{i}" for i, name in enumerate(_NAMES)}
 MARKERS: dict[str, str] = dict(zip(_NAMES, "osD^vP.xX", strict=True))  # colour alone does not reach everyone
+
+
+def ink(name: str) -> str:
+    """The colour of a name in `COLOURS` as `#rrggbb` in the style that is being drawn, for what is not Matplotlib."""
+    return mpl.colors.to_hex(COLOURS[name])
 
 
 @contextmanager
@@ -90,6 +97,7 @@ def publish(
     caption: str,
     alt: str,
     claims: Sequence[str] = (),
+    interactive: Callable[[pd.DataFrame], Chart] | None = None,
     root: Path | None = None,
 ) -> Published:
     """Draw a table and publish the figure with all that a citation needs.
@@ -105,6 +113,8 @@ def publish(
         caption: What is shown; `$...$` is mathematics.
         alt: What a person who cannot see the figure has to know, as plain text.
         claims: The ids of the claims that the figure shows.
+        interactive: From the table to an Altair chart whose parameters are bound to inputs (`alt.binding_range`, ...);
+            the pages show it in place of the drawing, which stays for print, for citation and where no script runs.
         root: The book's folder; by default the one that the working folder lies in.
 
     Raises:
@@ -121,6 +131,8 @@ def publish(
         )
     files = {"data.csv": result.table.to_csv(index=False, lineterminator="\n").encode()}
     files |= _drawings(id, draw, result.table, alt)
+    if interactive:
+        files[INTERACTIVE] = _script(id, interactive, result.table)
     width, height = _size(files[f"{id}.svg"])
     meta = {
         "id": id,
@@ -136,6 +148,8 @@ def publish(
         "licence": LICENCE,
         "stamp": json.loads(json.dumps(result.stamp.as_dict())),
     }
+    if interactive:
+        meta["interactive"] = True
     if older and _without_circumstances(older) == _without_circumstances(meta):
         unchanged = all(_same(folder / name, content) for name, content in files.items())
         if unchanged and meta["stamp"]["dirty"] >= older["stamp"]["dirty"]:
@@ -219,6 +233,14 @@ def _drawings(id: str, draw: Callable[[pd.DataFrame], Figure], table: pd.DataFra
     return files
 
 
+def _script(id: str, chart: Callable[[pd.DataFrame], Chart], table: pd.DataFrame) -> bytes:
+    specs = []
+    for dark in (False, True):
+        with style(dark=dark):
+            specs.append(vega.specification(id, chart(table.copy())))
+    return vega.script(id, *specs)
+
+
 @contextmanager
 def _closing_figures() -> Iterator[None]:
     """Close what is drawn with pyplot, also where the drawing fails: a notebook would show it a second time."""
@@ -282,5 +304,11 @@ def html(meta: Mapping[str, Any], *, prefix: str = "../figures", provenance: boo
     downloads = {kind: name.format(meta["id"]) for kind, name in DOWNLOADS.items()}
     folder = f"{prefix}/{meta['id']}"
     return markup.render(
-        "figure.html", meta=meta, folder=folder, downloads=downloads, citation=bibtex(meta), provenance=provenance
+        "figure.html",
+        meta=meta,
+        folder=folder,
+        downloads=downloads,
+        citation=bibtex(meta),
+        provenance=provenance,
+        script=f"{folder}/{INTERACTIVE}" if provenance and meta.get("interactive") else "",
     )

@@ -9,7 +9,7 @@ import pytest
 import resnet_lib
 
 LAYERS = (
-    ("runtime", "linalg", "provenance", "source", "units", "cache", "progress", "markup", "rules"),
+    ("runtime", "linalg", "provenance", "source", "units", "cache", "progress", "markup", "rules", "vega"),
     ("data", "blocks", "statements", "grid", "results"),
     ("nets",),
     ("training", "jacobian"),

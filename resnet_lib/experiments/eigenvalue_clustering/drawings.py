@@ -1,5 +1,6 @@
 """The chapter's figures: a selection of a trial's table, and a drawing of it."""
 
+import altair as alt
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -8,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Circle
 
 from resnet_lib.experiments.eigenvalue_clustering import networks, products
-from resnet_lib.figures import COLOURS, MARKERS
+from resnet_lib.figures import COLOURS, MARKERS, ink
 
 SPREAD_CAP = 6.0  # decades; beyond, the map shows one colour
 
@@ -33,6 +34,51 @@ def discs(table: pd.DataFrame) -> Figure:
         axis.set_xlabel("real part")
     axes[0].set(ylabel="imaginary part", xlim=(-1.2, 2.6), ylim=(-1.7, 1.7))
     return figure
+
+
+def scaled_disc(table: pd.DataFrame) -> alt.LayerChart:
+    """The disc of one branch under a slider for its size: the spectrum moves along rays out of 1."""
+    kinds = {"gaussian": "Gaussian, one layer", "he": "He, two layers"}
+    rows = table[(table["scale"] == 1) | (table["ensemble"] == "he")]
+    rows = rows.assign(branch=rows["ensemble"].map(kinds), real=rows["real"] - 1)[["branch", "real", "imag"]]
+    first = kinds["gaussian"]
+    size = alt.param(
+        name="size", value=0.5, bind=alt.binding_range(min=0, max=1.2, step=0.05, name="factor of the branch ")
+    )
+    branch = alt.param(
+        name="branch", value=first, bind=alt.binding_select(options=list(kinds.values()), name="branch ")
+    )
+    x = alt.X("x:Q", title="real part", scale=alt.Scale(domain=(-1.2, 3.2)))
+    y = alt.Y("y:Q", title="imaginary part", scale=alt.Scale(domain=(-1.8, 1.8)))
+    points = (
+        alt.Chart(rows)
+        .transform_filter("datum.branch == branch")
+        .transform_calculate(x="1 + size * datum.real", y="size * datum.imag")
+    )
+    turns = alt.Chart(alt.sequence(0, 6.4, 0.1, as_="turn"))
+
+    def circle(centre: str, radius: str, **look: object) -> alt.Chart:
+        place = {"x": f"{centre} + ({radius}) * cos(datum.turn)", "y": f"({radius}) * sin(datum.turn)"}
+        return turns.transform_calculate(**place).mark_line(**look).encode(x, y, order="turn:Q")  # pyright: ignore[reportArgumentType]
+
+    share = (
+        points.transform_calculate(near="hypot(datum.x - 1, datum.y) <= 0.25 ? 1 : 0")
+        .transform_aggregate(share="mean(near)")
+        .transform_calculate(told="format(datum.share, '.0%') + ' within 0.25 of 1'")
+        .mark_text(align="right", fontSize=13)
+        .encode(text="told:N", x=alt.value(330), y=alt.value(12))
+    )
+    return (
+        alt.layer(
+            circle("0", "1", color=ink("reference"), strokeWidth=1),
+            circle("1", "0.25", color=ink("reference"), strokeWidth=3, opacity=0.5),
+            circle("1", f"size * (branch == '{first}' ? 1 : sqrt(2))", color=ink("theory"), strokeDash=[5, 3]),
+            points.mark_circle(size=22, opacity=0.8, color=ink("pre")).encode(x, y),
+            share,
+        )
+        .add_params(size, branch)
+        .properties(width=340, height=278)
+    )
 
 
 def _plane(axis: Axes, *, near: float) -> None:
