@@ -57,7 +57,8 @@
     await view.runAsync();
     nameInputs(controls);
     chart.setAttribute("role", "img");
-    chart.setAttribute("aria-label", figure.dataset.alt);
+    chart.setAttribute("aria-label", spec.description ?? figure.dataset.alt);
+    chart.removeAttribute("aria-roledescription");
     controls.setAttribute("role", "group");
     controls.setAttribute("aria-label", `Controls of figure ${figure.dataset.figure}`);
     figure.replaceChildren(controls, chart);

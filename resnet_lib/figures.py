@@ -18,6 +18,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import Collection
+from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
@@ -56,7 +57,7 @@ MARKERS: dict[str, str] = dict(zip(_NAMES, "osD^vP.xX", strict=True))  # colour 
 
 def ink(name: str) -> str:
     """The colour of a name in `COLOURS` as `#rrggbb` in the style that is being drawn, for what is not Matplotlib."""
-    return mpl.colors.to_hex(COLOURS[name])
+    return to_hex(COLOURS[name])
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any, Protocol, runtime_checkable
 
 import matplotlib as mpl
+from matplotlib.colors import to_hex
 
 LIMIT = 600_000  # bytes of one script; a reader on a phone waits for it
 DIGITS = 5  # of numbers in the script: finer than a pixel, and equal on machines that differ in the last bits
@@ -47,7 +48,7 @@ def specification(id: str, chart: object) -> dict[str, Any]:
         raise ValueError(f"interactive of {id} fetches {remote[1]}; a page has no network: make the chart of the table")
     if not inputs(spec):
         raise ValueError(
-            f"interactive of {id} has no input; bind a parameter: alt.param(name='h', value=1, bind=alt.binding_range())"
+            f"interactive of {id} has no input; bind a parameter: alt.param(..., bind=alt.binding_range(...))"
         )
     spec["config"] = {**_config(), **spec.get("config", {}), "aria": False}
     names: dict[str, str] = {}
@@ -111,9 +112,7 @@ def _rounded(value: Any) -> Any:
 
 def _config() -> dict[str, Any]:
     """Vega-Lite's configuration that looks like the book's Matplotlib style, light or dark."""
-    ink, quiet, grid = (
-        mpl.colors.to_hex(mpl.rcParams[name]) for name in ("text.color", "axes.edgecolor", "grid.color")
-    )
+    ink, quiet, grid = (to_hex(mpl.rcParams[name]) for name in ("text.color", "axes.edgecolor", "grid.color"))
     text = {"labelColor": ink, "titleColor": ink, "labelFontSize": 11, "titleFontSize": 12, "titleFontWeight": "normal"}
     return {
         "background": None,

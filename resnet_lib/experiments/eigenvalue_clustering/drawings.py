@@ -10,6 +10,7 @@ from matplotlib.patches import Circle
 
 from resnet_lib.experiments.eigenvalue_clustering import networks, products
 from resnet_lib.figures import COLOURS, MARKERS, ink
+from resnet_lib.vega import Chart
 
 SPREAD_CAP = 6.0  # decades; beyond, the map shows one colour
 
@@ -36,7 +37,7 @@ def discs(table: pd.DataFrame) -> Figure:
     return figure
 
 
-def scaled_disc(table: pd.DataFrame) -> alt.LayerChart:
+def scaled_disc(table: pd.DataFrame) -> Chart:
     """The disc of one branch under a slider for its size: the spectrum moves along rays out of 1."""
     kinds = {"gaussian": "Gaussian, one layer", "he": "He, two layers"}
     rows = table[(table["scale"] == 1) | (table["ensemble"] == "he")]
