@@ -59,6 +59,7 @@
     chart.setAttribute("role", "img");
     chart.setAttribute("aria-label", spec.description ?? figure.dataset.alt);
     chart.removeAttribute("aria-roledescription");
+    chart.querySelector("svg").setAttribute("aria-hidden", "true"); // its marks have no names; the chart has one
     controls.setAttribute("role", "group");
     controls.setAttribute("aria-label", `Controls of figure ${figure.dataset.figure}`);
     figure.replaceChildren(controls, chart);

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import altair as alt
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
@@ -492,3 +493,36 @@ def test_html_is_escaped(published: Published) -> None:
     soup = parsed(figures.html(meta, provenance=True))
     assert [image["alt"] for image in soup.find_all("img")] == ['a "b" <i> & c'] * 2
     assert soup.find("script") is None
+
+
+def growing(table: pd.DataFrame) -> alt.Chart:
+    size = alt.param(name="size", value=1, bind=alt.binding_range(min=0, max=2, name="size "))
+    rows = table[["depth"]]
+    return alt.Chart(rows).mark_point(color=figures.ink("post")).encode(x="depth:Q").add_params(size)
+
+
+@pytest.mark.usefixtures("cheap")
+def test_an_interactive_version_lies_beside_the_drawing_and_only_the_pages_show_it(tmp_path: Path):
+    shown = publish(tmp_path, interactive=growing)
+    assert "interactive.js" in shown.written
+    assert shown.meta["interactive"] is True
+    assert "rl-interactive" not in figures.html(shown.meta)
+    place = BeautifulSoup(figures.html(shown.meta, provenance=True), "html.parser").find(class_="rl-interactive")
+    assert isinstance(place, Tag)
+    assert place["data-script"] == "../figures/disc/interactive.js"
+    assert place["data-alt"] == WORDS["alt"]
+
+
+@pytest.mark.usefixtures("cheap")
+def test_without_one_nothing_of_it_is_said(tmp_path: Path):
+    shown = publish(tmp_path)
+    assert "interactive" not in shown.meta
+    assert "rl-interactive" not in figures.html(shown.meta, provenance=True)
+    assert not (shown.folder / "interactive.js").exists()
+
+
+def test_ink_is_the_colour_of_the_style_that_is_drawn():
+    with figures.style():
+        assert figures.ink("plain") == "#d55e00"
+    with figures.style(dark=True):
+        assert figures.ink("plain") == "#ff8a2b"
