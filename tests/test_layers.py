@@ -12,7 +12,7 @@ LAYERS = (
     ("runtime", "linalg", "provenance", "source", "units", "cache", "progress", "markup", "rules", "vega"),
     ("data", "blocks", "statements", "grid", "results"),
     ("nets",),
-    ("training", "jacobian"),
+    ("training", "jacobian", "lesion", "lesion_runs", "paths", "stochastic_depth", "ensembles"),
     ("sweep", "claims", "figures"),
     ("experiments", "ledger"),
     ("book",),

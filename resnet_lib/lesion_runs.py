@@ -1,0 +1,157 @@
+"""Many lesioned networks on the same examples, at the cost of what differs between them. Makes no lesions.
+
+Networks that begin with the same modules share that part of the computation, whichever lesions made them: all single
+deletions together cost half of what they cost one by one. A state is computed from the same batch by the same calls as
+in the network by itself, so the outputs are the same, bit for bit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from resnet_lib.nets import Stack
+
+AT_ONCE = 256
+"""Examples in one call: bounds the memory of the states."""
+
+
+@dataclass(frozen=True, eq=False)
+class Outputs:
+    """What networks make of the same examples.
+
+    Attributes:
+        values: For each network and example, the logits, or the last state.
+        calls: How many blocks were computed, times the number of batches.
+        alone: How many it had been with one network after the other.
+    """
+
+    values: Float[Tensor, "networks examples ..."]
+    calls: int
+    alone: int
+
+
+@dataclass(frozen=True, eq=False)
+class Scores:
+    """How many examples networks label rightly.
+
+    Attributes:
+        hits: For each network, how many.
+        examples: Of how many.
+        calls: As in `Outputs`.
+        alone: As in `Outputs`.
+    """
+
+    hits: Int[Tensor, " networks"]
+    examples: int
+    calls: int
+    alone: int
+
+    @property
+    def accuracy(self) -> Float[Tensor, " networks"]:
+        """Fraction of right labels, for each network, in float64."""
+        return self.hits.double() / self.examples
+
+
+def outputs(
+    networks: Sequence[Stack], x: Float[Tensor, "examples ..."], *, head: bool = True, at_once: int = AT_ONCE
+) -> Outputs:
+    """The logits of every network, or its last state, without a graph.
+
+    Args:
+        networks: Lesions of one network, in evaluation mode.
+        x: The examples.
+        head: Whether to apply the head; otherwise the values are what it reads.
+        at_once: Examples in one call.
+
+    Raises:
+        ValueError: Where there is no network, one is in training mode, or an example has another shape than they take.
+    """
+    pieces, calls = [], 0
+    for batch in _batches(networks, x, at_once):
+        results: list[Tensor] = [batch] * len(networks)
+        for members, state, computed in _walk(networks, batch):
+            value = networks[members[0]].head(state) if head else state
+            for i in members:
+                results[i] = value
+            calls += computed
+        pieces.append(torch.stack(results))
+    alone = sum(len(network.blocks) for network in networks) * len(pieces)
+    return Outputs(torch.cat(pieces, dim=1), calls, alone)
+
+
+def score(
+    networks: Sequence[Stack], x: Float[Tensor, "examples ..."], y: Int[Tensor, " examples"], *, at_once: int = AT_ONCE
+) -> Scores:
+    """How many examples every network labels rightly; keeps no logits, so thousands of networks are no burden.
+
+    Args:
+        networks: Lesions of one network, in evaluation mode.
+        x: The examples.
+        y: Their labels.
+        at_once: Examples in one call.
+
+    Raises:
+        ValueError: As `outputs` does.
+    """
+    hits = torch.zeros(len(networks), dtype=torch.long, device=x.device)
+    calls = start = batches = 0
+    for batch in _batches(networks, x, at_once):
+        labels = y[start : start + len(batch)]
+        start += len(batch)
+        batches += 1
+        for members, state, computed in _walk(networks, batch):
+            hits[members] += (networks[members[0]].head(state).argmax(1) == labels).sum()
+            calls += computed
+    alone = sum(len(network.blocks) for network in networks) * batches
+    return Scores(hits, len(x), calls, alone)
+
+
+def _batches(networks: Sequence[Stack], x: Tensor, at_once: int) -> Iterator[Tensor]:
+    if not networks:
+        raise ValueError("networks is empty; give at least one, e.g. [stack, *lesion.singles(stack).values()]")
+    parts = {id(part): part for net in networks for part in (net.stem, *net.blocks, net.head)}
+    for part in parts.values():
+        for name, module in part.named_modules():
+            if module.training and isinstance(module, nn.modules.batchnorm._BatchNorm | nn.modules.dropout._DropoutNd):
+                where = f"{name!r} ({type(module).__name__})" if name else type(module).__name__
+                raise ValueError(f"{where} is in training mode, where outputs depend on the batch; use .eval()")
+    networks[0]._check(x)
+    with torch.no_grad():
+        yield from x.split(at_once)
+
+
+def _walk(networks: Sequence[Stack], x: Tensor) -> Iterator[tuple[list[int], Tensor, int]]:
+    """Every group of equal networks, with its last state and the number of blocks computed since the group before.
+
+    Depth first, the smaller branch first: what waits is a few states, however many networks there are.
+    """
+    paths = [list(network.blocks) for network in networks]
+    computed = 0
+    waiting: list[tuple[list[int], int, nn.Module, Tensor]] = []
+    for members in _by(range(len(networks)), [network.stem for network in networks]):
+        waiting.append((members, 0, networks[members[0]].stem, x))
+    while waiting:
+        members, depth, module, state = waiting.pop()
+        state = module(state)
+        computed += depth > 0
+        ended = [i for i in members if len(paths[i]) == depth]
+        for group in _by(ended, [networks[i].head for i in ended]):
+            yield group, state, computed
+            computed = 0
+        going = [i for i in members if len(paths[i]) > depth]
+        groups = _by(going, [paths[i][depth] for i in going])
+        for group in sorted(groups, key=len, reverse=True):
+            waiting.append((group, depth + 1, paths[group[0]][depth], state))
+
+
+def _by(members: Sequence[int], modules: Sequence[nn.Module]) -> list[list[int]]:
+    """The members in groups that have the same module."""
+    groups: dict[int, list[int]] = {}
+    for member, module in zip(members, modules, strict=True):
+        groups.setdefault(id(module), []).append(member)
+    return list(groups.values())

@@ -1,0 +1,267 @@
+"""Lesions against networks rebuilt by hand, and against counting."""
+
+import itertools
+import math
+from typing import cast
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+from torch import nn
+
+from resnet_lib import blocks, lesion, lesion_runs, nets, runtime
+from resnet_lib.blocks import UNITS, Block
+
+
+def generator(*path):
+    return runtime.stream(0, "test-lesion", *path)
+
+
+def mlp(depth=5, unit="pre", width=8):
+    """A small network in evaluation mode, its batch statistics not those of the start."""
+    net = nets.mlp(depth, width, unit=unit, in_features=6, classes=3, generator=generator("mlp", unit))
+    net(torch.randn(50, 6, generator=generator("warm")) * 2 + 1)
+    return net.eval()
+
+
+@pytest.fixture(scope="module")
+def resnet20():
+    net = nets.cifar_resnet(20, width=4, generator=generator("resnet20"))
+    net(torch.randn(8, 3, 32, 32, generator=generator("warm20")))
+    return net.eval()
+
+
+def images(n=4):
+    return torch.randn(n, 3, 32, 32, generator=generator("images"))
+
+
+def by_hand(net, modules, x):
+    """The forward pass, written out: the oracle."""
+    with torch.no_grad():
+        state = net.stem(x)
+        for module in modules:
+            state = module(state)
+        return net.head(state)
+
+
+def rebuilt_without(net, gone):
+    """A new network of copied weights that never had these blocks."""
+    kept = [i for i in range(len(net.blocks)) if i not in gone]
+    counts = tuple(sum(i // 3 == stage for i in kept) for stage in range(3))
+    new = nets.conv_net(counts, (4, 8, 16), unit=UNITS["post"], stem_width=4, generator=generator("other"))
+    # A's shortcut has no parameters, so that the recipes of `cifar_resnet` and `conv_net` differ in it alone.
+    for place, i in enumerate(kept):
+        old, new_block = net.blocks[i], cast(Block, new.blocks[place])
+        new_block.branch.load_state_dict(old.branch.state_dict())
+        new_block.shortcut = old.shortcut
+    new.stem.load_state_dict(net.stem.state_dict())
+    new.head.load_state_dict(net.head.state_dict())
+    return new.eval()
+
+
+def test_all_single_lesions_equal_rebuilt_networks_bit_for_bit(resnet20):
+    x = images()
+    singles = lesion.singles(resnet20)
+    assert list(singles) == [0, 1, 2, 4, 5, 7, 8]
+    found = lesion_runs.outputs(list(singles.values()), x)
+    for values, i in zip(found.values, singles, strict=True):
+        with torch.no_grad():
+            expected = rebuilt_without(resnet20, {i})(x)
+        assert torch.equal(values, expected)
+    assert not torch.equal(found.values[0], found.values[1])
+
+
+def test_the_network_is_untouched(resnet20):
+    before = {name: value.clone() for name, value in resnet20.state_dict().items()}
+    modules, mode = list(resnet20.blocks), resnet20.training
+    x = images(2)
+    expected = by_hand(resnet20, modules, x)
+    lesion.delete(resnet20, [0, 4])
+    lesion.swap(resnet20, 1, 2)
+    lesion.scale(resnet20, {3: 0.5})(x)
+    lesion.splice(resnet20, 1, [resnet20.blocks[2]])
+    assert list(resnet20.blocks) == modules
+    assert resnet20.training == mode
+    assert all(torch.equal(value, before[name]) for name, value in resnet20.state_dict().items())
+    assert torch.equal(resnet20(x), expected)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.sets(st.integers(0, 4), max_size=4), st.permutations(range(5)), st.integers(1, 7))
+def test_mixed_lesions_equal_the_forward_pass_written_out(gone, order, at_once):
+    net = mlp()
+    x = torch.randn(7, 6, generator=generator("x"))
+    several = [net, lesion.delete(net, sorted(gone)), lesion.reorder(net, order), lesion.swap(net, 1, 3), net]
+    several.append(lesion.delete(several[2], 0))
+    found = lesion_runs.outputs(several, x, at_once=at_once)
+    chosen = [net.blocks[i] for i in order]
+    written = (
+        list(net.blocks),
+        [block for i, block in enumerate(net.blocks) if i not in gone],
+        chosen,
+        [net.blocks[i] for i in (0, 3, 2, 1, 4)],
+        list(net.blocks),
+        chosen[1:],
+    )
+    for values, modules in zip(found.values, written, strict=True):
+        expected = torch.cat([by_hand(net, modules, part) for part in x.split(at_once)])
+        assert torch.equal(values, expected)
+    assert found.calls <= found.alone
+
+
+@pytest.mark.parametrize("depth", [2, 5, 54])
+def test_single_lesions_cost_half(depth):
+    # Without block k: L - 1 - k blocks of its own, behind a prefix that the intact network computes: L - 1 in all.
+    net = mlp(depth)
+    found = lesion_runs.outputs(list(lesion.singles(net).values()), torch.zeros(3, 6))
+    assert found.calls == (depth - 1) + depth * (depth - 1) // 2
+    assert found.alone == depth * (depth - 1)
+
+
+def test_all_subsets_cost_the_edges_of_their_tree():
+    net = mlp(4)
+    subsets = [s for k in range(4) for s in itertools.combinations(range(4), k)]
+    found = lesion_runs.score([lesion.delete(net, s) for s in subsets], torch.zeros(3, 6), torch.zeros(3).long())
+    # Kept sets as increasing sequences: each but the empty one is reached from a shorter one by one block.
+    assert found.calls == 15
+    assert found.alone == sum(4 - len(s) for s in subsets)
+
+
+def test_score_counts_hits_over_uneven_batches():
+    net = mlp()
+    x = torch.randn(10, 6, generator=generator("scores"))
+    y = torch.randint(3, (10,), generator=generator("labels"))
+    several = [net, *lesion.singles(net).values()]
+    found = lesion_runs.score(several, x, y, at_once=4)
+    logits = lesion_runs.outputs(several, x).values
+    assert found.hits.tolist() == (logits.argmax(-1) == y).sum(1).tolist()
+    assert found.accuracy.tolist() == [hits / 10 for hits in found.hits.tolist()]
+
+
+def test_without_the_head_it_is_the_last_state():
+    net, x = mlp(), torch.randn(3, 6, generator=generator("last"))
+    with torch.no_grad():
+        assert torch.equal(lesion_runs.outputs([net], x, head=False).values[0], net.states(x)[-1])
+
+
+def test_scaling_counts_the_branch_and_zero_leaves_the_shortcut(resnet20):
+    net, x = mlp(), torch.randn(3, 6, generator=generator("scale"))
+    zero = lesion.scale(net, {2: 0.0})
+    torch.testing.assert_close(zero(x), lesion.delete(net, 2)(x))
+    state = net.states(x)[1]
+    half = lesion.scale(net, {1: 0.5}).blocks[1](state)
+    torch.testing.assert_close(half, state + cast(Block, net.blocks[1]).branch(state) / 2)
+    transition = lesion.scale(resnet20, {3: 0.0})
+    with torch.no_grad():
+        state = resnet20.states(images())[3]
+        # Option A: every second pixel, and zeros in the new channels.
+        expected = torch.cat([state[:, :, ::2, ::2], torch.zeros_like(state[:, :, ::2, ::2])], 1)
+        torch.testing.assert_close(transition.blocks[3](state), expected)
+
+
+def test_splice_repeats_and_transplants():
+    net, other, x = mlp(), mlp(3, "inside"), torch.randn(3, 6, generator=generator("splice"))
+    twice = lesion.splice(net, 2, [net.blocks[1]])
+    modules = list(net.blocks)
+    assert torch.equal(twice(x), by_hand(net, [*modules[:2], modules[1], *modules[2:]], x))
+    grafted = lesion.splice(net, 1, [other.blocks[0], other.blocks[2]], remove=3)
+    assert torch.equal(grafted(x), by_hand(net, [modules[0], other.blocks[0], other.blocks[2], modules[4]], x))
+    assert len(lesion.splice(net, 5, [other.blocks[0]]).blocks) == 6
+
+
+@given(st.permutations(range(7)))
+def test_kendall_tau_agrees_with_scipy(order):
+    assert lesion.kendall_tau(order) == pytest.approx(stats.kendalltau(range(7), order)[0])
+
+
+def test_shuffle_keeps_stages_and_swaps(resnet20):
+    order = lesion.shuffle(resnet20, 40, generator=generator("shuffle"))
+    assert sorted(order) == list(range(9))
+    assert order[3] == 3
+    assert order[6] == 6
+    assert {order[i] for i in (0, 1, 2)} == {0, 1, 2}
+    lesion.reorder(resnet20, order)
+    once = lesion.shuffle(resnet20, 1, generator=generator("once"))
+    assert sum(a != b for a, b in enumerate(once)) == 2
+    assert lesion.shuffle(resnet20, 0, generator=generator("none")) == tuple(range(9))
+
+
+def test_deletions_are_all_or_distinct_draws(resnet20):
+    net = mlp(6)
+    assert lesion.deletions(net, 2, 100, generator=generator("all")) == list(itertools.combinations(range(6), 2))
+    many = lesion.deletions(resnet20, 3, 20, generator=generator("some"))
+    assert len(set(many)) == 20 < math.comb(7, 3)
+    assert all(len(one) == 3 and set(one) <= {0, 1, 2, 4, 5, 7, 8} for one in many)
+    draws = [lesion.deletions(net, 3, 1, generator=generator("even", i))[0] for i in range(300)]
+    counts = [sum(block in one for one in draws) for block in range(6)]
+    assert stats.chisquare(counts).pvalue > 1e-3
+
+
+def test_shapes_are_those_of_the_states(resnet20):
+    x = images(1)
+    assert lesion.shapes(resnet20) == tuple(tuple(state.shape[1:]) for state in resnet20.states(x))
+    net = mlp(3)
+    assert lesion.removable(net) == (0, 1, 2)
+    assert lesion.shapes(net) == ((8,),) * 4
+    net.blocks.append(blocks.linear_block(UNITS["inside"], 8))  # a changed network is looked at again
+    assert lesion.removable(net) == (0, 1, 2, 3)
+
+
+def test_bad_lesions_say_which_why_and_what_else(resnet20):
+    with pytest.raises(
+        ValueError, match=r"block 3 maps shape \(4, 32, 32\) to \(8, 16, 16\).*delete one of \[0, 1, 2, 4"
+    ):
+        lesion.delete(resnet20, 3)
+    with pytest.raises(ValueError, match=r"scale\(stack, \{3: 0.0\}\).*splice\(stack, 3, \[block\], remove=1\)"):
+        lesion.delete(resnet20, [0, 3])
+    with pytest.raises(ValueError, match=r"block 9 does not exist; this network has blocks 0 to 8"):
+        lesion.delete(resnet20, 9)
+    with pytest.raises(ValueError, match=r"block -1 does not exist"):
+        lesion.scale(resnet20, {-1: 0.0})
+    with pytest.raises(ValueError, match=r"names a block twice"):
+        lesion.delete(resnet20, [1, 1])
+    with pytest.raises(ValueError, match=r"are all blocks of this network; leave at least one"):
+        lesion.delete(mlp(2), [0, 1])
+    with pytest.raises(ValueError, match=r"order=\(0, 0, 1\) must hold each of 0 to 2 once"):
+        lesion.reorder(mlp(3), (0, 0, 1))
+    with pytest.raises(ValueError, match=r"puts block 3, which maps .* in the place of block 2"):
+        lesion.swap(resnet20, 2, 3)
+    with pytest.raises(ValueError, match=r"factors\[1\]=nan must be finite"):
+        lesion.scale(resnet20, {1: math.nan})
+    with pytest.raises(ValueError, match=r"at=10, remove=0: this network has blocks 0 to 8"):
+        lesion.splice(resnet20, 10)
+    with pytest.raises(ValueError, match=r"block 1 cannot read the state of shape"):
+        lesion.splice(resnet20, 1, [nn.Linear(7, 7)])
+    with pytest.raises(ValueError, match=r"the last state has shape \(5,\); the head reads \(8,\)"):
+        lesion.splice(mlp(2), 2, [nn.Linear(8, 5)])
+    with pytest.raises(ValueError, match=r"count=8 must lie between 0 and 7"):
+        lesion.deletions(resnet20, 8, 10, generator=generator("bad"))
+    with pytest.raises(ValueError, match=r"must hold at least two different numbers"):
+        lesion.kendall_tau((1, 1))
+    flat = nets.Stack(nn.Identity(), [nn.Linear(3, 3)], nn.Identity(), shape=(3,))
+    with pytest.raises(TypeError, match=r"block 0 is a Linear and has no branch"):
+        lesion.scale(flat, {0: 1.0})
+
+
+def test_a_network_without_removable_blocks_says_so():
+    net = nets.conv_net((1, 1), (2, 4), generator=generator("none"))
+    changing = lesion.splice(net, 0, remove=1)
+    with pytest.raises(ValueError, match=r"none of the 1 blocks can be deleted.*scale\(stack"):
+        lesion.singles(changing)
+    with pytest.raises(ValueError, match=r"no block of this network can be deleted"):
+        lesion.delete(changing, 0)
+    with pytest.raises(ValueError, match=r"no two of the 1 blocks map equal shapes"):
+        lesion.shuffle(changing, 1, generator=generator("none"))
+
+
+def test_runs_refuse_what_would_depend_on_the_batch():
+    net = mlp()
+    with pytest.raises(ValueError, match="networks is empty"):
+        lesion_runs.outputs([], torch.zeros(1, 6))
+    with pytest.raises(ValueError, match=r"expects \(batch, 6\)"):
+        lesion_runs.outputs([net], torch.zeros(1, 7))
+    net.blocks[1].train()
+    with pytest.raises(ValueError, match=r"'branch.norm1' \(BatchNorm1d\) is in training mode"):
+        lesion_runs.score([net], torch.zeros(2, 6), torch.zeros(2).long())
