@@ -140,6 +140,44 @@ def ledger_() -> None:
         judge(evidence)
 
 
+@main.group("data")
+def data_() -> None:
+    """Fetch the image datasets that FULL runs are trained on, and show which ones are on this machine."""
+
+
+@data_.command("list")
+@click.option("--data", "place", type=FOLDER, help="Where datasets are kept; the default is the user's data folder.")
+def data_list(place: Path | None) -> None:
+    """List the datasets that can be fetched, and what those on this machine are."""
+    from resnet_lib import collection
+    from resnet_lib.distributions import DISTRIBUTIONS
+
+    with readable():
+        click.echo(f"kept in {collection.folder(place)}")
+        for name, manifest in collection.kept(place):
+            train, test = DISTRIBUTIONS[name].counts
+            what = "not here" if manifest is None else manifest.summary()
+            click.echo(f"  {name:14} {train:,} + {test:,} images   {what}")
+
+
+@data_.command("fetch")
+@click.argument("name")
+@click.option("--from", "source", type=click.Path(path_type=Path), help="A copy: a folder, or a tar archive of it.")
+@click.option("--accept-variant", is_flag=True, help="Take a copy that differs from the official one, and say so.")
+@click.option("--data", "place", type=FOLDER, help="Where datasets are kept; the default is the user's data folder.")
+def data_fetch(name: str, source: Path | None, accept_variant: bool, place: Path | None) -> None:
+    """Fetch NAME, a dataset: download it and check it, or take the copy that --from names.
+
+    A download that was cut off is continued. The files of a copy may be plain, .gz or .xz. A copy that is not
+    bit-identical to the official files is refused without --accept-variant; with it, every result says so.
+    """
+    from resnet_lib import collection
+
+    with readable():
+        manifest = collection.fetch(name, place, source=source, accept_variant=accept_variant)
+        click.echo(f"{name} is in {collection.folder(place) / name}: {manifest.describe()}")
+
+
 def known() -> dict[str, tuple["Experiment", ...]]:
     """The experiments of each chapter, by the chapter's name as it is typed (`eigenvalue-clustering`)."""
     names = [module.name for module in pkgutil.iter_modules(experiments.__path__)]

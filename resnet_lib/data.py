@@ -11,13 +11,16 @@ import functools
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from resnet_lib import runtime
+from resnet_lib import collection, runtime
+from resnet_lib.distributions import DISTRIBUTIONS
+from resnet_lib.values import Values
 
 DIGITS_SIZES = (1000, 200, 597)
 """Training, validation and test images of the 1797 digits."""
@@ -138,25 +141,8 @@ class Dataset:
         )
 
 
-@dataclass(frozen=True)
-class _Raw:
-    """Values before normalisation, and which rows belong to which part."""
-
-    x: np.ndarray
-    y: np.ndarray
-    rows: tuple[np.ndarray, ...]
-
-    def checksum(self) -> str:
-        digest = hashlib.sha256()
-        for array in (self.x, self.y, *self.rows):
-            little = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<"))
-            digest.update(f"{little.dtype.str}{little.shape}".encode())
-            digest.update(little.tobytes())
-        return digest.hexdigest()
-
-
 @functools.cache
-def _digits() -> _Raw:
+def _digits() -> Values:
     # scikit-learn takes a second to import; only who asks for the digits pays for it.
     from sklearn.datasets import load_digits
     from sklearn.model_selection import train_test_split
@@ -168,27 +154,42 @@ def _digits() -> _Raw:
     rows = np.arange(len(labels))
     rows, last = train_test_split(rows, test_size=test, stratify=labels, random_state=0)
     rows, middle = train_test_split(rows, test_size=validation, stratify=labels[rows], random_state=0)
-    return _Raw(pixels, labels, (np.asarray(rows), np.asarray(middle), np.asarray(last)))
+    return Values(pixels, labels, (np.asarray(rows), np.asarray(middle), np.asarray(last)))
 
 
 @functools.cache
-def _spirals() -> _Raw:
+def _spirals() -> Values:
     parts = [
         two_spirals(n, seed=0, part=part)
         for n, part in zip(SPIRALS_SIZES, ("train", "validation", "test"), strict=True)
     ]
     ends = np.cumsum(SPIRALS_SIZES)
-    return _Raw(
+    return Values(
         torch.cat([part.x for part in parts]).numpy(),
         torch.cat([part.y for part in parts]).numpy(),
         tuple(np.arange(end - n, end) for n, end in zip(SPIRALS_SIZES, ends, strict=True)),
     )
 
 
-_SOURCES: dict[str, tuple[Callable[[], _Raw], int]] = {"digits": (_digits, 10), "spirals": (_spirals, 2)}
+def _fetched(name: str, folder: Path | None) -> Values:
+    collection.about(name, folder)  # whether it is there at all
+    files = [collection.folder(folder) / name / file.name for file in DISTRIBUTIONS[name].files]
+    return _read(name, folder, tuple((file.stat().st_mtime_ns, file.stat().st_size) for file in files if file.exists()))
 
-NAMES = tuple(_SOURCES)
-"""What `load` knows."""
+
+@functools.lru_cache(maxsize=2)
+def _read(name: str, folder: Path | None, changed: tuple[tuple[int, int], ...]) -> Values:
+    train, test = collection.read(name, folder)
+    n, last = len(train.y), len(train.y) - DISTRIBUTIONS[name].validation
+    order = runtime.rng(0, "data", name, "split").permutation(n)
+    rows = (order[:last], order[last:], np.arange(n, n + len(test.y)))
+    return Values(np.concatenate([train.x, test.x]), np.concatenate([train.y, test.y]), rows, channels=True)
+
+
+_SOURCES: dict[str, tuple[Callable[[], Values], int]] = {"digits": (_digits, 10), "spirals": (_spirals, 2)}
+
+NAMES = (*_SOURCES, *DISTRIBUTIONS)
+"""What `load` knows: what ships with the libraries, then what has to be fetched once."""
 
 
 def two_spirals(n: int, *, seed: int, part: str = "train", turns: float = 1.5, noise: float = 0.05) -> Split:
@@ -213,40 +214,69 @@ def two_spirals(n: int, *, seed: int, part: str = "train", turns: float = 1.5, n
     return Split(points.float(), y)
 
 
-def _raw(name: str) -> tuple[_Raw, int]:
-    if name not in _SOURCES:
+def _raw(name: str, folder: Path | None) -> tuple[Values, int]:
+    if name not in NAMES:
         close = difflib.get_close_matches(name, NAMES, n=1, cutoff=0)[0]
         raise ValueError(f"name={name!r} is no known dataset; known: {', '.join(NAMES)}; closest: {close!r}")
+    if name in DISTRIBUTIONS:
+        return _fetched(name, folder), DISTRIBUTIONS[name].classes
     source, classes = _SOURCES[name]
     return source(), classes
 
 
-def checksum(name: str) -> str:
-    """SHA-256 of the raw values, labels and split of a dataset, the same as `load(name).checksum`."""
-    return _raw(name)[0].checksum()
+def checksum(name: str, *, folder: Path | None = None) -> str:
+    """SHA-256 of the raw values, labels and split of a dataset, the same as `load(name).checksum`.
+
+    Raises:
+        ValueError: As for `load`.
+    """
+    return _raw(name, folder)[0].checksum()
 
 
-def load(name: str = "digits", *, device: torch.device | str = "cpu", flat: bool = False) -> Dataset:
-    """A dataset that ships with the libraries: no download.
+def provenance(name: str, *, folder: Path | None = None) -> dict[str, str]:
+    """What a result says about its data: the checksum and, where its files are not the official ones, what differs.
+
+    Raises:
+        ValueError: As for `load`.
+    """
+    found = {name: checksum(name, folder=folder)}
+    if name in DISTRIBUTIONS and not (manifest := collection.about(name, folder)).official:
+        found[f"{name} (files)"] = manifest.describe()
+    return found
+
+
+def load(
+    name: str = "digits", *, device: torch.device | str = "cpu", flat: bool = False, folder: Path | None = None
+) -> Dataset:
+    """A dataset.
+
+    Two ship with the libraries, without a download:
 
     - `digits`: scikit-learn's 1797 handwritten digits, 8 x 8 pixels, 10 classes, as (n, 1, 8, 8); a fixed split into
       1000, 200 and 597, stratified by label.
     - `spirals`: `two_spirals`, points in the plane, 2 classes, as (n, 2); 1000, 200 and 600.
 
-    Inputs are float32, shifted and scaled by the mean and the standard deviation of all training values.
+    Four are fetched once, by `resnet-lib data fetch NAME`; their training images are split at random, always the same:
+
+    - `cifar10`, `cifar100`: colour photographs, (n, 3, 32, 32), 10 or 100 classes; 45,000, 5,000 and 10,000.
+    - `fashion-mnist`, `mnist`: grey clothes and digits, (n, 1, 28, 28), 10 classes; 55,000, 5,000 and 10,000.
+
+    Inputs are float32, shifted and scaled by the mean and the standard deviation of all training values; with colours,
+    each colour by its own.
 
     Args:
-        name: `digits` or `spirals`.
+        name: One of `NAMES`.
         device: Where the tensors live.
         flat: Whether each example is flattened to a vector, as `nets.mlp` needs it.
+        folder: Where fetched datasets are kept; None for the user's data folder.
 
     Raises:
-        ValueError: Where `name` is not known.
+        ValueError: Where `name` is not known, the dataset was not fetched, or its files were altered since.
     """
-    raw, classes = _raw(name)
-    x = raw.x.astype(np.float64)
-    train = x[raw.rows[0]]
-    x = torch.from_numpy(((x - train.mean()) / train.std()).astype(np.float32))
-    x, y = (x.flatten(1) if flat else x), torch.from_numpy(raw.y)
-    train, validation, test = (Split(x[rows], y[rows]) for rows in raw.rows)
+    raw, classes = _raw(name, folder)
+    y = torch.from_numpy(raw.y)
+    parts = []
+    for rows, x in zip(raw.rows, map(torch.from_numpy, raw.normalised()), strict=True):
+        parts.append(Split(x.flatten(1) if flat else x, y[rows]))
+    train, validation, test = parts
     return Dataset(name, train, validation, test, classes, raw.checksum()).to(device)

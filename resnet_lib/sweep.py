@@ -127,7 +127,7 @@ def run(
         commit=commit,
         dirty=dirty,
         source=digest,
-        data=checksums,
+        data={key: text for name in experiment.data for key, text in data.provenance(name).items()},
         settings=[as_json(setting) for setting in grid.settings],
         seeds=list(grid.seeds),
         device=torch.cuda.get_device_name(place) if place.type == "cuda" else f"{place.type} ({platform.machine()})",

@@ -1,4 +1,7 @@
 import dataclasses
+import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -7,8 +10,10 @@ from sklearn.datasets import load_digits
 from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier
 
-from resnet_lib import data
+from resnet_lib import collection, data, runtime
 from resnet_lib.data import Dataset, Split
+from resnet_lib.distributions import DISTRIBUTIONS
+from tests import distributed
 
 
 def split(n=4, classes=2):
@@ -56,6 +61,65 @@ def test_flat_digits_are_the_same_rows(digits):
     assert flat.shape == (64,)
     assert torch.equal(flat.test.x, digits.test.x.flatten(1))
     assert torch.equal(flat.test.y, digits.test.y)
+
+
+@pytest.fixture
+def photographs(tmp_path, monkeypatch):
+    """A folder with a tiny dataset of CIFAR's format in the place of CIFAR-10."""
+    distribution, contents = distributed.cifar()
+    monkeypatch.setitem(DISTRIBUTIONS, "cifar10", distribution)
+    collection.fetch("cifar10", tmp_path, source=distributed.written(tmp_path / "copy", contents))
+    data._read.cache_clear()
+    return tmp_path
+
+
+def test_fetched_images_are_each_in_one_part_in_an_order_that_is_always_the_same(photographs):
+    loaded = data.load("cifar10", folder=photographs)
+    train, test = collection.read("cifar10", photographs)
+    parts = (loaded.train, loaded.validation, loaded.test)
+    assert [len(part) for part in parts] == [7, 5, 4]
+    assert torch.equal(loaded.test.y, torch.from_numpy(test.y))
+    # Normalised by hand: each channel with the mean and the deviation of the training part.
+    order = runtime.rng(0, "data", "cifar10", "split").permutation(12)
+    pixels = train.x[order].astype(float)
+    mean, deviation = (f(pixels[:7], axis=(0, 2, 3), keepdims=True) for f in (np.mean, np.std))
+    expected = (pixels - mean) / deviation
+    assert torch.equal(torch.cat([loaded.train.y, loaded.validation.y]), torch.from_numpy(train.y[order]))
+    found = torch.cat([loaded.train.x, loaded.validation.x]).numpy()
+    np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1e-6)
+    np.testing.assert_allclose(loaded.test.x.numpy(), (test.x - mean) / deviation, rtol=1e-6, atol=1e-6)
+    assert not np.array_equal(order, np.arange(12))
+
+
+def test_constants_are_those_of_the_training_part_alone(photographs):
+    loaded = data.load("cifar10", folder=photographs)
+    x = loaded.train.x.double()
+    assert x.mean(dim=(0, 2, 3)).abs().max() < 1e-6
+    assert (x.std(dim=(0, 2, 3), correction=0) - 1).abs().max() < 1e-6
+    assert loaded.validation.x.mean(dim=(0, 2, 3)).abs().min() > 1e-4
+
+
+def test_a_changed_pixel_changes_the_checksum_of_what_was_fetched(photographs):
+    before = data.checksum("cifar10", folder=photographs)
+    assert data.load("cifar10", folder=photographs, flat=True).checksum == before
+    contents = {file.name: (photographs / "copy" / file.name).read_bytes() for file in DISTRIBUTIONS["cifar10"].files}
+    last = bytearray(contents["test_batch.bin"])
+    last[-1] ^= 1
+    distributed.written(photographs / "copy", {"test_batch.bin": bytes(last)})
+    collection.fetch("cifar10", photographs, source=photographs / "copy", accept_variant=True)
+    assert data.checksum("cifar10", folder=photographs) != before
+    assert data.provenance("cifar10", folder=photographs).keys() == {"cifar10", "cifar10 (files)"}
+    assert data.provenance("digits") == {"digits": data.checksum("digits")}
+
+
+def test_importing_the_package_needs_no_network_and_no_folder(tmp_path):
+    code = (
+        "import socket, sys; socket.socket.connect = None; from resnet_lib import archives, collection, data; "
+        "assert 'requests' not in sys.modules; data.load('digits')"
+    )
+    environment = os.environ | {"XDG_DATA_HOME": str(tmp_path / "none"), "HOME": str(tmp_path / "none")}
+    subprocess.run([sys.executable, "-c", code], check=True, env=environment, timeout=120)
+    assert not (tmp_path / "none").exists()
 
 
 def test_checksum_is_pinned():
@@ -135,7 +199,7 @@ def test_loading_leaves_the_global_generators_alone():
 @pytest.mark.parametrize("call", [data.load, data.checksum])
 def test_unknown_dataset_names_the_closest(call):
     with pytest.raises(
-        ValueError, match=r"name='digit' is no known dataset; known: digits, spirals; closest: 'digits'"
+        ValueError, match=r"name='digit' is no known dataset; known: digits, spirals, cifar10, .*; closest: 'digits'"
     ):
         call("digit")
 

@@ -8,16 +8,19 @@ import pytest
 
 import resnet_lib
 
+# fmt: off
 LAYERS = (
-    ("runtime", "linalg", "provenance", "source", "units", "cache", "progress", "markup", "rules", "vega"),
-    ("data", "blocks", "statements", "grid", "results"),
-    ("nets",),
+    ("runtime", "linalg", "provenance", "source", "units", "cache", "progress", "markup", "rules", "vega",
+     "archives", "distributions", "values"),
+    ("blocks", "statements", "grid", "results", "collection"),
+    ("nets", "data"),
     ("training", "jacobian", "lesion", "lesion_runs", "paths", "stochastic_depth", "ensembles"),
     ("sweep", "claims", "figures"),
     ("experiments", "ledger"),
     ("book",),
     ("cli",),
 )
+# fmt: on
 LAYER = {name: number for number, names in enumerate(LAYERS) for name in names}
 
 

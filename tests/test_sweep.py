@@ -520,3 +520,10 @@ def test_ctrl_c_stops_the_workers_and_keeps_what_is_done(tmp_path):
     assert "of 40 trials are kept; run it again to continue" in caught.value.__notes__[0]
     assert 2 <= len(files(tmp_path)) <= 4
     assert computed(log) <= len(files(tmp_path)) + 4
+
+
+def test_the_stamp_says_what_is_special_about_the_data(monkeypatch, tmp_path):
+    told = {"digits": "0" * 64, "digits (files)": "a variant"}
+    monkeypatch.setattr(sweep.data, "provenance", lambda name: told)
+    trials = replace(experiment(Noise(size=1)), data=("digits",))
+    assert sweep.run(trials, workers=1, cache=tmp_path, progress=False).stamp.data == told

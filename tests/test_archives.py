@@ -1,0 +1,247 @@
+"""Downloads from a server on this machine, copies, and archives that mean harm."""
+
+import gzip
+import hashlib
+import io
+import lzma
+import tarfile
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from resnet_lib import archives
+from resnet_lib.archives import ArchiveError
+
+CONTENT = bytes(range(256)) * 1200  # more than one read of a socket
+HASH = hashlib.sha256(CONTENT).hexdigest()
+
+
+class Server(ThreadingHTTPServer):
+    """Serves `content`; ends the connection after `limit` bytes; knows ranges or not."""
+
+    content, limit, ranges, status = CONTENT, len(CONTENT), True, 200
+
+    def __init__(self):
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.asked: list[str | None] = []
+        self.url = f"http://127.0.0.1:{self.server_address[1]}/some/file.bin"
+
+
+class Handler(BaseHTTPRequestHandler):
+    server: Server
+
+    def do_GET(self):
+        wanted = self.headers.get("Range")
+        self.server.asked.append(wanted)
+        start = int(wanted.removeprefix("bytes=").rstrip("-")) if wanted and self.server.ranges else 0
+        rest = self.server.content[start:]
+        self.send_response(206 if wanted and self.server.ranges else self.server.status)
+        if wanted and self.server.ranges:
+            self.send_header(
+                "Content-Range", f"bytes {start}-{len(self.server.content) - 1}/{len(self.server.content)}"
+            )
+        self.send_header("Content-Length", str(len(rest)))
+        self.end_headers()
+        self.wfile.write(rest[: self.server.limit])
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    with Server() as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+def get(server: Server, folder: Path, **changes: object) -> Path:
+    return archives.download(server.url, folder, **{"size": len(CONTENT), "sha256": HASH} | changes)  # type: ignore[arg-type]
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_a_download_is_the_file_and_is_not_asked_for_twice(server: Server, tmp_path: Path):
+    assert get(server, tmp_path).read_bytes() == CONTENT
+    assert get(server, tmp_path) == tmp_path / "file.bin"
+    assert server.asked == [None]
+    assert names(tmp_path) == ["file.bin"]
+
+
+@pytest.mark.parametrize("ranges", [True, False])
+def test_a_download_that_was_cut_off_goes_on_where_it_was(server: Server, tmp_path: Path, ranges: bool):
+    server.limit, server.ranges = 100_000, ranges
+    with pytest.raises(ArchiveError, match=r"100,000 of 307,200 bytes.* kept, run it again to continue"):
+        get(server, tmp_path)
+    assert names(tmp_path) == ["file.bin.part"]
+    server.limit = len(CONTENT)
+    assert get(server, tmp_path).read_bytes() == CONTENT
+    assert server.asked == [None, "bytes=100000-"]
+    assert names(tmp_path) == ["file.bin"]
+
+
+def test_a_wrong_file_is_refused_and_removed(server: Server, tmp_path: Path):
+    server.content = CONTENT[:-1] + b"!"
+    found = hashlib.sha256(server.content).hexdigest()
+    with pytest.raises(ArchiveError, match=rf"not the file .*: it has SHA-256 {found}; expected.*{HASH}"):
+        get(server, tmp_path)
+    assert names(tmp_path) == []
+
+
+def test_a_file_that_does_not_end_is_not_read_on(server: Server, tmp_path: Path):
+    server.content, server.limit = CONTENT * 20, 10**9
+    with pytest.raises(ArchiveError, match=r"it has more than 307,200 bytes"):
+        get(server, tmp_path)
+    assert names(tmp_path) == []
+
+
+def test_a_part_of_another_file_is_found_out_at_the_end(server: Server, tmp_path: Path):
+    (tmp_path / "file.bin.part").write_bytes(b"x" * 1000)
+    with pytest.raises(ArchiveError, match="not the file that was asked for"):
+        get(server, tmp_path)
+    assert get(server, tmp_path).read_bytes() == CONTENT
+
+
+def test_a_part_that_is_too_long_starts_anew(server: Server, tmp_path: Path):
+    (tmp_path / "file.bin.part").write_bytes(b"x" * (len(CONTENT) + 1))
+    assert get(server, tmp_path).read_bytes() == CONTENT
+
+
+def test_a_server_that_refuses_or_is_not_there_is_named_with_the_way_out(server: Server, tmp_path: Path):
+    server.status = 403
+    with pytest.raises(ArchiveError, match=r"file.bin could not be downloaded .*403.*take a copy.*--from PATH"):
+        get(server, tmp_path)
+    with pytest.raises(ArchiveError, match="could not be downloaded"):
+        archives.download("http://127.0.0.1:1/x.gz", tmp_path, size=1, sha256="")
+
+
+def test_a_folder_that_cannot_be_written_is_an_error_of_its_own(server: Server, tmp_path: Path):
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(ArchiveError, match=r"cannot be written.*--data DIR"):
+        get(server, tmp_path / "file" / "below")
+
+
+def test_too_little_disk_is_found_before_the_work(tmp_path: Path):
+    archives.require_space(tmp_path / "not" / "there", 1)
+    with pytest.raises(ArchiveError, match=r"MB free, and 1,000,000,000,000 MB are needed; .*--data DIR"):
+        archives.require_space(tmp_path, 10**18)
+
+
+FILES = {"one.bin": b"first" * 10, "two.bin": b"second" * 20}
+SIZES = {name: len(data) for name, data in FILES.items()}
+
+
+def tar(path: Path, *members: tuple[tarfile.TarInfo, bytes], mode: str = "w:gz") -> Path:
+    with tarfile.open(path, mode) as archive:  # type: ignore[call-overload]
+        for info, data in members:
+            info.size = len(data) if info.isfile() else 0
+            archive.addfile(info, io.BytesIO(data))
+    return path
+
+
+def members(prefix: str = "data/") -> list[tuple[tarfile.TarInfo, bytes]]:
+    return [(tarfile.TarInfo(prefix + name), data) for name, data in FILES.items()]
+
+
+@pytest.mark.parametrize("mode", ["w:gz", "w:xz", "w"])
+def test_the_wanted_files_of_a_tar_archive(tmp_path: Path, mode: str):
+    more = (tarfile.TarInfo("data/readme.html"), b"...")
+    assert dict(archives.contents(tar(tmp_path / "a.tar", more, *members(), mode=mode), SIZES)) == FILES
+    assert names(tmp_path) == ["a.tar"]
+
+
+@pytest.mark.parametrize("below", [".", "inner"])
+def test_the_wanted_files_of_a_folder_plain_or_compressed(tmp_path: Path, below: str):
+    folder = tmp_path / below
+    folder.mkdir(exist_ok=True)
+    (folder / "one.bin.gz").write_bytes(gzip.compress(FILES["one.bin"]))
+    (folder / "two.bin.xz").write_bytes(lzma.compress(FILES["two.bin"]))
+    assert dict(archives.contents(tmp_path, SIZES)) == FILES
+    (folder / "one.bin").write_bytes(b"plain" * 10)
+    assert dict(archives.contents(tmp_path, SIZES))["one.bin"] == b"plain" * 10
+
+
+def link(name: str, kind: bytes) -> tuple[tarfile.TarInfo, bytes]:
+    info = tarfile.TarInfo(name)
+    info.type, info.linkname = kind, "/etc/passwd"
+    return info, b""
+
+
+@pytest.mark.parametrize(
+    ("evil", "text"),
+    [
+        ((tarfile.TarInfo("../one.bin"), b"x"), "leads out of the archive"),
+        ((tarfile.TarInfo("data/../../one.bin"), b"x"), "leads out of the archive"),
+        ((tarfile.TarInfo("..\\one.bin"), b"x"), "leads out of the archive"),
+        ((tarfile.TarInfo("/tmp/one.bin"), b"x"), "leads out of the archive"),
+        ((tarfile.TarInfo("C:/one.bin"), b"x"), "leads out of the archive"),
+        (link("data/one.bin", tarfile.SYMTYPE), "is a link"),
+        (link("data/one.bin", tarfile.LNKTYPE), "is a link"),
+        (link("data/pipe", tarfile.FIFOTYPE), "is no regular file"),
+        (link("data/disk", tarfile.BLKTYPE), "is no regular file"),
+    ],
+)
+def test_an_archive_that_means_harm_is_refused_whole(tmp_path: Path, evil: tuple[tarfile.TarInfo, bytes], text: str):
+    path = tar(tmp_path / "evil.tar.gz", *members(), evil)
+    with pytest.raises(ArchiveError, match=rf"evil.tar.gz is refused: .*{text}.*; nothing was unpacked"):
+        next(archives.contents(path, SIZES))
+
+
+def test_files_that_are_missing_twice_there_or_of_another_size_are_named(tmp_path: Path):
+    first, second = members()
+    cases = {
+        r"lacks two.bin .*it holds data/one.bin": (first,),
+        r"holds one.bin twice": (first, second, first),
+        r"two.bin in .* has 3 bytes; expected are 120": (first, (second[0], b"abc")),
+        r"one.bin in .* has more than 50 bytes": ((first[0], b"x" * 10_000_000), second),
+    }
+    for text, given in cases.items():
+        path = tar(tmp_path / "a.tar.gz", *given)
+        with pytest.raises(ArchiveError, match=text):
+            dict(archives.contents(path, SIZES))
+    with pytest.raises(ArchiveError, match=r"lacks one.bin, two.bin .*it holds a.tar.gz"):
+        dict(archives.contents(tmp_path, SIZES))
+
+
+def test_no_more_is_unpacked_than_was_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    with lzma.open(tmp_path / "one.bin.xz", "wb") as file:
+        file.write(bytes(50_000_000))
+    (tmp_path / "two.bin").write_bytes(FILES["two.bin"])
+    read = []
+    original = lzma.LZMAFile.read
+    monkeypatch.setattr(lzma.LZMAFile, "read", lambda self, size=-1: read.append(size) or original(self, size))
+    with pytest.raises(ArchiveError, match=r"one.bin in .* has more than 50 bytes"):
+        dict(archives.contents(tmp_path, SIZES))
+    assert read == [51]
+
+
+@pytest.mark.parametrize(("suffix", "pack"), [(".gz", gzip.compress), (".xz", lzma.compress)])
+def test_damaged_copies_are_no_surprise(tmp_path: Path, suffix: str, pack):
+    packed = pack(FILES["one.bin"])
+    (tmp_path / "two.bin").write_bytes(FILES["two.bin"])
+    for damaged in (packed[:-4], packed[:20] + b"\x00\x01" + packed[22:], b"not compressed at all"):
+        (tmp_path / f"one.bin{suffix}").write_bytes(damaged)
+        with pytest.raises(ArchiveError, match=rf"one.bin{suffix} cannot be read .*take another copy"):
+            dict(archives.contents(tmp_path, SIZES))
+
+
+def test_a_truncated_archive_and_what_is_none(tmp_path: Path):
+    path = tar(tmp_path / "a.tar.gz", *members())
+    path.write_bytes(path.read_bytes()[:-30])
+    with pytest.raises(ArchiveError, match="cannot be read"):
+        dict(archives.contents(path, SIZES))
+    path.write_bytes(b"<html>not found</html>")
+    with pytest.raises(
+        ArchiveError, match=r"is not a tar archive; give a folder or a tar.gz that holds one.bin, two.bin"
+    ):
+        dict(archives.contents(path, SIZES))
+    with pytest.raises(ArchiveError, match="does not exist"):
+        dict(archives.contents(tmp_path / "nowhere", SIZES))
