@@ -7,7 +7,6 @@ Nothing works in place and no module is used twice, so a hook sees what the math
 
 from __future__ import annotations
 
-import math
 import re
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
@@ -17,7 +16,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from resnet_lib import runtime
+from resnet_lib import projections, runtime
+from resnet_lib.projections import Conv2d, Undrawn, ZeroPad
 from resnet_lib.units import ORDERS, SHORTCUTS, UNITS, Unit, unit, unknown
 
 __all__ = [
@@ -71,28 +71,6 @@ class Absent(nn.Module):
         return
 
 
-class ZeroPad(nn.Module):
-    """Option A of he2016deep: every `stride`-th pixel, and zeros in the new channels. No parameters.
-
-    Args:
-        extra: Number of channels to append.
-        stride: Step in both directions of the image.
-    """
-
-    def __init__(self, extra: int, stride: int):
-        super().__init__()
-        self.extra = extra
-        self.stride = stride
-
-    def forward(self, x: Float[Tensor, "... c h w"]) -> Float[Tensor, "... c2 h2 w2"]:
-        """The subsampled and padded input."""
-        return nn.functional.pad(x[..., :: self.stride, :: self.stride], (0, 0, 0, 0, 0, self.extra))
-
-    def extra_repr(self) -> str:
-        """What `print` shows."""
-        return f"extra={self.extra}, stride={self.stride}"
-
-
 class Add(nn.Module):
     """`s + b`."""
 
@@ -139,19 +117,7 @@ class After(nn.Module):
         return self.then(self.merge(s, b))
 
 
-class _Undrawn:
-    """Weights are NaN until `initialise` draws them: torch's own draw is from the global generator, and NaN is loud."""
-
-    def reset_parameters(self: nn.Module) -> None:  # pyright: ignore[reportGeneralTypeIssues]
-        for parameter in self.parameters():
-            nn.init.constant_(parameter, math.nan)
-
-
-class Conv2d(_Undrawn, nn.Conv2d):
-    """`nn.Conv2d` whose weights are NaN until `initialise` draws them."""
-
-
-class Linear(_Undrawn, nn.Linear):
+class Linear(Undrawn, nn.Linear):
     """`nn.Linear` whose weights are NaN until `initialise` draws them."""
 
 
@@ -211,8 +177,9 @@ def _branch_pattern(unit: Unit) -> str:
 def conv_block(unit: Unit, c_in: int, c_out: int, *, stride: int = 1) -> Block:
     """A block of 3x3 convolutions (1x1, 3x3, 1x1 with a bottleneck) that maps `c_in` channels to `c_out`.
 
-    The stride is that of the first 3x3 convolution. The projection of a post-activation block has a normalisation as in
-    he2016deep; that of the other blocks is the bare 1x1 convolution of `x`.
+    The stride is that of the first 3x3 convolution. The projection of a post-activation block (B, C, `pool`) has a
+    normalisation as in he2016deep; that of the other blocks is the bare convolution of `x`, and so are the orthonormal
+    ones everywhere, which a normalisation would rescale.
 
     Args:
         unit: The recipe.
@@ -224,7 +191,7 @@ def conv_block(unit: Unit, c_in: int, c_out: int, *, stride: int = 1) -> Block:
         The block; its weights are NaN until `initialise` draws them.
 
     Raises:
-        ValueError: Where a zero-padded shortcut would drop channels, or a bottleneck's width is no multiple of 4.
+        ValueError: Where the shortcut cannot join these shapes, or a bottleneck's width is no multiple of 4.
     """
     widths = _widths(unit, c_out)
     kernels = (1, 3, 1) if unit.bottleneck else (3,) * len(widths)
@@ -234,18 +201,24 @@ def conv_block(unit: Unit, c_in: int, c_out: int, *, stride: int = 1) -> Block:
         for i, (a, b, k) in enumerate(zip([c_in, *widths], widths, kernels, strict=False))
     ]
     branch = series(_branch_pattern(unit), c_in, weights, nn.BatchNorm2d)
-    changes = stride != 1 or c_in != c_out
-    shortcut: nn.Module = nn.Identity()
-    if unit.shortcut == "C" or (changes and unit.shortcut != "A"):
-        post = unit.branch.startswith("W") and unit.norm == "batch"
-        shortcut = series(
-            "WN" if post else "W", c_in, [Conv2d(c_in, c_out, 1, stride=stride, bias=False)], nn.BatchNorm2d
-        )
-    elif changes:
-        if c_out < c_in and unit.residual:
-            raise ValueError(f"shortcut='A' cannot map c_in={c_in} to c_out={c_out} channels; use shortcut='B'")
-        shortcut = ZeroPad(c_out - c_in, stride)
-    return _block(unit, branch, shortcut, c_out, nn.BatchNorm2d)
+    shortcut = None
+    if unit.residual:
+        shortcut = projections.build(unit.shortcut or "B", c_in, c_out, stride=stride)
+        if shortcut is None:
+            unit = unit.plain()
+        elif unit.shortcut in (None, *projections.NORMALISED) and not isinstance(shortcut, nn.Identity):
+            shortcut = _projection(unit, shortcut, c_out)
+    return _block(unit, branch, Absent() if shortcut is None else shortcut, c_out, nn.BatchNorm2d)
+
+
+def _projection(unit: Unit, layer: nn.Module, c_out: int) -> nn.Sequential:
+    """The layers of a learned projection, named as in a branch; with a normalisation in a post-activation block."""
+    *before, weight = layer if isinstance(layer, nn.Sequential) else [layer]
+    layers = OrderedDict((f"pool{i}", part) for i, part in enumerate(before, start=1))
+    layers["weight1"] = weight
+    if unit.branch.startswith("W") and unit.norm == "batch":
+        layers["norm1"] = nn.BatchNorm2d(c_out)
+    return nn.Sequential(layers)
 
 
 def linear_block(unit: Unit, width: int) -> Block:
@@ -254,7 +227,7 @@ def linear_block(unit: Unit, width: int) -> Block:
     Without normalisation the branch of `inside` is `W2 relu(W1 x + b1) + b2`.
 
     Args:
-        unit: The recipe; `shortcut="C"` makes the shortcut a linear map, `A` and `B` leave it the identity.
+        unit: The recipe; `shortcut="C"` makes the shortcut a linear map, all others leave it the identity.
         width: Entries of the input and of the output.
 
     Returns:
@@ -283,7 +256,8 @@ def initialise(module: M, generator: torch.Generator, scheme: str = "he") -> M:
 
     Each layer has a stream of its own, named by one draw from `generator` and the layer's name in `module`. So layers
     of one name and shape get the same weights whatever else is there: a plain net those of its residual twin. The draw
-    happens on the CPU, the same on every device. Normalisations stay as they were built.
+    happens on the CPU, the same on every device. Normalisations stay as they were built. Orthonormal projections start
+    as random ones, whatever the scheme; those that wait for data (`shortcuts.pca_`) stay NaN.
 
     Args:
         module: What to initialise, in place.
@@ -300,9 +274,10 @@ def initialise(module: M, generator: torch.Generator, scheme: str = "he") -> M:
         raise unknown("scheme", scheme, tuple(SCHEMES))
     seed = int(torch.randint(2**62, (), generator=generator))
     for name, layer in module.named_modules():
-        if isinstance(layer, nn.Conv2d | nn.Linear):
+        if isinstance(layer, nn.Conv2d | nn.Linear) and not isinstance(layer, projections.Principal):
             weight = torch.empty(layer.weight.shape, dtype=layer.weight.dtype)
-            SCHEMES[scheme](weight, runtime.stream(seed, name))
+            chosen = "orthogonal" if isinstance(layer, projections.Orthonormal) else scheme
+            SCHEMES[chosen](weight, runtime.stream(seed, name))
             with torch.no_grad():
                 layer.weight.copy_(weight)
                 if layer.bias is not None:

@@ -30,8 +30,15 @@ ORDERS = {
 normalisation it is `x + W2 relu(W1 x)`; `one-layer` is `x + relu(W x)`.
 """
 
-SHORTCUTS = ("A", "B", "C")
-"""Where a block changes shape (he2016deep, sec. 4.1), A pads with zeros and B projects; C projects in every block."""
+SHORTCUTS = ("A", "B", "C", "identity", "none", "rows", "columns", "2x2", "pca", "pool")
+"""Where a block changes shape (he2016deep, sec. 4.1), A pads with zeros and B projects by a 1x1 convolution; C projects
+in every block. `identity` changes nothing, so it fails there; `none` leaves the shortcut of such a block out.
+
+`rows` and `columns` are 1x1 convolutions whose matrix has orthonormal rows or columns; `2x2` is a convolution with a
+kernel of the stride's size, so that every pixel is read once, and orthonormal rows. All three stay so through training.
+`pca` is that kernel with the principal directions of what it reads (`shortcuts.pca_`), free to learn from there.
+`pool` averages and then projects by a 1x1 convolution (ResNet-D, he2019bag).
+"""
 
 
 def unknown(field: str, value: object, known: Sequence[str], also: str = "") -> ValueError:

@@ -10,11 +10,7 @@ import resnet_lib
 
 # fmt: off
 LAYERS = (
-    ("runtime", "linalg", "provenance", "source", "units", "cache", "progress", "markup", "rules", "vega",
-     "archives", "distributions", "values"),
-    ("blocks", "statements", "grid", "results", "collection"),
-    ("nets", "data"),
-    ("training", "jacobian", "lesion", "lesion_runs", "paths", "stochastic_depth", "ensembles"),
+    ("runtime", "linalg", "provenance", "source", "units", "cache", "progress", "markup", "rules", "vega", "archives", "distributions", "values", "blocks", "statements", "grid", "results", "collection", "nets", "data", "training", "jacobian", "lesion", "lesion_runs", "paths", "stochastic_depth", "ensembles", "projections", "stiefel", "information", "costs", "shortcuts"),
     ("sweep", "claims", "figures"),
     ("experiments", "ledger"),
     ("book",),
