@@ -120,6 +120,7 @@ def pca_(net: Stack, x: Float[Tensor, "n ..."]) -> Stack:
         raise ValueError("net has no PCA projection; use a recipe with shortcut='pca' in a network that changes shape")
     mode = net.training
     kept = {name: buffer.clone() for name, buffer in net.named_buffers()}
+    net.eval().states(x[:1])  # the network's own check of the shape
     net.train()  # batch statistics of x
     state = net.stem(x)
     for block in net.blocks:

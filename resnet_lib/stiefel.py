@@ -57,7 +57,7 @@ def minimise_defect(
     start: Float[Tensor, ...],
     matrix: Callable[[Tensor], Tensor] = lambda weight: weight,
     *,
-    tol: float = 1e-9,
+    tol: float = 1e-10,
     steps: int = 2000,
 ) -> Optimum:
     r"""The weights whose matrix has the least $\lVert KK^\top-I\rVert_F$, by L-BFGS on its square.
@@ -101,7 +101,7 @@ def minimise_defect(
 
 
 def log_determinant(
-    weight: Float[Tensor, "*batch k d"], covariance: Float[Tensor, "*batch d d"]
+    weight: Float[Tensor, "*batch k d"], covariance: Float[Tensor, "*#batch d d"]
 ) -> Float[Tensor, "*batch"]:
     r"""$\log\det(W\Sigma W^\top)$, minus infinity where it is not positive: always with more rows than columns.
 
