@@ -78,11 +78,11 @@ def test_row_defects_tell_orthonormal_from_other_kernels():
     assert all(value < 1e-5 for value in shortcuts.row_defects(net).values())
     assert set(shortcuts.row_defects(net)) == {"blocks.1.shortcut"}
     with torch.no_grad():
-        net.blocks[1].shortcut.weight.mul_(7)  # the parametrisation undoes it
+        net.get_parameter("blocks.1.shortcut.weight").mul_(7)  # the parametrisation undoes it
     assert all(value < 1e-5 for value in shortcuts.row_defects(net).values())
     pca = shortcuts.pca_(digits_net("pca"), data.load("digits").train.x)
     with torch.no_grad():
-        pca.blocks[1].shortcut.weight.mul_(2)
+        pca.get_parameter("blocks.1.shortcut.weight").mul_(2)
     (value,) = shortcuts.row_defects(pca).values()
     assert value == pytest.approx(3 * 8**0.5, rel=1e-5)  # ||4I - I||
 
@@ -126,7 +126,7 @@ def test_pca_sets_the_principal_directions_of_the_patches_that_a_block_reads():
         state = net.blocks[0](net.stem(x))  # batch statistics of x, as in training mode
     patches = state.unflatten(3, (4, 2)).unflatten(2, (4, 2)).permute(0, 2, 4, 1, 3, 5).flatten(0, 2).flatten(1)
     expected = information.principal(information.covariance(patches), 8)
-    weight = net.blocks[1].shortcut.weight.flatten(1).double()
+    weight = net.get_parameter("blocks.1.shortcut.weight").flatten(1).double()
     np.testing.assert_allclose(weight.detach(), expected, atol=1e-4)
 
 
