@@ -6,13 +6,14 @@ they cost in `costs`.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from resnet_lib import information, jacobian, linalg
+from resnet_lib import information, linalg
 from resnet_lib.blocks import Absent, Block
 from resnet_lib.nets import Stack
 from resnet_lib.projections import Orthonormal, Principal
@@ -38,20 +39,26 @@ class Rank:
     dropped: float
 
 
+@torch.no_grad()
 def matrix(shortcut: nn.Module, shape: tuple[int, ...]) -> Float[Tensor, "out in"]:
     """The matrix of a shortcut on inputs of that shape, e.g. (C, H, W), in its own precision.
 
-    The shortcut is linear, up to the shift of a normalisation in evaluation mode: its matrix is its Jacobian anywhere.
+    The shortcut is linear, up to the shift of a normalisation in evaluation mode: a column is what it makes of a basis
+    vector, less what it makes of zero.
 
     Raises:
         TypeError: Where there is no shortcut.
-        ValueError: Where a normalisation is in training mode, or the shapes do not fit.
+        ValueError: Where a normalisation is in training mode, and so no linear map of one example.
     """
     if isinstance(shortcut, Absent):
         raise TypeError("shortcut is Absent: a block without a shortcut has no matrix; use a recipe with residual=True")
     example = next(shortcut.parameters(), torch.zeros((), dtype=torch.float64))
-    zero = torch.zeros(1, *shape, dtype=example.dtype, device=example.device)
-    return jacobian.dense(shortcut, zero)[0]
+    if any(part.training for part in shortcut.modules() if isinstance(part, nn.modules.batchnorm._BatchNorm)):
+        raise ValueError("shortcut has a batch normalisation in training mode, which is no linear map; use .eval()")
+    basis = torch.eye(math.prod(shape), dtype=example.dtype, device=example.device)
+    shift = shortcut(torch.zeros_like(basis[:1]).view(1, *shape))
+    columns = [(shortcut(part.view(-1, *shape)) - shift).flatten(1) for part in basis.split(1024)]
+    return torch.cat(columns).mT
 
 
 def ratios(matrix: Float[Tensor, "out in"], vectors: Float[Tensor, "n in"]) -> Float[Tensor, " n"]:

@@ -143,7 +143,7 @@ def test_ratios_are_those_of_numpy():
         (
             lambda: shortcuts.matrix(nn.BatchNorm2d(2).double(), (2, 2, 2)),
             ValueError,
-            "training mode, where an example has no Jacobian",
+            "batch normalisation in training mode, .* use .eval",
         ),
         (
             lambda: shortcuts.ratios(draw(3, 5), draw(2, 3)),
@@ -170,3 +170,12 @@ def test_too_few_patches_are_refused():
     net = nets.conv_net((1, 1), (4, 8), unit=unit, in_channels=1, generator=generator())
     with pytest.raises(ValueError, match="4 patches of 16 entries, too few for their directions"):
         shortcuts.pca_(net, torch.randn(4, 1, 2, 2, generator=generator()))
+
+
+def test_a_normalisation_in_evaluation_mode_is_part_of_the_matrix():
+    block = blocks.conv_block(replace(UNITS["post"], shortcut="B"), 2, 4, stride=2)
+    shortcut = blocks.initialise(block, generator()).shortcut.double()
+    shortcut(10 * draw(50, 2, 4, 4) + 3)  # statistics that are not those of a start
+    shortcut.eval()
+    a, x, y = shortcuts.matrix(shortcut, (2, 4, 4)), draw(1, 2, 4, 4), draw(1, 2, 4, 4, seed=1)
+    torch.testing.assert_close(a @ (x - y).flatten(), (shortcut(x) - shortcut(y)).flatten(), atol=1e-12, rtol=0)
