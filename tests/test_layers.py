@@ -10,7 +10,13 @@ import resnet_lib
 
 # fmt: off
 LAYERS = (
-    ("runtime", "linalg", "provenance", "source", "units", "cache", "progress", "markup", "rules", "vega", "archives", "distributions", "values", "blocks", "statements", "grid", "results", "collection", "nets", "data", "training", "jacobian", "lesion", "lesion_runs", "paths", "stochastic_depth", "ensembles", "projections", "stiefel", "information", "costs", "shortcuts"),
+    ("runtime", "linalg", "provenance", "source", "units", "cache", "progress", "markup", "rules", "vega",
+     "projections", "stiefel", "information",
+     "archives", "distributions", "values"),
+    ("blocks", "statements", "grid", "results", "collection"),
+    ("nets", "data"),
+    ("costs", "shortcuts",
+     "training", "jacobian", "lesion", "lesion_runs", "paths", "stochastic_depth", "ensembles"),
     ("sweep", "claims", "figures"),
     ("experiments", "ledger"),
     ("book",),
