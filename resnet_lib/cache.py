@@ -3,10 +3,12 @@
 A file is a NumPy archive without pickles: it runs no code when it is read, and its checksums show damage.
 """
 
+import contextlib
 import hashlib
 import io
 import json
 import os
+import sys
 import tempfile
 import zipfile
 from collections.abc import Mapping
@@ -41,12 +43,14 @@ class Entry:
         seconds: Time that it took.
         created: When it was computed: ISO 8601, UTC.
         peak_memory: Largest resident memory, in bytes, of its process until then.
+        device: Name of the hardware; empty in files of older versions.
     """
 
     columns: Columns
     seconds: float
     created: str
     peak_memory: int
+    device: str = ""
 
 
 def key(parts: Mapping[str, Any]) -> str:
@@ -87,7 +91,7 @@ def encode(entry: Entry, name: str) -> bytes:
         text = isinstance(values, list)
         kinds.append([column, "str" if text else "array"])
         arrays[f"c{i}"] = _as_bytes(values) if text else values
-    about = {"seconds": entry.seconds, "created": entry.created, "peak_memory": entry.peak_memory}
+    about = {field: getattr(entry, field) for field in ("seconds", "created", "peak_memory", "device")}
     file = io.BytesIO()
     np.savez(file, about=_as_bytes({"key": name, "format": FORMAT, "columns": kinds, **about}), **arrays)
     return file.getvalue()
@@ -111,7 +115,7 @@ def decode(data: bytes, name: str) -> Entry:
                 column: _from_bytes(arrays[f"c{i}"]) if kind == "str" else arrays[f"c{i}"]
                 for i, (column, kind) in enumerate(about["columns"])
             }
-        return Entry(found, about["seconds"], about["created"], about["peak_memory"])
+        return Entry(found, about["seconds"], about["created"], about["peak_memory"], about.get("device", ""))
     except Damaged:
         raise
     except (
@@ -157,6 +161,10 @@ class Cache:
             raise Damaged(f"{type(error).__name__}: {error}") from error
         return decode(data, name)
 
+    def __contains__(self, name: str) -> bool:
+        """Whether there is a file for that key, whatever it holds."""
+        return os.path.lexists(f"{self.folder}/{name}.npz")
+
     def write(self, name: str, data: bytes) -> None:
         """Keep the bytes of an entry: killed on the way, it leaves the old file or the new one, never half of one.
 
@@ -199,6 +207,51 @@ class Cache:
             f"cache folder {self.folder} cannot be written ({error.strerror or error}); free it, or choose another "
             "one with --cache DIR (from Python: cache=Path(...)); what it holds already is kept"
         )
+
+
+class Turns:
+    """Which entries this process is computing, so that others that share the folder compute something else meanwhile.
+
+    Locks of the operating system on bytes of one file, a byte an entry: they end with the process, however it ends, and
+    leave nothing behind. They bind processes, not the threads of one. Where a file system has no locks every turn is
+    granted; then two processes may compute the same entry, and the later one replaces it by its equal.
+    """
+
+    def __init__(self, cache: Cache):
+        self._file = (cache.folder / ".turns").open("ab")
+
+    def __enter__(self) -> "Turns":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()  # which ends all of its locks
+
+    def take(self, name: str) -> bool:
+        """Whether the entry with that key is this process's to compute, until it is given back."""
+        if sys.platform == "win32":
+            return True
+        import fcntl
+
+        try:
+            fcntl.lockf(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, self._byte(name))
+        except (BlockingIOError, PermissionError):
+            return False
+        except OSError:
+            return True
+        return True
+
+    def give_back(self, name: str) -> None:
+        """Let others have it."""
+        if sys.platform == "win32":
+            return
+        import fcntl
+
+        with contextlib.suppress(OSError):
+            fcntl.lockf(self._file, fcntl.LOCK_UN, 1, self._byte(name))
+
+    @staticmethod
+    def _byte(name: str) -> int:
+        return int(name[:15], 16)
 
 
 def write_atomically(path: Path, data: bytes) -> None:

@@ -1,8 +1,7 @@
 """Experiments as data: a trial, and the settings and seeds that it is run on. Runs nothing."""
 
 import inspect
-import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from typing import Any
 
@@ -92,7 +91,7 @@ class Experiment:
     @property
     def takes_device(self) -> bool:
         """Whether the trial can compute elsewhere than on the CPU."""
-        return "device" in inspect.signature(self.trial).parameters
+        return takes_device(self.trial)
 
     def grid(self, preset: str) -> Grid:
         """The grid named `quick` or `full`."""
@@ -100,6 +99,11 @@ class Experiment:
         if preset not in grids:
             raise ValueError(f"preset={preset!r} is unknown; use 'quick' or 'full'")
         return grids[preset]
+
+
+def takes_device(trial: Callable) -> bool:
+    """Whether a trial has a parameter `device`."""
+    return "device" in inspect.signature(trial).parameters
 
 
 def as_json(value: Any, where: str = "setting") -> Any:
@@ -127,33 +131,61 @@ def as_json(value: Any, where: str = "setting") -> Any:
     )
 
 
-def join(settings: Sequence[Any], columns: Sequence[Columns]) -> pd.DataFrame:
+def join(settings: Iterable[Any], columns: Iterable[Columns]) -> pd.DataFrame:
     """One table of the trials, in their order: a column a field that holds one value, then the trials' own columns.
+
+    It is put together as the trials come, so that no more than the table itself is held.
 
     Raises:
         ValueError: Where the trials' columns differ in name or kind.
     """
-    names = list(columns[0])
+    rows: list[tuple[Any, int]] = []  # each setting, and how many rows it has
+    table: dict[str, _Column] = {}
     for setting, own in zip(settings, columns, strict=True):
-        if set(own) != set(names):
+        if not rows:
+            table = {name: _Column(name) for name in own}
+        if set(own) != set(table):
             raise ValueError(
-                f"{setting} gave the columns {sorted(own)}, {settings[0]} gave {sorted(names)}; "
+                f"{setting} gave the columns {sorted(own)}, {rows[0][0]} gave {sorted(table)}; "
                 "every trial of an experiment has to return the same ones"
             )
-    lengths = [len(own["seed"]) for own in columns]
-    table = {}
-    for name in dict.fromkeys(field.name for setting in settings for field in fields(setting)):
-        values = [getattr(setting, name, None) for setting in settings]
+        for name, part in own.items():
+            table[name].append(part)
+        before = rows.pop()[1] if rows and rows[-1][0] is setting else 0
+        rows.append((setting, before + len(own["seed"])))
+    lengths = [length for _, length in rows]
+    first = {}
+    for name in dict.fromkeys(field.name for setting, _ in rows for field in fields(setting)):
+        values = [getattr(setting, name, None) for setting, _ in rows]
         if all(isinstance(value, SCALARS) for value in values):
-            table[name] = _repeated(values, lengths)
-    for name in names:
-        if name not in table:
-            parts = [own[name] for own in columns]
-            texts = [isinstance(part, list) for part in parts]
-            if any(texts) and not all(texts):
-                raise ValueError(f"column {name!r} holds text in some trials and numbers in others; choose one")
-            table[name] = list(itertools.chain(*parts)) if all(texts) else np.concatenate(parts)
-    return pd.DataFrame(table)
+            first[name] = _repeated(values, lengths)
+    own = {name: column.joined() for name, column in table.items() if name not in first}
+    return pd.DataFrame(first | own)
+
+
+class _Column:
+    """A column that grows: numbers in arrays that are joined now and then, or texts."""
+
+    def __init__(self, name: str):
+        self.name = name
+        self.texts: list[str] = []
+        self.arrays: list[np.ndarray] = []
+        self.small = 0
+
+    def append(self, part: np.ndarray | list[str]) -> None:
+        if isinstance(part, list):
+            self.texts += part
+        else:
+            self.arrays.append(part)
+            self.small += 1
+        if self.texts and self.arrays:
+            raise ValueError(f"column {self.name!r} holds text in some trials and numbers in others; choose one")
+        if self.small == 1000:  # an array of one number takes the memory of twenty
+            self.arrays[-1000:] = [np.concatenate(self.arrays[-1000:])]
+            self.small = 0
+
+    def joined(self) -> np.ndarray | list[str]:
+        return np.concatenate(self.arrays) if self.arrays else self.texts
 
 
 def _repeated(values: Sequence[Any], lengths: Sequence[int]) -> np.ndarray | list[str]:

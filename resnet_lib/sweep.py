@@ -1,49 +1,30 @@
 """Run an experiment's grid of trials: in parallel, kept one by one, resumable, the same table however it came about.
 
-The unit of work is a setting with a group of seeds. What a trial returns is decided by its key: the setting, the seeds,
-the data, the source code that it reaches, the versions of what it computes with, and the kind of device.
+Glue: `trial` says what a unit of work is, `workers` who computes it, `cache` keeps it, `grid` puts the table together.
 """
 
 import contextlib
-import functools
 import itertools
-import os
-import platform
-import sys
+import signal
 import threading
 import time
-import traceback
-import warnings
-from collections.abc import Callable, Generator, Iterator, Sequence
-from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass, fields
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import CancelledError
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import joblib
-import pandas as pd
 import torch
 
-from resnet_lib import data, progress, provenance, results, runtime, source
-from resnet_lib.cache import Cache, Columns, Damaged, Entry, columns, decode, encode, key
-from resnet_lib.grid import SCALARS, Experiment, Grid, as_json, join
+from resnet_lib import data, progress, provenance, results, runtime, source, workers
+from resnet_lib.cache import Cache, Damaged, Turns
+from resnet_lib.grid import Experiment, Grid, as_json, join
 from resnet_lib.provenance import Result, Stamp
 from resnet_lib.results import store
+from resnet_lib.trial import Basis, Failure, Trial, hardware, trials
+from resnet_lib.workers import Cluster, Local, TimeUp
 
-__all__ = ["Experiment", "Failure", "Grid", "SweepError", "run", "store", "stored"]
-
-
-@dataclass(frozen=True)
-class Failure:
-    """A trial that raised, and its traceback."""
-
-    setting: Any
-    seeds: tuple[int, ...]
-    traceback: str
-
-    def __str__(self) -> str:
-        return f"{self.setting}, seeds {', '.join(map(str, self.seeds))}:\n{self.traceback}"
+__all__ = ["Experiment", "Failure", "Grid", "SweepError", "Terminated", "Unfinished", "run", "store", "stored"]
 
 
 class SweepError(RuntimeError):
@@ -58,16 +39,12 @@ class SweepError(RuntimeError):
         self.failures = tuple(failures)
 
 
-class Trial(NamedTuple):
-    """A unit of work, as it is sent to another process."""
+class Unfinished(RuntimeError):
+    """The time that was given is over; what is done is kept."""
 
-    function: Callable[..., pd.DataFrame]
-    roots: tuple[Callable, ...]
-    setting: Any
-    seeds: tuple[int, ...]
-    key: str
-    source: str
-    device: str | None
+
+class Terminated(KeyboardInterrupt):
+    """The process was asked to end (SIGTERM); it stops as for Ctrl-C."""
 
 
 def run(
@@ -76,20 +53,28 @@ def run(
     *,
     workers: int | None = None,
     device: str = "cpu",
+    scheduler: str | None = None,
+    limit: float | None = None,
+    budget: float | None = None,
     cache: Path | None = None,
     progress: bool = True,
     root: Path | None = None,
 ) -> Result:
     """Run the trials that are missing, and put all of them together in the order of the grid.
 
-    The table is bit-identical for any number of workers and any order in which they finish, and after any interruption:
-    each trial that is done is kept at once.
+    The table is bit-identical for any number of workers and any order in which they finish, on this machine or a
+    cluster of such machines, and after any interruption: each trial that is done is kept at once. Several processes
+    may run the same sweep with the same cache at once; they share its trials, and each is computed by one of them.
 
     Args:
         experiment: What to run.
         preset: Its grid, `quick` or `full`.
         workers: Processes; None for one a core. One, or a device other than the CPU, computes in this process.
         device: Of `runtime.device`; for trials that take one.
+        scheduler: Address of a Dask scheduler, whose workers compute instead of this machine; on a device other than
+            the CPU those with the resource GPU.
+        limit: Seconds for each trial; one that takes longer has failed. None for no limit.
+        budget: Seconds for all of it.
         cache: Where finished trials are kept; None for the user's cache folder.
         progress: Whether to show a bar (only in terminals and notebooks).
         root: The book's folder, for the stored FULL result; None to look for it from the working folder.
@@ -100,25 +85,34 @@ def run(
 
     Raises:
         SweepError: Where trials have failed, after all others have been run and kept.
+        Unfinished: Where the budget was not enough.
         CacheError: Where finished trials cannot be kept; before any is run.
+        ConnectionError: Where there is no such scheduler.
         ResultError: Where the stored FULL result is damaged; before any is run.
         RuntimeError: Where the source has changed since it was imported.
     """
+    until = None if budget is None else time.monotonic() + budget
     grid = experiment.grid(preset)
-    if workers is not None and workers < 1:
-        raise ValueError(f"workers={workers} must be at least 1; None uses one a core")
-    if (digest := source.digest_as_imported(*experiment.roots)) != source.digest(*experiment.roots):
+    for name, value in {"workers": workers, "limit": limit, "budget": budget}.items():
+        if value is not None and value <= 0:
+            raise ValueError(f"{name}={value} must be {'at least 1' if name == 'workers' else 'positive'}, or None")
+    if source.digest_as_imported(*experiment.roots) != source.digest(*experiment.roots):
         raise RuntimeError(
             f"the source of {experiment.name} has changed since it was imported; restart Python (the kernel)"
         )
-    place = runtime.device(device) if experiment.takes_device else torch.device("cpu")
-    workers = 1 if place.type != "cpu" else workers or joblib.cpu_count()
-    checksums = {name: data.checksum(name) for name in experiment.data}
+    place = _place(device, scheduler)
+    basis = Basis.of(experiment, str(place))
     full = _stored_nearby(experiment, root) if preset == "quick" else None
+    pool = None
+    if scheduler:
+        pool = Cluster(scheduler, {} if basis.device == "cpu" else {"GPU": 1.0})
+    elif (count := 1 if basis.device != "cpu" else workers or joblib.cpu_count()) > 1 or limit or budget:
+        pool = Local(count)
 
-    trials = list(_trials(experiment, grid, digest, checksums, place))
-    entries = _compute(trials, workers, Cache(cache, experiment.name), _title(experiment, grid), show=progress)
-    done = [entries[trial.key] for trial in trials]
+    kept, title = Cache(cache, experiment.name), _title(experiment, grid)
+    _compute(lambda: trials(experiment, grid, basis), kept, title, pool, limit=limit, until=until, show=progress)
+    totals: dict[str, Any] = {"seconds": 0.0, "created": "", "peak_memory": 0, "device": set()}
+    table = _joined(trials(experiment, grid, basis), kept, totals)
     commit, dirty = provenance.commit()
     stamp = Stamp(
         experiment=experiment.name,
@@ -126,17 +120,14 @@ def run(
         command=f"resnet-lib run {experiment.name} --preset {preset}",
         commit=commit,
         dirty=dirty,
-        source=digest,
+        source=basis.source,
         data={key: text for name in experiment.data for key, text in data.provenance(name).items()},
         settings=[as_json(setting) for setting in grid.settings],
         seeds=list(grid.seeds),
-        device=torch.cuda.get_device_name(place) if place.type == "cuda" else f"{place.type} ({platform.machine()})",
         versions=provenance.versions(),
-        seconds=sum(entry.seconds for entry in done),
-        created=max(entry.created for entry in done),
-        peak_memory=max(entry.peak_memory for entry in done),
+        device=", ".join(sorted(totals.pop("device"))) or hardware(torch.device(basis.device)),
+        **totals,
     )
-    table = join([trial.setting for trial in trials], [entry.columns for entry in done])
     return Result(table, stamp, full)
 
 
@@ -154,141 +145,108 @@ def _stored_nearby(experiment: Experiment, root: Path | None) -> Result | None:
     return None
 
 
+def _place(device: str, scheduler: str | None) -> torch.device:
+    """The device; on a cluster one that this machine need not have."""
+    if scheduler is None:
+        return runtime.device(device)
+    if device == "auto":
+        raise ValueError("device='auto' would be this machine's; name that of the workers: cpu or cuda")
+    return torch.device(device)
+
+
 def _title(experiment: Experiment, grid: Grid) -> str:
     settings, seeds = len(grid.settings), len(grid.seeds)
     return f"{experiment.name}: {settings} setting{'s' * (settings > 1)} × {seeds} seed{'s' * (seeds > 1)}"
 
 
-def _trials(
-    experiment: Experiment, grid: Grid, digest: str, checksums: dict[str, str], place: torch.device
-) -> Iterator[Trial]:
-    versions = provenance.versions()
-    versions["python"] = versions["python"].rpartition(".")[0]
-    function = f"{experiment.trial.__module__}:{experiment.trial.__qualname__}"
-    for setting, seeds in itertools.product(grid.settings, grid.groups):
-        parts = {"trial": function, "setting": as_json(setting), "seeds": seeds, "device": place.type}
-        name = key(parts | {"source": digest, "data": checksums, "versions": versions})
-        takes = str(place) if experiment.takes_device else None
-        yield Trial(experiment.trial, experiment.roots, setting, seeds, name, digest, takes)
-
-
-def _compute(trials: Sequence[Trial], workers: int, cache: Cache, title: str, *, show: bool) -> dict[str, Entry]:
-    """The entries of all trials by their keys: those that are kept, and those that were missing, which are kept now."""
-    entries: dict[str, Entry] = {}
-    notices = {}
-    for trial in trials:
+def _compute(
+    plan: Callable[[], Iterator[Trial]],
+    cache: Cache,
+    title: str,
+    pool: Local | Cluster | None,
+    *,
+    limit: float | None,
+    until: float | None,
+    show: bool,
+) -> None:
+    """Compute and keep what is missing."""
+    total, kept, notices = 0, 0, []
+    for trial in plan():
+        total += 1
         try:
-            entry = cache.read(trial.key)
+            kept += cache.read(trial.key) is not None
         except Damaged as damage:
-            entry, notices[trial.key] = None, damage
-        if entry is not None:
-            entries[trial.key] = entry
-    missing = [trial for trial in trials if trial.key not in entries]
-    if missing:
+            notices.append((trial.key, damage))
+    if total > kept:
         cache.require_writable()
+    if total - kept < 2 and isinstance(pool, Local) and limit is until is None:
+        pool = None
     failures: dict[str, Failure] = {}
-    with progress.meter(title, total=len(trials), cached=len(entries), show=show) as meter:
-        for name, damage in notices.items():
+    with progress.meter(title, total=total, cached=kept, show=show) as meter:
+        for name, damage in notices:
             meter.notice(f"damaged cache entry, computed again: {damage}; the file is now {cache.set_aside(name)}")
+        if total == kept:
+            return
         try:
-            with contextlib.closing(_outcomes(missing, workers)) as outcomes:
-                for name, outcome in outcomes:
-                    if isinstance(outcome, Failure):
-                        failures[name] = outcome
-                    else:
-                        cache.write(name, outcome)
-                        entries[name] = decode(outcome, name)
-                    meter.finished(failed=name in failures)
-        except KeyboardInterrupt as interrupt:
-            interrupt.add_note(f"{len(entries)} of {len(trials)} trials are kept; run it again to continue")
+            with Turns(cache) as turns, _terminable():
+                queue = workers.Queue(_without_file(plan(), cache), cache, turns, meter.finished)
+                outcomes = workers.together(queue, pool, limit=limit, until=until) if pool else workers.alone(queue)
+                with contextlib.closing(outcomes):
+                    for trial, outcome in outcomes:
+                        if isinstance(outcome, Failure):
+                            failures[trial.key] = outcome
+                        else:
+                            cache.write(trial.key, outcome)
+                        turns.give_back(trial.key)
+                        meter.finished(failed=trial.key in failures)
+        except (KeyboardInterrupt, TimeUp, CancelledError) as stop:
+            told = f"{sum(trial.key in cache for trial in plan())} of {total} trials are kept; run it again to continue"
+            if isinstance(stop, TimeUp):
+                raise Unfinished(f"{title}. The time is up; {told}") from None
+            if isinstance(stop, CancelledError):
+                raise SweepError(f"{title}. The cluster has dropped the trials; {told}") from stop
+            stop.add_note(told)
             raise
-        except BrokenProcessPool as error:
-            message = f"{len(entries)} of {len(trials)} trials are kept; run it again to continue, with fewer workers"
-            raise SweepError(f"a worker process died, perhaps for lack of memory; {message} ({error})") from error
     if failures:
-        message = f"{title}. {len(failures)} of {len(trials)} trials failed; the other {len(entries)} are kept"
-        raise SweepError(message, [failures[trial.key] for trial in missing if trial.key in failures])
-    return entries
+        told = f"{len(failures)} of {total} trials failed; the other {total - len(failures)} are kept"
+        raise SweepError(f"{title}. {told}", [failures[t.key] for t in plan() if t.key in failures])
 
 
-def _outcomes(trials: Sequence[Trial], workers: int) -> Generator[tuple[str, bytes | Failure], None, None]:
-    """What the trials come to, as they finish. Other ways of distributing them belong here."""
-    if min(len(trials), workers) < 2:
-        yield from map(_outcome, trials)
+def _without_file(plan: Iterator[Trial], cache: Cache) -> Iterator[Trial]:
+    return (trial for trial in plan if trial.key not in cache)
+
+
+@contextlib.contextmanager
+def _terminable() -> Iterator[None]:
+    """Let SIGTERM stop as Ctrl-C does, where nobody else has said what it does."""
+
+    def stop(*_: object) -> None:
+        raise Terminated
+
+    main = threading.current_thread() is threading.main_thread()
+    if not main or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+        yield
         return
-    # One trial a batch, so that each is kept as soon as it is done. The workers stay for this process's next sweep.
-    options: dict[str, Any] = {"return_as": "generator_unordered", "batch_size": 1, "max_nbytes": None}
-    with joblib.parallel_config(backend="loky", inner_max_num_threads=1):
-        outcomes: Any = joblib.Parallel(n_jobs=workers, **options)(
-            joblib.delayed(_worker)(trial, os.getpid()) for trial in trials
-        )
+    signal.signal(signal.SIGTERM, stop)
     try:
-        yield from outcomes
+        yield
     finally:
-        with warnings.catch_warnings(action="ignore"):  # joblib tells that it stops early
-            outcomes.close()
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
-def _worker(trial: Trial, parent: int) -> tuple[str, bytes | Failure]:
-    """Run one trial in another process, which ends with its parent: killed, that could not stop its workers."""
-    _end_with(parent)
-    return _outcome(trial)
+def _joined(plan: Iterator[Trial], cache: Cache, totals: dict[str, Any]) -> Any:
+    """The table of all entries; what they took is added to `totals`."""
+    ours, theirs = itertools.tee(plan)
 
+    def entries() -> Iterator[Any]:
+        for trial in theirs:
+            entry = cache.read(trial.key)
+            if entry is None:
+                raise Damaged(f"{cache.path(trial.key)} has been removed since the sweep began; run it again")
+            totals["seconds"] += entry.seconds
+            totals["created"] = max(totals["created"], entry.created)
+            totals["peak_memory"] = max(totals["peak_memory"], entry.peak_memory)
+            totals["device"] |= {entry.device} - {""}
+            yield entry.columns
 
-@functools.cache
-def _end_with(parent: int) -> None:
-    def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(1)
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
-
-
-def _outcome(trial: Trial) -> tuple[str, bytes | Failure]:
-    """Run one trial; whatever it raises is its outcome."""
-    try:
-        if source.digest_as_imported(*trial.roots) != trial.source:
-            raise RuntimeError(
-                "the source has changed since the sweep or its workers were started; restart Python (the kernel)"
-            )
-        started = time.perf_counter()
-        device = {} if trial.device is None else {"device": torch.device(trial.device)}
-        with runtime.numerics():
-            table = trial.function(trial.setting, trial.seeds, **device)
-        seconds = time.perf_counter() - started
-        created = datetime.now(UTC).isoformat(timespec="seconds")
-        entry = Entry(_checked(table, trial), seconds, created, _peak_memory())
-        return trial.key, encode(entry, trial.key)
-    except Exception as error:
-        text = "".join(traceback.format_exception(error))
-        return trial.key, Failure(trial.setting, trial.seeds, text)
-
-
-def _checked(table: object, trial: Trial) -> Columns:
-    """The columns of what a trial has returned."""
-    name = trial.function.__qualname__
-    if not isinstance(table, pd.DataFrame):
-        raise TypeError(f"{name} returned {type(table).__name__}; a trial returns a pandas.DataFrame")
-    if table.empty or "seed" not in table or not set(table["seed"]) <= set(trial.seeds):
-        raise ValueError(
-            f"{name} returned {len(table)} rows with the columns {list(table.columns)}; a trial returns at least one "
-            f"row, and a column 'seed' with values of {trial.seeds}"
-        )
-    for field in fields(trial.setting):
-        value = getattr(trial.setting, field.name)
-        if field.name in table and isinstance(value, SCALARS) and set(table[field.name]) != {value}:
-            raise ValueError(
-                f"{name} returned a column {field.name!r} that differs from the setting's field; rename it"
-            )
-    return columns(table)
-
-
-def _peak_memory() -> int:
-    """Largest resident memory of this process so far, in bytes; 0 where the system does not tell (Windows)."""
-    if sys.platform == "win32":
-        return 0
-    import resource
-
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else 1024 * peak
+    return join((trial.setting for trial in ours), entries())

@@ -1,6 +1,7 @@
 import importlib
 import logging
 import os
+import re
 import signal
 import sys
 import textwrap
@@ -16,7 +17,7 @@ import pytest
 import torch
 from trials import Noise, experiment, measure, on_device
 
-from resnet_lib import provenance, runtime, source, sweep
+from resnet_lib import data, provenance, runtime, source, sweep, trial, workers
 from resnet_lib.cache import CacheError
 from resnet_lib.grid import as_json, join
 from resnet_lib.sweep import Experiment, Grid, SweepError
@@ -73,7 +74,7 @@ def test_workers_and_order_of_completion_do_not_change_a_bit(tmp_path, monkeypat
     alone = run(tmp_path / "1", trials)
     assert_identical(alone, run(tmp_path / "2", trials, workers=2))
     assert_identical(alone, run(tmp_path / "1", trials))
-    monkeypatch.setattr(sweep, "_outcomes", lambda missing, workers: (sweep._outcome(t) for t in reversed(missing)))
+    monkeypatch.setattr(sweep, "_without_file", lambda plan, cache: reversed(list(plan)))
     assert_identical(alone, run(tmp_path / "3", trials))
 
 
@@ -140,7 +141,7 @@ def test_nothing_is_computed_twice(tmp_path):
     "change",
     [
         lambda m: m.setattr(provenance, "versions", lambda: {"python": "3.12.1", "torch": "1", "numpy": "2"}),
-        lambda m: m.setattr(sweep.data, "checksum", lambda name: "other"),
+        lambda m: m.setattr(data, "checksum", lambda name: "other"),
         lambda m: m.setattr(source, "_canonical", lambda node: "changed"),
         lambda m: m.setattr(runtime, "device", lambda name: torch.device("mps")),
         lambda m: m.setattr("resnet_lib.cache.FORMAT", 99),
@@ -148,15 +149,13 @@ def test_nothing_is_computed_twice(tmp_path):
 )
 def test_whatever_decides_a_number_is_in_the_key(tmp_path, monkeypatch, change):
     trials = experiment(Noise(size=1), trial=on_device, data=("x",))
-    monkeypatch.setattr(sweep.data, "checksum", lambda name: "one")
+    monkeypatch.setattr(data, "checksum", lambda name: "one")
     monkeypatch.setattr(runtime, "device", lambda name: torch.device("cpu"))
 
     def keys():
         source._parse.cache_clear()
-        digest = source.digest(*trials.roots)
-        place = runtime.device("auto")
-        checksums = {name: sweep.data.checksum(name) for name in trials.data}
-        return {trial.key for trial in sweep._trials(trials, trials.quick, digest, checksums, place)}
+        basis = trial.Basis.of(trials, str(runtime.device("auto")))
+        return {unit.key for unit in trial.trials(trials, trials.quick, basis)}
 
     before = keys()
     assert keys() == before
@@ -242,7 +241,7 @@ def test_what_is_complete_needs_no_writable_folder(tmp_path, monkeypatch):
 
 
 def test_no_pool_is_started_for_one_missing_trial(tmp_path, monkeypatch):
-    monkeypatch.setattr(sweep.joblib, "Parallel", None)
+    monkeypatch.setattr(workers.loky, "get_reusable_executor", None)
     trials = experiment(Noise(size=1), Noise(size=2))
     first = run(tmp_path, trials)
     files(tmp_path)[0].unlink()
@@ -430,11 +429,21 @@ def test_a_changed_formula_is_never_served_from_the_cache(tmp_path, chapter):
     assert run(tmp_path, load())["y"].tolist() == [2]
 
 
-def test_a_worker_that_imports_other_source_computes_nothing(tmp_path):
-    trial = sweep.Trial(measure, (measure, Noise), Noise(size=1), (0,), "k", "the source of the parent", None)
-    key, outcome = sweep._outcome(trial)
-    assert key == "k"
-    assert "the source has changed since the sweep or its workers were started" in str(outcome)
+def test_a_worker_with_other_source_versions_or_data_computes_nothing():
+    trials = experiment(Noise(size=1), data=("digits",))
+    basis = trial.Basis.of(trials, "cpu")
+    for change, message in [
+        ({"source": "the parent's"}, "the source has changed since the sweep or its workers were started"),
+        (
+            {"versions": (("torch", "0.1"),)},
+            "the versions of this worker are .* started with {'torch': '0.1'}; install",
+        ),
+        ({"data": (("digits", "other"),)}, "the data of this worker are .* started with {'digits': 'other'}; install"),
+    ]:
+        (unit,) = trial.trials(trials, trials.quick, replace(basis, **change))
+        assert re.search(message, str(trial.outcome(unit)))
+    (unit,) = trial.trials(trials, trials.quick, basis)
+    assert isinstance(trial.outcome(unit), bytes)
 
 
 # Stored results
@@ -455,7 +464,7 @@ def test_the_stamp_says_what_ran(tmp_path, monkeypatch):
         "fate": "fine",
     } | {"limit": None}
     assert stamp.seeds == [0, 1, 2]
-    assert stamp.data == {"spirals": sweep.data.load("spirals").checksum}
+    assert stamp.data == {"spirals": data.load("spirals").checksum}
     assert stamp.source == source.digest(*trials.roots)
     assert stamp.device.startswith("cpu (")
     assert 0.1 <= stamp.seconds < 10
@@ -497,12 +506,14 @@ def test_the_stored_result_is_looked_for_in_the_book(tmp_path, monkeypatch):
 
 
 def test_a_worker_that_dies_is_reported_and_the_others_are_kept(tmp_path):
-    trials = experiment(
-        *(Noise(size=size, fate="dies" if size == 2 else "fine", pause=0.3 * size) for size in range(3))
-    )
-    with pytest.raises(SweepError, match=r"a worker process died, perhaps for lack of memory; 2 of 3 trials are kept"):
+    trials = experiment(*(Noise(size=size, fate="dies" if size == 2 else "fine") for size in range(6)))
+    with pytest.raises(SweepError) as caught:
         run(tmp_path, trials, workers=2)
-    assert len(files(tmp_path)) == 2
+    text = "its worker process died twice: killed, perhaps for lack of memory {EXIT(3)}"
+    assert "1 of 6 trials failed; the other 5 are kept" in str(caught.value)
+    assert [failure.setting.size for failure in caught.value.failures] == [2]
+    assert text in str(caught.value)
+    assert len(files(tmp_path)) == 5
 
 
 def test_ctrl_c_stops_the_workers_and_keeps_what_is_done(tmp_path):
