@@ -123,11 +123,13 @@ class Cluster:
             ) from error
         with client:
             executor = client.get_executor(pure=False, resources=self.resources or None)
+
+            def room() -> int:
+                threads: Any = client.nthreads()
+                return max(32, 2 * sum(threads.values()))  # also while no worker is there yet
+
             try:
-                yield (
-                    executor,
-                    lambda: max(32, 2 * sum(client.nthreads().values())),
-                )  # also while no worker is there yet
+                yield executor, room
             finally:
                 executor.shutdown(wait=False)
 
