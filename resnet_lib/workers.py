@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from joblib.externals import loky
+from joblib.externals.loky.backend.utils import kill_process_tree
 
 from resnet_lib.cache import Cache, Turns
 from resnet_lib.trial import Failure, Trial, outcome
@@ -93,7 +94,10 @@ class Local:
         try:
             yield executor, lambda: 2 * self.workers
         except BaseException:
-            executor.shutdown(kill_workers=True)
+            # loky's own shutdown(kill_workers=True) trips, now and then, over a trial that was handed out just before.
+            for process in list(executor._processes.values()):
+                kill_process_tree(process)
+            executor.shutdown()
             raise
 
 
