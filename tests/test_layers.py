@@ -10,13 +10,10 @@ import resnet_lib
 
 # fmt: off
 LAYERS = (
-    ("runtime", "linalg", "provenance", "source", "units", "cache", "progress", "markup", "rules", "vega",
-     "projections", "stiefel", "information",
-     "archives", "distributions", "values"),
+    ("runtime", "linalg", "provenance", "source", "units", "cache", "progress", "markup", "rules", "vega", "projections", "stiefel", "information", "archives", "distributions", "values"),
     ("blocks", "statements", "grid", "results", "collection"),
     ("nets", "data"),
-    ("trial", "costs", "shortcuts",
-     "training", "jacobian", "lesion", "lesion_runs", "paths", "stochastic_depth", "ensembles"),
+    ("trial", "costs", "shortcuts", "training", "jacobian", "lesion", "lesion_runs", "paths", "stochastic_depth", "ensembles"),
     ("workers",),
     ("sweep", "claims", "figures"),
     ("experiments", "ledger"),
