@@ -10,10 +10,10 @@ import resnet_lib
 
 # fmt: off
 LAYERS = (
-    ("runtime", "linalg", "provenance", "source", "units", "cache", "progress", "markup", "rules", "vega", "projections", "stiefel", "information", "archives", "distributions", "values"),
-    ("blocks", "statements", "grid", "results", "collection"),
-    ("nets", "data"),
-    ("trial", "costs", "shortcuts", "training", "jacobian", "lesion", "lesion_runs", "paths", "stochastic_depth", "ensembles"),
+    ("runtime", "linalg", "provenance", "source", "units", "cache", "progress", "markup", "rules", "vega", "projections", "stiefel", "information", "archives", "distributions", "values", "roots", "tableaus"),
+    ("blocks", "statements", "grid", "results", "collection", "steppers"),
+    ("nets", "data", "ode"),
+    ("trial", "costs", "shortcuts", "training", "jacobian", "lesion", "lesion_runs", "paths", "stochastic_depth", "ensembles", "convergence"),
     ("workers",),
     ("sweep", "claims", "figures"),
     ("experiments", "ledger"),

@@ -1,0 +1,289 @@
+"""The loop against SciPy, torchdiffeq, closed forms and matrix exponentials; failures by their names."""
+
+import math
+import re
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.integrate import solve_ivp
+from scipy.linalg import expm
+from torchdiffeq import odeint
+
+from resnet_lib import convergence, ode, roots, tableaus
+from resnet_lib.tableaus import METHODS, Splitting
+
+START = torch.tensor([1.0, 0.5, -0.3, 0.8], dtype=torch.float64)
+COUPLING = torch.tensor(
+    [[-0.5, 1.0, 0.2, 0.0], [-1.0, -0.3, 0.0, 0.4], [0.1, 0.0, -0.2, 1.5], [0.3, -0.2, -1.5, 0.1]], dtype=torch.float64
+)
+
+
+def smooth(t: float, x: torch.Tensor) -> torch.Tensor:
+    return torch.tanh(COUPLING @ x) * math.cos(t) - 0.2 * x
+
+
+SPLIT = ode.Split(velocity=torch.sinh, force=lambda q: -torch.sin(q))
+
+
+def reference(field, x0, span=(0.0, 1.0)) -> torch.Tensor:
+    """By SciPy's DOP853, which shares nothing with ours."""
+    solution = solve_ivp(
+        lambda t, x: field(t, torch.from_numpy(x)).numpy(), span, x0.numpy(), method="DOP853", rtol=1e-13, atol=1e-14
+    )
+    return torch.from_numpy(solution.y[:, -1].copy())
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_observed_orders_are_those_of_theory(name):
+    field = SPLIT if isinstance(METHODS[name], Splitting) else smooth
+    order = METHODS[name].order
+    steps = (10, 14, 20, 28) if order > 3 else (32, 64, 128)
+    found = convergence.observed(field, START, reference(field, START), method=name, steps=steps)
+    assert found.order == pytest.approx(order, abs=0.1)
+    assert found.spread < 0.2
+
+
+def test_a_jump_in_time_costs_the_order():
+    def jumps(t, x):
+        return smooth(t, x) if t < 1 / math.pi else -smooth(t, x)
+
+    first = reference(smooth, START, (0, 1 / math.pi))
+    exact = reference(lambda t, x: -smooth(t, x), first, (1 / math.pi, 1))
+    found = convergence.observed(jumps, START, exact, method="rk4", steps=(16, 32, 64, 128, 256, 512))
+    assert found.order < 2
+
+
+def test_fixed_steps_agree_with_torchdiffeq_to_rounding():
+    for ours, theirs in (("euler", "euler"), ("midpoint", "midpoint"), ("heun", "heun2")):
+        grid = torch.linspace(0, 1, 21, dtype=torch.float64)
+        states = odeint(lambda t, x: smooth(float(t), x), START, grid, method=theirs)
+        torch.testing.assert_close(ode.solve(smooth, START, method=ours, steps=20).states, states, rtol=0, atol=1e-13)
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "scipys"), [("dormand-prince", "dopri5", "RK45"), ("bogacki-shampine", "bosh3", "RK23")]
+)
+def test_adaptive_pairs_agree_with_scipy_and_torchdiffeq(ours, theirs, scipys):
+    exact = reference(smooth, START, (0, 5))
+    solution = ode.solve(smooth, START, (0.0, 5.0), method=ours, tol=1e-8)
+    ends = torch.tensor([0.0, 5.0], dtype=torch.float64)
+    peer = torch.as_tensor(
+        odeint(lambda t, x: smooth(float(t), x), START, ends, method=theirs, rtol=1e-8, atol=1e-8)[-1]
+    )
+    other = solve_ivp(
+        lambda t, x: smooth(t, torch.from_numpy(x)).numpy(), (0, 5), START.numpy(), method=scipys, rtol=1e-8, atol=1e-8
+    )
+    error = float((solution.end - exact).abs().max())
+    assert error < 1.5 * np.abs(other.y[:, -1] - exact.numpy()).max()
+    assert error < 1e-7
+    assert float((peer - exact).abs().max()) < 3e-6
+    assert 0.3 < solution.evaluations / other.nfev < 2
+    assert solution.times[-1] == 5
+    assert solution.converged
+    assert 0 < solution.error < 1e-5
+
+
+def test_one_step_of_an_embedded_pair_is_scipys():
+    scipy = solve_ivp(
+        lambda t, x: smooth(t, torch.from_numpy(x)).numpy(), (0, 0.1), START.numpy(), first_step=0.1, rtol=1, atol=1
+    )
+    step = ode.solve(smooth, START, (0.0, 0.1), method="dormand-prince", steps=1)
+    np.testing.assert_allclose(step.end, scipy.y[:, -1], atol=1e-13)
+    assert step.evaluations == 7
+    assert ode.solve(smooth, START, (0.0, 0.1), method="dormand-prince", steps=10).evaluations == 61
+
+
+@pytest.mark.parametrize("name", ["implicit-euler", "implicit-midpoint", "crank-nicolson"])
+def test_implicit_steps_on_linear_fields_are_their_matrices(name):
+    h, eye = 0.1, torch.eye(4, dtype=torch.float64)
+    forward, backward = {"implicit-euler": (0, 1), "implicit-midpoint": (0.5, 0.5), "crank-nicolson": (0.5, 0.5)}[name]
+    matrix = torch.linalg.solve(eye - backward * h * COUPLING, eye + forward * h * COUPLING)
+    solution = ode.solve(lambda t, x: COUPLING @ x, START, method=name, steps=10)
+    torch.testing.assert_close(solution.end, torch.linalg.matrix_power(matrix, 10) @ START, rtol=0, atol=1e-12)
+    given_ = ode.solve(lambda t, x: COUPLING @ x, START, method=name, steps=10, jacobian=lambda t, x: COUPLING)
+    torch.testing.assert_close(given_.end, solution.end, rtol=0, atol=1e-13)
+    assert solution.residual < 1e-13
+
+
+@given(st.integers(0, 2**32))
+def test_high_accuracy_on_linear_fields_is_the_matrix_exponential(seed):
+    matrix = torch.from_numpy(np.random.default_rng(seed).normal(size=(3, 3)))
+    x0 = torch.ones(3, dtype=torch.float64)
+    solution = ode.solve(lambda t, x: matrix @ x, x0, method="dormand-prince", tol=1e-10)
+    np.testing.assert_allclose(solution.end, expm(matrix.numpy()) @ np.ones(3), rtol=1e-6, atol=1e-6)
+
+
+def test_the_implicit_midpoint_keeps_norms_and_forward_euler_grows_as_its_formula():
+    turn = torch.tensor([[0.0, -3.0], [3.0, 0.0]], dtype=torch.float64)
+    x0 = torch.tensor([1.0, 0.0], dtype=torch.float64)
+    for h in (0.1, 1.0):
+        kept = ode.solve(
+            lambda t, x: turn @ x, x0, (0, 500 * h), method="implicit-midpoint", steps=500, jacobian=lambda t, x: turn
+        )
+        assert float((kept.states.norm(dim=1) - 1).abs().max()) < 1e-12
+        grown = ode.solve(lambda t, x: turn @ x, x0, (0, 100 * h), method="euler", steps=100, ceiling=math.inf)
+        assert math.log(grown.end.norm()) == pytest.approx(50 * math.log(1 + 9 * h**2), rel=1e-9)
+
+
+def test_leapfrog_keeps_the_energy_near_its_start_and_runs_backwards():
+    energy = lambda x: x[..., 2:].cosh().sum(-1) - x[..., :2].cos().sum(-1)  # noqa: E731
+    solution = ode.solve(SPLIT, START, (0.0, 200.0), method="leapfrog", steps=4000)
+    assert float((energy(solution.states) - energy(START)).abs().max()) < 1e-2
+    back = ode.solve(SPLIT, solution.end, (200.0, 0.0), method="leapfrog", steps=4000)
+    torch.testing.assert_close(back.end, START, rtol=0, atol=1e-8)
+
+
+def test_states_of_any_shape_and_complex_ones():
+    x0 = torch.randn(2, 3, 4, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    field = lambda t, x: torch.tanh(x @ COUPLING.T)  # noqa: E731
+    for name in ("rk4", "implicit-midpoint"):
+        whole = ode.solve(field, x0, method=name, steps=5).end
+        one = ode.solve(field, x0[1, 2], method=name, steps=5).end
+        torch.testing.assert_close(whole[1, 2], one, rtol=0, atol=1e-11)
+    turned = ode.solve(lambda t, x: 2j * x, torch.ones(1, dtype=torch.complex128), method="crank-nicolson", steps=50)
+    assert abs(turned.end.item()) == pytest.approx(1, abs=1e-12)
+
+
+@pytest.mark.parametrize("name", ["euler", "rk4", "implicit-euler", "implicit-midpoint"])
+def test_the_gradient_flows_through_the_steps(name):
+    weight = torch.tensor(0.7, dtype=torch.float64, requires_grad=True)
+    x0 = torch.tensor([1.2, -0.4], dtype=torch.float64, requires_grad=True)
+
+    def loss(weight, x0):
+        end = ode.solve(lambda t, x: torch.tanh(weight * x.flip(0)) - x, x0, method=name, steps=4).end
+        return end.square().sum()
+
+    assert torch.autograd.gradcheck(loss, (weight, x0), atol=1e-6)
+
+
+def test_implicit_euler_at_its_pole_says_so():
+    with pytest.raises(
+        ode.NoRoot, match=r"step 1 of implicit-euler at t=0, h=1: .*singular.*use another step"
+    ) as caught:
+        ode.solve(lambda t, x: 1.0 * x, torch.ones(1, dtype=torch.float64), method="implicit-euler", steps=1)
+    assert not caught.value.solution.converged
+    assert caught.value.solution.steps == 0
+
+
+def test_an_equation_without_a_root_says_so():
+    # x1 = 1 + 1 + x1^2 has no real root.
+    with pytest.raises(ode.NoRoot, match=r"Newton's method .*use another step"):
+        ode.solve(lambda t, x: 1 + x**2, torch.ones(1, dtype=torch.float64), method="implicit-euler", steps=1)
+
+
+def test_a_stiff_field_under_an_explicit_method_is_named_with_its_limit():
+    stiff = torch.diag(torch.tensor([-1000.0, -1.0, 0.5], dtype=torch.float64))
+    with pytest.raises(ode.BlowUp, match=r"blew up.*eigenvalue -1000.*stable up to h=0.002; use at least 500 steps"):
+        ode.solve(lambda t, x: stiff @ x, torch.ones(3, dtype=torch.float64), method="euler", steps=100)
+    fine = ode.solve(lambda t, x: stiff @ x, torch.ones(3, dtype=torch.float64), method="euler", steps=500)
+    assert fine.converged
+    assert ode.solve(
+        lambda t, x: stiff @ x, torch.ones(3, dtype=torch.float64), method="implicit-euler", steps=10
+    ).converged
+
+
+def test_a_solution_that_ends_is_not_called_stiff():
+    with pytest.raises(ode.BlowUp, match="the solution itself may grow or end there"):
+        ode.solve(lambda t, x: x**2, torch.ones(1, dtype=torch.float64), (0.0, 2.0), method="rk4", steps=100)
+    with pytest.raises((ode.TooManySteps, ode.BlowUp)):
+        ode.solve(lambda t, x: x**2, torch.ones(1, dtype=torch.float64), (0.0, 2.0), method="dormand-prince", tol=1e-6)
+
+
+def test_a_field_of_nan_blows_up_for_every_kind_of_method():
+    nan = lambda t, x: x * math.nan  # noqa: E731
+    with pytest.raises(ode.BlowUp):
+        ode.solve(nan, START, method="rk4", steps=2, ceiling=math.inf)
+    with pytest.raises(ode.TooManySteps):
+        ode.solve(nan, START, method="dormand-prince", tol=1e-3)
+    with pytest.raises(ode.NoRoot):
+        ode.solve(nan, START, method="implicit-euler", steps=2)
+
+
+def test_a_failure_is_a_value_where_asked():
+    solution = ode.solve(lambda t, x: -100 * x, START, (0.0, 10.0), method="euler", steps=100, throw=False)
+    assert not solution.converged
+    assert "stiff" in solution.failure
+    assert len(solution.times) == len(solution.states) == solution.steps + 1 < 100
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "message"),
+    [
+        ({"method": "leapfrog"}, TypeError, "needs a field that splits.*ode.Split.*'implicit-midpoint'"),
+        ({"method": "leapfrog", "field": SPLIT, "x0": torch.ones(3)}, ValueError, "q and p of equal size"),
+        ({"steps": None}, ValueError, "give one of them"),
+        ({"tol": 1e-3}, ValueError, "give one of them"),
+        ({"steps": None, "tol": 1e-3}, ValueError, "estimates no error.*bogacki-shampine, dormand-prince"),
+        ({"steps": None, "tol": 2.0, "method": "dormand-prince"}, ValueError, "tol=2.0 must lie between 0 and 1"),
+        ({"steps": 0}, ValueError, "steps=0 must be at least 1"),
+        ({"span": (1.0, 1.0)}, ValueError, "two different, finite times"),
+        ({"x0": torch.ones(2, dtype=torch.int64)}, TypeError, "dtype torch.int64; .*use x0.double"),
+        ({"x0": torch.tensor([math.nan])}, ValueError, "NaN or infinite"),
+        ({"field": lambda t, x: x[:2]}, ValueError, r"maps a state of shape \(4,\) to \(2,\)"),
+        ({"method": "rk3"}, ValueError, "closest: 'rk4'"),
+    ],
+)
+def test_wrong_input_is_named(change, error, message):
+    arguments = {"field": smooth, "x0": START, "span": (0.0, 1.0), "method": "rk4", "steps": 4} | change
+    with pytest.raises(error, match=message):
+        ode.solve(**arguments)
+
+
+def test_convergence_needs_two_sizes_and_an_error():
+    with pytest.raises(ValueError, match="at least two different numbers"):
+        convergence.observed(smooth, START, START, method="rk4", steps=(4,))
+    with pytest.raises(ValueError, match="positive and finite"):
+        convergence.observed(lambda t, x: 0 * x, START, START, method="rk4")
+
+
+# roots
+
+
+@given(st.integers(0, 2**32))
+def test_newton_finds_roots_of_random_contractions(seed):
+    random = np.random.default_rng(seed)
+    matrix, shift = torch.from_numpy(random.normal(size=(4, 4)) / 8), torch.from_numpy(random.normal(size=4))
+    root = roots.newton(lambda x: x - torch.tanh(matrix @ x + shift), torch.zeros(4, dtype=torch.float64))
+    point = torch.zeros(4, dtype=torch.float64)
+    for _ in range(200):
+        point = torch.tanh(matrix @ point + shift)
+    assert root.converged
+    torch.testing.assert_close(root.value, point, rtol=0, atol=1e-11)
+
+
+def test_newton_carries_the_implicit_gradient():
+    a = torch.tensor([2.0, 3.0], dtype=torch.float64, requires_grad=True)
+    root = roots.newton(lambda x: x**2 - a, torch.ones(2, dtype=torch.float64))
+    root.value.sum().backward()
+    torch.testing.assert_close(a.grad, 0.5 / a.detach().sqrt())
+
+
+@pytest.mark.parametrize(
+    ("function", "reason"),
+    [
+        (lambda x: x**2 + 1, "stagnates|singular|no root"),
+        (lambda x: 0 * x + 1, "singular"),
+        (lambda x: x * math.nan, "not finite"),
+    ],
+)
+def test_newton_says_why_it_failed(function, reason):
+    root = roots.newton(function, torch.full((1,), 0.7, dtype=torch.float64))
+    assert not root.converged
+    assert re.search(reason, root.failure)
+
+
+def test_newton_refuses_what_is_no_system():
+    with pytest.raises(ValueError, match="keep the size"):
+        roots.newton(lambda x: x[:1], torch.ones(2))
+    with pytest.raises(ValueError, match="iterations=0"):
+        roots.newton(lambda x: x, torch.ones(2), iterations=0)
+    assert not roots.newton(lambda x: x**3, torch.ones(1, dtype=torch.float64), iterations=3).converged
+
+
+def test_tableaus_are_also_taken_as_values():
+    third = tableaus.Tableau("kutta3", ((0.0,) * 3, (0.5, 0.0, 0.0), (-1.0, 2.0, 0.0)), (1 / 6, 2 / 3, 1 / 6), 3)
+    found = convergence.observed(smooth, START, reference(smooth, START), method=third)
+    assert found.order == pytest.approx(3, abs=0.1)
