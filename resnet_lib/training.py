@@ -138,6 +138,7 @@ def fit(
     seeds: Sequence[int],
     *,
     keep: Sequence[int] = (),
+    penalty: Callable[[Stacked], Float[Tensor, " seeds"]] | None = None,
 ) -> Fit:
     """Train one network for each seed, all at once.
 
@@ -153,6 +154,8 @@ def fit(
         recipe: How to train.
         seeds: One network each.
         keep: Epochs whose parameters are kept besides the last; 0 is the initialisation.
+        penalty: What is added to the loss, a number a seed from the stacked parameters; the history shows the loss
+            without it.
 
     Raises:
         ValueError: Where there is no seed or one is given twice, a batch is larger than the training set, an epoch to
@@ -185,7 +188,7 @@ def fit(
             optimizer.zero_grad()
             outputs = vmap(logits)(params, buffers, data.train.x[rows])
             losses, hits = _score(outputs, data.train.y[rows])
-            losses.sum().backward()
+            (losses if penalty is None else losses + penalty(params)).sum().backward()
             optimizer.step()
             scheduler.step()
             train += torch.stack([losses.detach() * rows.shape[1], hits])

@@ -371,3 +371,22 @@ def three_classes():
 def test_errors_name_the_way_out(call, text, digits):
     with pytest.raises(ValueError, match=text):
         call(digits)
+
+
+def test_a_penalty_is_added_to_the_loss_of_each_seed():
+    recipe = training.Recipe(epochs=2, batch=50, lr=0.1)
+    make = lambda generator: nets.mlp(1, 8, unit="inside", in_features=2, classes=2, generator=generator)  # noqa: E731
+    spirals = data.load("spirals")
+    bare = training.fit(make, spirals, recipe, (0, 1))
+    weights = [name for name, value in bare.params()[0].items() if value.ndim > 2]
+
+    def size(params: dict[str, torch.Tensor]) -> torch.Tensor:
+        return torch.stack([params[name].square().flatten(1).sum(1) for name in weights]).sum(0)
+
+    def first_only(params: dict[str, torch.Tensor]) -> torch.Tensor:
+        return 0.1 * size(params) * torch.tensor([1.0, 0.0])
+
+    shrunk = training.fit(make, spirals, recipe, (0, 1), penalty=first_only)
+    assert size(shrunk.params()[0])[0] < 0.8 * size(bare.params()[0])[0]
+    for name, value in bare.params()[0].items():
+        torch.testing.assert_close(shrunk.params()[0][name][1], value[1])
