@@ -12,8 +12,8 @@ import resnet_lib
 LAYERS = (
     ("runtime", "linalg", "provenance", "source", "units", "cache", "progress", "markup", "rules", "vega", "projections", "stiefel", "information", "archives", "distributions", "values", "roots", "tableaus"),
     ("blocks", "statements", "grid", "results", "collection", "steppers"),
-    ("nets", "data", "ode"),
-    ("trial", "costs", "shortcuts", "training", "jacobian", "lesion", "lesion_runs", "paths", "stochastic_depth", "ensembles", "convergence"),
+    ("nets", "data", "ode", "dynamics"),
+    ("trial", "costs", "shortcuts", "training", "jacobian", "lesion", "lesion_runs", "paths", "stochastic_depth", "ensembles", "convergence", "flow"),
     ("workers",),
     ("sweep", "claims", "figures"),
     ("experiments", "ledger"),
