@@ -83,7 +83,7 @@ def test_adaptive_pairs_agree_with_scipy_and_torchdiffeq(ours, theirs, scipys):
     assert 0.3 < solution.evaluations / other.nfev < 2
     assert solution.times[-1] == 5
     assert solution.converged
-    assert 0 < solution.error < 1e-5
+    assert error < solution.error < 1e-4
 
 
 def test_one_step_of_an_embedded_pair_is_scipys():
