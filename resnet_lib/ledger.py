@@ -4,6 +4,7 @@ Knows notebooks' outputs and the pages that are generated from them; runs nothin
 `figures.publish` carries its record in `metadata["resnet_lib"]`, with all digits.
 """
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -36,11 +37,12 @@ class Shown:
 
 @dataclass(frozen=True)
 class Chapter:
-    """A chapter: its name in claims.yml, its page without suffix, its title."""
+    """A chapter: its name in claims.yml, its page without suffix, its title and the finding in bold below."""
 
     name: str
     page: str
     title: str
+    finding: str
 
 
 @dataclass(frozen=True)
@@ -78,9 +80,10 @@ class Evidence:
 
     @property
     def by_chapter(self) -> list[tuple[str, list[claims.Statement]]]:
-        """The statements of each chapter, in the order of claims.yml."""
-        names = dict.fromkeys(statement.chapter for statement in self.ledger.statements)
-        return [(name, [s for s in self.ledger.statements if s.chapter == name]) for name in names]
+        """The statements of each chapter, in the order of the book, and in that of claims.yml where it has no page."""
+        names = dict.fromkeys([*self.chapters, *(statement.chapter for statement in self.ledger.statements)])
+        told = ((name, [s for s in self.ledger.statements if s.chapter == name]) for name in names)
+        return [(name, statements) for name, statements in told if statements]
 
     def drawn(self, claim: str) -> list[str]:
         """The ids of the figures that show a claim."""
@@ -106,7 +109,7 @@ def read(root: Path) -> Evidence:
     for path in sorted((root / "chapters").glob("*.ipynb")):
         notebook = nbformat.read(path, as_version=4)
         name = path.stem.partition("_")[2].replace("_", "-")
-        chapter = Chapter(name, f"chapters/{path.stem}", _title(notebook, path))
+        chapter = Chapter(name, f"chapters/{path.stem}", _title(notebook, path), _finding(notebook))
         chapters[chapter.name] = chapter
         shown += [(kind, Shown(chapter.name, record)) for _, kind, record in records(notebook)]
     checked = [entry for kind, entry in shown if kind == "verdict"]
@@ -160,6 +163,12 @@ def _cleaner(record: Any, was: Any) -> bool:
         return isinstance(part, Mapping) and (bool(part.get("dirty")) or any(map(dirty, part.values())))
 
     return dirty(was) and not dirty(record)
+
+
+def _finding(notebook: NotebookNode) -> str:
+    """The first paragraph in bold of the first cell, on one line; "" where there is none."""
+    found = re.search(r"^\*\*(.+?)\*\*$", notebook.cells[0].source, re.MULTILINE | re.DOTALL)
+    return " ".join(found[1].split()) if found else ""
 
 
 def _title(notebook: NotebookNode, path: Path) -> str:

@@ -194,3 +194,23 @@ def test_the_table_of_the_command_names_each_verdict(root: Path):
     lines = ledger.table(ledger.read(root)).splitlines()
     assert lines[0] == "fixture-disc: CONFIRMED"
     assert re.search(r"fixture-disc.radius +QUICK holds +FULL - +expected holds +0.8 < mean < 1.2", lines[1])
+
+
+def test_the_front_page_shows_each_chapter_with_its_finding(root: Path):
+    path = books.write(root, books.verdict(root), books.figure(root))
+    notebook = nbformat.read(path, as_version=4)
+    notebook.cells[0].source += "\n\n**The disc has radius\n$1$.**\n\nMore **in bold**."
+    nbformat.write(notebook, path)
+    evidence = ledger.read(root)
+    assert evidence.chapters["fixture"].finding == "The disc has radius $1$."
+    told = ledger.pages(evidence)["_generated/findings.md"]
+    assert "The disc has radius" in told
+    assert "More" not in told
+
+
+def test_chapters_come_in_the_order_of_the_book_whatever_that_of_claims_yml(root: Path):
+    text = (root / "claims.yml").read_text()
+    (root / "claims.yml").write_text(
+        text.replace("chapter: fixture", "chapter: later") + "\n" + text.replace("fixture-disc", "other-disc")
+    )
+    assert [name for name, _ in ledger.read(root).by_chapter] == ["fixture", "later"]
