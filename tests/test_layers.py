@@ -10,8 +10,9 @@ import resnet_lib
 
 # fmt: off
 LAYERS = (
-    ("runtime", "linalg", "provenance", "source", "units", "cache", "progress", "markup", "rules", "vega", "projections", "stiefel", "information", "archives", "distributions", "values", "roots", "tableaus"),
-    ("blocks", "statements", "grid", "results", "collection", "steppers"),
+    ("runtime", "linalg", "provenance", "source", "units", "cache", "progress", "markup", "rules", "vega", "projections", "stiefel", "information", "archives", "distributions", "values", "roots", "tableaus",
+     "recipes", "augmentation", "stacked"),
+    ("blocks", "statements", "grid", "results", "collection", "steppers", "fits"),
     ("nets", "data", "ode", "dynamics"),
     ("trial", "costs", "shortcuts", "training", "jacobian", "lesion", "lesion_runs", "paths", "stochastic_depth", "ensembles", "convergence", "flow"),
     ("workers",),

@@ -5,14 +5,13 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from torch import nn
 from torch.func import functional_call
 from torch.nn.functional import cross_entropy
 
-from resnet_lib import data, nets, runtime, training
+from resnet_lib import augmentation, data, nets, runtime, training
 from resnet_lib.blocks import Unit
 from resnet_lib.data import Dataset, Split
-from resnet_lib.training import Recipe
+from resnet_lib.training import Policy, Recipe
 
 RECIPE = Recipe(epochs=2, batch=60, lr=0.05)
 
@@ -203,55 +202,6 @@ def test_the_last_smaller_batch_counts_by_its_size(digits):
         assert all(torch.equal(fitted.net(seed).state_dict()[k], v) for k, v in net.state_dict().items())
 
 
-def rates(recipe, steps):
-    parameter = nn.Parameter(torch.zeros(1))
-    optimizer = training._optimizer(recipe, [parameter])
-    scheduler, seen = training._scheduler(recipe, optimizer, steps=steps), []
-    for _ in range(steps):
-        seen.append(optimizer.param_groups[0]["lr"])
-        optimizer.step()
-        scheduler.step()
-    return np.array(seen)
-
-
-@pytest.mark.parametrize("schedule", ["constant", "cosine"])
-@pytest.mark.parametrize("warmup", [0.0, 0.25, 1.0])
-def test_schedules_are_their_formulas(schedule, warmup):
-    recipe = dataclasses.replace(RECIPE, schedule=schedule, warmup=warmup)
-    expected = [0.05 * FACTOR[schedule](step, 40, 40 * warmup) for step in range(40)]
-    np.testing.assert_allclose(rates(recipe, 40), expected, rtol=1e-12)
-
-
-@pytest.mark.parametrize(("warmup", "steps"), [(0.25, 40), (0.3, 37), (0.9, 100)])
-def test_one_cycle_is_that_of_torch(warmup, steps):
-    optimizer = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=1.0)
-    oracle = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, max_lr=0.05, total_steps=steps, pct_start=warmup, cycle_momentum=False
-    )
-    expected = []
-    for _ in range(steps):
-        expected.append(oracle.get_last_lr()[0])
-        optimizer.step()
-        oracle.step()
-    np.testing.assert_allclose(rates(dataclasses.replace(RECIPE, warmup=warmup), steps), expected, rtol=1e-10)
-
-
-@pytest.mark.parametrize("schedule", training.SCHEDULES)
-@pytest.mark.parametrize("warmup", [0.0, 0.25, 1.0])
-@pytest.mark.parametrize("steps", [1, 2, 4])
-def test_schedules_need_no_minimum_of_steps(schedule, warmup, steps):
-    found = rates(dataclasses.replace(RECIPE, schedule=schedule, warmup=warmup), steps)
-    assert ((found > 0) & (found <= 0.05)).all()
-
-
-def test_momentum_is_what_the_recipe_says():
-    for optimizer, field in (("sgd", "momentum"), ("adam", "betas")):
-        recipe = dataclasses.replace(RECIPE, momentum=0.7, optimizer=optimizer)
-        made = training._optimizer(recipe, [nn.Parameter(torch.zeros(1))])
-        training._scheduler(recipe, made, steps=10)
-        assert made.param_groups[0][field] == (0.7 if field == "momentum" else (0.7, 0.999))
-
-
 @pytest.fixture(scope="module")
 def kept(images):
     return training.fit(small_conv, images, dataclasses.replace(RECIPE, epochs=3), [5, 6], keep=[0, 2])
@@ -316,24 +266,6 @@ def test_training_leaves_the_global_generator_alone(digits):
     assert torch.equal(torch.get_rng_state(), before)
 
 
-@pytest.mark.parametrize(
-    ("changes", "text"),
-    [
-        ({"schedule": "one-cylce"}, r"schedule='one-cylce' is unknown; known: one-cycle, .*; closest: 'one-cycle'"),
-        ({"optimizer": "adamw"}, r"optimizer='adamw' is unknown; known: sgd, adam; closest: 'adam'"),
-        ({"epochs": -1}, r"epochs=-1 must be 0 or more"),
-        ({"batch": 0}, r"batch=0 must be at least 1"),
-        ({"lr": math.nan}, r"lr=nan must be 0 or more, and finite"),
-        ({"weight_decay": -1.0}, r"weight_decay=-1.0 must be 0 or more"),
-        ({"momentum": 1.0}, r"momentum=1.0 must be at least 0 and less than 1"),
-        ({"warmup": 5.0}, r"warmup=5.0 is a fraction of all steps"),
-    ],
-)
-def test_a_recipe_refuses_what_makes_no_sense(changes, text):
-    with pytest.raises(ValueError, match=text):
-        dataclasses.replace(RECIPE, **changes)
-
-
 def three_classes():
     part = Split(torch.zeros(40, 64), torch.zeros(40, dtype=torch.int64))
     return Dataset("toy", part, part, part, 3, "")
@@ -390,3 +322,91 @@ def test_a_penalty_is_added_to_the_loss_of_each_seed():
     assert size(shrunk.params()[0])[0] < 0.8 * size(bare.params()[0])[0]
     for name, value in bare.params()[0].items():
         torch.testing.assert_close(shrunk.params()[0][name][1], value[1])
+
+
+POLICIES = [Policy(stacked=False), Policy(stacked=False, channels_last=True), training.ONE_BY_ONE]
+
+
+@pytest.mark.parametrize("policy", POLICIES, ids=str)
+@pytest.mark.parametrize("augment", ["none", "crop-flip"])
+def test_how_the_machine_works_changes_rounding_alone(images, policy, augment):
+    recipe = dataclasses.replace(RECIPE, augment=augment)
+    stacked = training.fit(small_conv, images, recipe, [0, 4])
+    other = training.fit(small_conv, images, recipe, [0, 4], policy=policy)
+    pd.testing.assert_frame_equal(stacked.history, other.history, rtol=1e-3)
+    for part, expected in zip(other.params(), stacked.params(), strict=True):
+        for name, value in part.items():
+            torch.testing.assert_close(value, expected[name], rtol=1e-3, atol=1e-4)
+    alone = training.fit(small_conv, images, recipe, [4], policy=policy)
+    pd.testing.assert_frame_equal(
+        alone.history, other.history.query("seed == 4").reset_index(drop=True), check_exact=True
+    )
+
+
+def test_channels_last_is_the_layout_of_the_convolutions(images):
+    run = training.Run(small_conv, images, RECIPE, [0, 1], policy=Policy(stacked=False, channels_last=True))
+    weight = run._nets.params["blocks.0.branch.weight1.weight"]
+    for _ in range(2):
+        assert weight[1].is_contiguous(memory_format=torch.channels_last)
+        run.advance()
+    with pytest.raises(ValueError, match="channels_last=True needs stacked=False"):
+        Policy(channels_last=True)
+
+
+def test_augmented_images_are_drawn_from_the_seed_s_own_stream(images):
+    # At rate 0 nothing moves: the loss is that of the first network on the images of each step, cropped one by one.
+    recipe = Recipe(epochs=2, batch=50, lr=0.0, augment="crop-flip")
+    small = nets.digits_resnet
+    fitted = training.fit(
+        lambda generator: small(1, 4, unit=Unit(norm="none"), generator=generator), images, recipe, [7]
+    )
+    net = small(1, 4, unit=Unit(norm="none"), generator=runtime.stream(7, "init"))
+    order, augment = (runtime.stream(7, name) for name in ("order", "augment"))
+    for loss in fitted.history["train_loss"]:
+        rows, choice = torch.randperm(120, generator=order), augmentation.draw(120, (1, 8, 8), augment)
+        with torch.no_grad():
+            seen = augmentation.crop_flip(images.train.x[rows], choice)
+            assert math.isclose(loss, cross_entropy(net(seen), images.train.y[rows]), rel_tol=1e-5)
+    assert fitted.history["train_loss"].nunique() == 2
+
+
+def states_equal(a, b):
+    return a.keys() == b.keys() and all(torch.equal(a[key], b[key]) for key in a)
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+@pytest.mark.parametrize("policy", [training.STACKED, training.ONE_BY_ONE], ids=["stacked", "one by one"])
+@pytest.mark.parametrize("after", [0, 1, 2, 3, 5])
+def test_a_run_that_was_stopped_goes_on_to_the_same_bits(images, optimizer, policy, after):
+    recipe = Recipe(epochs=2, batch=50, lr=0.05, augment="crop-flip", optimizer=optimizer)
+    arguments = {"keep": [0, 1], "policy": policy}
+    whole = training.Run(small_conv, images, recipe, [0, 4], **arguments)
+    first = training.Run(small_conv, images, recipe, [0, 4], **arguments)
+    for _ in range(after):
+        first.advance()
+    saved = {name: value.clone() for name, value in first.state().items()}
+    second = training.Run(small_conv, images, recipe, [0, 4], **arguments)
+    second.advance()
+    second.restore(saved)
+    assert states_equal(second.state(), saved)
+    for run in (whole, second):
+        while not run.done:
+            run.advance()
+    assert states_equal(whole.state(), second.state())
+    assert not states_equal(whole.state(), saved)
+    pd.testing.assert_frame_equal(whole.result().history, second.result().history, check_exact=True)
+
+
+def test_a_run_says_whether_it_is_done(images):
+    run = training.Run(small_conv, images, dataclasses.replace(RECIPE, epochs=1), [0])
+    with pytest.raises(RuntimeError, match=r"not done: 0 of 1 epochs; use advance"):
+        run.result()
+    run.advance()
+    run.advance()
+    with pytest.raises(RuntimeError, match="is done: 1 of 1 epochs"):
+        run.advance()
+
+
+def test_vectors_cannot_be_cropped(digits):
+    with pytest.raises(ValueError, match=r"augment='crop-flip' needs images"):
+        training.fit(small_mlp, digits, dataclasses.replace(RECIPE, augment="crop-flip"), [0])

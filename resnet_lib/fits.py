@@ -1,0 +1,91 @@
+"""What a training comes to: the networks of several seeds with their history. Trains nothing."""
+
+from __future__ import annotations
+
+import copy
+import math
+from dataclasses import dataclass
+
+import pandas as pd
+import torch
+from torch import Tensor, nn
+
+from resnet_lib.stacked import Stacked
+
+
+@dataclass(frozen=True)
+class Fit:
+    """Trained networks, one for each seed.
+
+    Attributes:
+        seeds: In the order of the stacked tensors.
+        history: One row for each seed and epoch, 1 to `epochs`: `seed`, `epoch`, `lr` (of the epoch's last step),
+            `train_loss` and `train_accuracy` (mean over the epoch's examples as they were seen, while learning),
+            `validation_accuracy` and `test_accuracy` (after the epoch, in evaluation mode). The loss is the mean
+            cross-entropy in nats; an accuracy is a fraction. Where a seed's loss or logits are not finite they are NaN.
+        checkpoints: Parameters and buffers after some epochs, always the last; 0 is the initialisation.
+        diverged: For each seed, whether a loss, an output or a parameter became NaN or infinite.
+        template: The architecture, without values: `torch.func.functional_call(template, state, x)` evaluates it.
+    """
+
+    seeds: tuple[int, ...]
+    history: pd.DataFrame
+    checkpoints: dict[int, tuple[Stacked, Stacked]]
+    diverged: tuple[bool, ...]
+    template: nn.Module
+
+    def params(self, epoch: int = -1) -> tuple[Stacked, Stacked]:
+        """Stacked parameters and buffers after an epoch; -1 is the last.
+
+        Raises:
+            ValueError: Where that epoch was not kept.
+        """
+        wanted = max(self.checkpoints) if epoch == -1 else epoch
+        if wanted not in self.checkpoints:
+            raise ValueError(
+                f"epoch={epoch} was not kept; kept: {', '.join(map(str, sorted(self.checkpoints)))}; "
+                f"use fit(..., keep=({epoch},))"
+            )
+        return self.checkpoints[wanted]
+
+    def net(self, seed: int, epoch: int = -1) -> nn.Module:
+        """One seed's network as a plain module in evaluation mode, with tensors of its own.
+
+        Raises:
+            ValueError: Where the seed was not trained, or that epoch was not kept.
+        """
+        if seed not in self.seeds:
+            raise ValueError(f"seed={seed} was not trained; trained: {', '.join(map(str, self.seeds))}")
+        params, buffers = self.params(epoch)
+        index = self.seeds.index(seed)
+        state = {name: value[index] for name, value in (params | buffers).items()}
+        device = next(iter(state.values())).device
+        net = copy.deepcopy(self.template).to_empty(device=device)
+        net.load_state_dict(state)
+        return net.eval()
+
+
+def history_of(seeds: tuple[int, ...], records: list[tuple[int, float, Tensor]]) -> pd.DataFrame:
+    """The table of `Fit.history`; the only place where values leave the device.
+
+    Args:
+        seeds: In the order of the columns of the values.
+        records: For each epoch its number, its last learning rate, and the four measurements of each seed.
+    """
+    columns = ["train_loss", "train_accuracy", "validation_accuracy", "test_accuracy"]
+    frames = [
+        pd.DataFrame(values.T.double().cpu().numpy(), columns=columns).assign(seed=seeds, epoch=epoch, lr=lr)
+        for epoch, lr, values in records
+    ]
+    names = ["seed", "epoch", "lr", *columns]
+    if not frames:
+        return pd.DataFrame(columns=names)
+    table = pd.concat(frames).replace([math.inf, -math.inf], math.nan)
+    return table.sort_values(["seed", "epoch"], kind="stable", ignore_index=True).reindex(columns=names)
+
+
+def diverged(seeds: tuple[int, ...], history: pd.DataFrame, params: Stacked) -> tuple[bool, ...]:
+    """For each seed, whether something in its history or its parameters is NaN or infinite."""
+    finite = torch.stack([value.flatten(1).isfinite().all(dim=1) for value in params.values()]).all(dim=0).tolist()
+    lost = set(history.loc[history.isna().any(axis=1), "seed"])
+    return tuple(seed in lost or not kept for seed, kept in zip(seeds, finite, strict=True))
