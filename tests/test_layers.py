@@ -14,7 +14,7 @@ LAYERS = (
      "recipes", "augmentation", "stacked"),
     ("blocks", "statements", "grid", "results", "collection", "steppers", "fits"),
     ("nets", "data", "ode", "dynamics"),
-    ("trial", "costs", "shortcuts", "training", "jacobian", "lesion", "lesion_runs", "paths", "stochastic_depth", "ensembles", "convergence", "flow"),
+    ("trial", "costs", "shortcuts", "training", "jacobian", "lipschitz", "lesion", "lesion_runs", "paths", "stochastic_depth", "ensembles", "convergence", "flow"),
     ("workers",),
     ("sweep", "claims", "figures"),
     ("experiments", "ledger"),

@@ -1,0 +1,192 @@
+"""Lower bounds of Lipschitz constants by search: pairs of inputs, and points whose Jacobian has a large norm.
+
+Everything here is reached by the network, and so at most its Lipschitz constant. Nothing here is an upper bound.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+__all__ = ["Gains", "LowerBound", "gains", "search", "stretch"]
+
+Map = Callable[[Tensor], Tensor]
+
+ALONG = (0.0, 0.25, 0.5, 0.75, 1.0)
+"""Places between the two ends of a pair at which the Jacobian's norm is measured."""
+
+
+@dataclass(frozen=True)
+class LowerBound:
+    """A sensitivity that the network reaches.
+
+    Attributes:
+        value: `||J v||` at the best point and unit direction that were found.
+        point: Where.
+        direction: The unit vector `v`.
+        pair: The largest `||f(x) - f(y)|| / ||x - y||` of a pair that was met on the way.
+        residual: `||J^T J v - value^2 v|| / value^2`: whether `v` is the direction that is stretched most there.
+        start: The largest value at the starts, before the search moved: what the search gained is `value / start`.
+        evaluations: Evaluations of one example by the network or a derivative of it.
+    """
+
+    value: float
+    point: Float[Tensor, "*shape"]
+    direction: Float[Tensor, "*shape"]
+    pair: float
+    residual: float
+    start: float
+    evaluations: int
+
+
+@dataclass(frozen=True)
+class Gains:
+    """`||J v||` at each example with a unit vector `v` that power iteration has turned to where the most is gained.
+
+    Attributes:
+        values: A lower bound of the Jacobian's norm at each example.
+        directions: The unit vectors.
+        residuals: `||J^T J v - value^2 v|| / value^2`.
+    """
+
+    values: Float[Tensor, " n"]
+    directions: Float[Tensor, "n ..."]
+    residuals: Float[Tensor, " n"]
+
+
+def stretch(f: Map, x: Float[Tensor, "n ..."], y: Float[Tensor, "n ..."]) -> Float[Tensor, " n"]:
+    """`||f(x) - f(y)|| / ||x - y||` for each pair; 0 where the two are equal."""
+    apart, out = (x - y).flatten(1).norm(dim=1), (f(x) - f(y)).flatten(1).norm(dim=1)
+    return torch.where(apart > 0, out / torch.where(apart > 0, apart, 1), 0)
+
+
+def gains(f: Map, x: Float[Tensor, "n ..."], *, start: Float[Tensor, "n ..."], iterations: int = 10) -> Gains:
+    """The norm of the Jacobian at each example, from below, by power iteration on `J^T J`, all examples at once.
+
+    Args:
+        f: A map of batches, each example on its own.
+        x: The examples.
+        start: First directions; zero ones are not allowed.
+        iterations: Rounds of a product with `J` and one with `J^T`.
+    """
+    with torch.enable_grad():
+        point = x.detach().requires_grad_()
+        y = f(point)
+        u = torch.zeros_like(y, requires_grad=True)
+        (pulled,) = torch.autograd.grad(y, point, u, create_graph=True)  # J^T u, linear in u: its transpose is J
+
+    def forward(v: Tensor) -> Tensor:
+        return torch.autograd.grad(pulled, u, v, retain_graph=True)[0]
+
+    def backward(w: Tensor) -> Tensor:
+        return torch.autograd.grad(y, point, w, retain_graph=True)[0]
+
+    v = _unit(start)
+    for _ in range(iterations):
+        turned = backward(forward(v))
+        lost = turned.flatten(1).norm(dim=1) == 0
+        v = torch.where(_like(lost, v), v, _unit(turned))
+    image = forward(v)
+    values = image.flatten(1).norm(dim=1)
+    rest = (backward(image) - _like(values**2, v) * v).flatten(1).norm(dim=1)
+    return Gains(values, v, torch.where(values > 0, rest / torch.where(values > 0, values**2, 1), 0))
+
+
+def search(
+    f: Map,
+    starts: Float[Tensor, "n ..."],
+    *,
+    rounds: int = 4,
+    steps: int = 20,
+    rate: float = 0.1,
+    generator: torch.Generator,
+) -> LowerBound:
+    """Ascend the sensitivity from many starts at once.
+
+    The norm of a ReLU network's Jacobian is constant around almost every point, so its gradient says nothing. A pair
+    of points at a distance sees past the kinks: each start is paired with a point in its most stretched direction, both
+    ends ascend `log ||f(x) - f(y)|| - log ||x - y||`, and by the mean value theorem some point between them has a
+    Jacobian whose norm is at least the ratio. The best of five places between the ends is the next start, and the pair
+    is closer in each round.
+
+    Args:
+        f: A map of batches, each example on its own; a module in evaluation mode.
+        starts: One search each; data, and points far from it.
+        rounds: Rounds of pairing and ascending.
+        steps: Gradient steps (Adam) of a round.
+        rate: Size of a step, in units of the typical entry of the starts.
+        generator: Draws the first directions, on the CPU.
+
+    Returns:
+        The best that was found.
+
+    Raises:
+        ValueError: Where `starts` is no batch, `f` gives something that is not finite, or a module is in training mode.
+    """
+    if starts.ndim < 2 or not len(starts):
+        raise ValueError(f"starts has shape {tuple(starts.shape)}; expected a batch (n, ...), n >= 1")
+    if isinstance(f, nn.Module) and any(part.training and isinstance(part, TRAINING) for part in f.modules()):
+        raise ValueError("f has a batch normalisation or dropout in training mode; use .eval()")
+    n, x = len(starts), starts.detach()
+    scale = float(x.square().mean().sqrt()) or 1.0
+    v = torch.randn(x.shape, generator=generator, dtype=torch.float64).to(x)
+    found = gains(f, x, start=v)
+    _finite(found.values)
+    count, first, pair = n * 23, float(found.values.max()), 0.0
+    for r in range(rounds):
+        reach = scale * x[0].numel() ** 0.5 * 0.5 ** (2 * r)
+        ends = x, x + reach * found.directions
+        ends, ratio = _ascend(f, *ends, steps=steps, rate=rate * scale * 0.5**r)
+        pair, count = max(pair, ratio), count + 4 * n * steps
+        between = torch.cat([x, *((1 - t) * ends[0] + t * ends[1] for t in ALONG)])
+        towards = torch.cat([found.directions, *[ends[1] - ends[0]] * len(ALONG)])
+        measured = gains(f, between, start=towards, iterations=5)
+        _finite(measured.values)
+        count += 13 * len(between)
+        best = measured.values.reshape(-1, n).argmax(0) * n + torch.arange(n, device=x.device)
+        x = between[best]
+        found = Gains(measured.values[best], measured.directions[best], measured.residuals[best])
+    top = int(found.values.argmax())
+    last = gains(f, x[top : top + 1], start=found.directions[top : top + 1], iterations=100)
+    value = float(last.values[0])
+    return LowerBound(value, x[top], last.directions[0], pair, float(last.residuals[0]), first, count + 203)
+
+
+TRAINING = (nn.modules.batchnorm._BatchNorm, nn.modules.dropout._DropoutNd)
+
+
+def _ascend(f: Map, x: Tensor, y: Tensor, *, steps: int, rate: float) -> tuple[tuple[Tensor, Tensor], float]:
+    """Ascend the log of the stretch from each pair; the best ends of each, and the largest stretch."""
+    ends = [x.detach().clone().requires_grad_(), y.detach().clone().requires_grad_()]
+    optimizer = torch.optim.Adam(ends, lr=rate)
+    best, kept = torch.zeros(len(x), dtype=x.dtype, device=x.device), [x, y]
+    for step in range(steps + 1):
+        with torch.enable_grad():
+            ratio = stretch(f, *ends)
+            better = ratio.detach() > best
+            best = torch.where(better, ratio.detach(), best)
+            kept = [torch.where(_like(better, a), a.detach(), b) for a, b in zip(ends, kept, strict=True)]
+            if step < steps:
+                optimizer.zero_grad()
+                (-ratio.clamp(min=1e-30).log().sum()).backward()
+                optimizer.step()
+    return (kept[0], kept[1]), float(best.max())
+
+
+def _like(values: Tensor, x: Tensor) -> Tensor:
+    return values.reshape(-1, *[1] * (x.ndim - 1))
+
+
+def _unit(v: Tensor) -> Tensor:
+    size = v.flatten(1).norm(dim=1)
+    return v / _like(torch.where(size > 0, size, 1), v)
+
+
+def _finite(values: Tensor) -> None:
+    if not torch.isfinite(values).all():
+        bad = int((~torch.isfinite(values)).sum())
+        raise ValueError(f"f has NaN or infinite derivatives at {bad} of {len(values)} points; leave out what diverged")
