@@ -88,12 +88,7 @@ def eigenvalues(f: Map, x: Float[Tensor, "n ..."]) -> Complex[Tensor, "n d"]:
     Raises:
         ValueError: Where `f` changes the number of coordinates; else as `dense` and `linalg.eigenvalues` do.
     """
-    n_out, n_in = _check(f, x)
-    if n_out != n_in:
-        raise ValueError(
-            f"f maps {n_in} coordinates to {n_out}, so its Jacobian is {n_out} x {n_in} and has no eigenvalues; "
-            "use singular_values, or choose a block that keeps its shape"
-        )
+    _check_square(f, x)
     return torch.cat([linalg.eigenvalues(piece) for piece in _pieces(f, x, None)])
 
 
@@ -111,6 +106,53 @@ def singular_values(f: Map, x: Float[Tensor, "n ..."]) -> Float[Tensor, "n k"]:
         ValueError: As `dense` and `linalg.singular_values` do.
     """
     return torch.cat([linalg.singular_values(piece) for piece in _pieces(f, x, None)])
+
+
+def departure(f: Map, x: Float[Tensor, "n ..."]) -> Float[Tensor, " n"]:
+    """How far the Jacobian of `f` at each example is from normal, as `linalg.departure`.
+
+    Args:
+        f: A map of batches, as for `dense`, that keeps the number of coordinates.
+        x: The examples.
+
+    Returns:
+        `||J J^T - J^T J||_F / ||J||_F^2` for each example. For one that is too large to form:
+        `linalg.estimate_departure(operator(f, x))`.
+
+    Raises:
+        ValueError: As `eigenvalues` does.
+    """
+    _check_square(f, x)
+    return torch.cat([linalg.departure(piece) for piece in _pieces(f, x, None)])
+
+
+def lyapunov(stack: Stack, x: Float[Tensor, ...], k: int, *, generator: torch.Generator) -> linalg.Growth:
+    """The `k` largest growth rates of a perturbation through the blocks of a network, without a matrix.
+
+    Args:
+        stack: A network whose blocks keep their shape, in evaluation mode.
+        x: One input.
+        k: How many rates.
+        generator: Draws the first directions.
+
+    Returns:
+        As `linalg.lyapunov`, with the blocks as factors.
+
+    Raises:
+        ValueError: Where a block changes the number of coordinates; else as `along` and `linalg.lyapunov` do.
+    """
+    _check_mode(stack)
+    with torch.no_grad():
+        states = [state[0] for state in stack.states(x[None])]
+    operators = [operator(block, state) for block, state in zip(stack.blocks, states[:-1], strict=True)]
+    for i, op in enumerate(operators):
+        if op.shape[0] != op.shape[1]:
+            raise ValueError(f"block {i} maps {op.shape[1]} coordinates to {op.shape[0]}; take a network of one stage")
+
+    def columns(op: linalg.Operator) -> Callable[[Tensor], Tensor]:
+        return lambda frame: torch.stack([op.matvec(v.to(op.dtype)).double() for v in frame.mT], dim=1)
+
+    return linalg.lyapunov(map(columns, operators), states[0].numel(), k, generator=generator)
 
 
 def along(
@@ -204,6 +246,15 @@ def _check(f: Map, x: Tensor) -> tuple[int, int]:
     if y.ndim < 2 or len(y) != 1:
         raise ValueError(f"f maps shape {(1, *x.shape[1:])} to {tuple(y.shape)}; it has to map a batch to a batch")
     return y.numel(), x[0].numel()
+
+
+def _check_square(f: Map, x: Tensor) -> None:
+    n_out, n_in = _check(f, x)
+    if n_out != n_in:
+        raise ValueError(
+            f"f maps {n_in} coordinates to {n_out}, so its Jacobian is {n_out} x {n_in} and has no eigenvalues; "
+            "use singular_values, or choose a block that keeps its shape"
+        )
 
 
 def _check_mode(module: nn.Module) -> None:

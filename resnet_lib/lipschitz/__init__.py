@@ -4,11 +4,11 @@ An `UpperBound` or a `Semidefinite` is not exceeded by any pair of inputs; a `Lo
 lies between, and nothing here mixes the two.
 """
 
+from resnet_lib.lipschitz.ascent import Gains, LowerBound, gains, search, stretch
 from resnet_lib.lipschitz.composition import UpperBound, product_bound
 from resnet_lib.lipschitz.constraints import Projected, SpectrallyNormalised, constrain, release
+from resnet_lib.lipschitz.lipsdp import Normal, Semidefinite, semidefinite
 from resnet_lib.lipschitz.normal import normal_form
-from resnet_lib.lipschitz.search import Gains, LowerBound, gains, search, stretch
-from resnet_lib.lipschitz.semidefinite import Normal, Semidefinite, semidefinite
 
 __all__ = [
     "Gains",

@@ -60,7 +60,7 @@ def product_bound(
 ) -> UpperBound:
     """The product of the layers' constants; over the two paths of a block `|skip| Lip(shortcut) + |scale| Lip(branch)`.
 
-    For a block whose shortcut is the identity that is `1 + K`. A batch normalisation in evaluation mode is affine: behind
+    For a block whose shortcut is the identity it is `1 + K`. A batch normalisation in evaluation mode is affine: behind
     a weight layer it is folded into it, elsewhere it counts as `max |gamma| / sqrt(var + eps)`.
 
     Args:

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from resnet_lib.blocks import Absent, Add, After, Block, BranchOnly, Scaled
 from resnet_lib.lipschitz.composition import _batch_norm
-from resnet_lib.lipschitz.semidefinite import Normal
+from resnet_lib.lipschitz.lipsdp import Normal
 from resnet_lib.nets import Stack
 
 __all__ = ["normal_form"]
