@@ -112,8 +112,10 @@ class Convolution:
 
     @property
     def periodic(self) -> bool:
-        """Whether Fourier modes decouple: circular, "same" margins, and a stride that divides the image."""
-        return self.padding == "circular" and self.margins is None and not any(n % self.stride for n in self.size)
+        """Whether Fourier modes decouple: circular, margins as wide as "same", a stride that divides the image."""
+        top, bottom, left, right = self.edges
+        same = (top + bottom + 1, left + right + 1) == tuple(self.weight.shape[2:])
+        return self.padding == "circular" and same and not any(n % self.stride for n in self.size)
 
     def parts(self) -> Iterator[Convolution]:
         """One convolution for each group; the whole map is block diagonal in them."""

@@ -168,15 +168,21 @@ def conv_bound(convolution: Convolution) -> float:
     """An upper bound of the norm, by frequency, for every padding.
 
     An image with zeros around it lies on a torus that is larger by the kernel without meeting itself. On it the
-    convolution is circular, and the map is a part of that one's matrix: its norm is not larger.
+    convolution is circular, and the map is a part of that one's matrix: its norm is not larger. Likewise a stride that
+    does not divide the image takes some of the outputs of stride 1.
+
+    Raises:
+        ValueError: Where circular margins are so wide that an output comes twice.
     """
     if convolution.periodic:
         return max(_by_frequency(part, "svd").max().item() for part in convolution.parts())
     if convolution.padding == "circular":
-        raise ValueError(
-            f"padding='circular' with stride={convolution.stride} on size={convolution.size} repeats no sub-lattice; "
-            "use a stride that divides the image, margins=None, or padding='zeros'"
-        )
+        if any((n - 1) * convolution.stride >= m for n, m in zip(convolution.out_size, convolution.size, strict=True)):
+            raise ValueError(
+                f"margins={convolution.margins} around size={convolution.size} are so wide that an output comes twice; "
+                "use margins=None or padding='zeros'"
+            )
+        return conv_bound(replace(convolution, stride=1, margins=None))
     s, edges, kernel = convolution.stride, convolution.edges, convolution.weight.shape[2:]
     reach = (max(edges[0] + edges[1], kernel[0] - 1), max(edges[2] + edges[3], kernel[1] - 1))
     size = (-(-(convolution.size[0] + reach[0]) // s) * s, -(-(convolution.size[1] + reach[1]) // s) * s)

@@ -176,8 +176,8 @@ def _feasible(part: Normal) -> Tensor:
 class _Program:
     """The program in units of its start, so that all numbers are of order one.
 
-    With `u_i = e_i - (b_i, a_i)` the certificate is `S = rho F + sum_i lambda_i g_i (e_i u_i^T + u_i e_i^T) - G`; its dual
-    `X` satisfies `F . X = 1` and `E_i . X + x_i = 0`.
+    With `u_i = e_i - (b_i, a_i)` the certificate is `S = rho F + sum_i lambda_i g_i (e_i u_i^T + u_i e_i^T) - G`, and
+    its dual `X` satisfies `F . X = 1` and `E_i . X + x_i = 0`.
     """
 
     def __init__(self, part: Normal, unit: float, start: Tensor):
@@ -219,7 +219,7 @@ class _Program:
 
 @dataclass
 class _Point:
-    """Variables `y = (rho, lambda)`, the certificate S with its factor and inverse Q, the dual X, the slack of lambda."""
+    """Variables `y = (rho, lambda)`, certificate S with its factor and inverse Q, dual X, slack of the multipliers."""
 
     y: Tensor
     s: Tensor
