@@ -108,10 +108,11 @@ def search(
     """Ascend the sensitivity from many starts at once.
 
     The norm of a ReLU network's Jacobian is constant around almost every point, so its gradient says nothing. A pair
-    of points at a distance sees past the kinks: each start is paired with a point in its most stretched direction, both
-    ends ascend `log ||f(x) - f(y)|| - log ||x - y||`, and by the mean value theorem some point between them has a
-    Jacobian whose norm is at least the ratio. The best of five places between the ends is the next start, and the pair
-    is closer in each round.
+    of points at a distance sees past the kinks: each start is paired with a point in its most stretched direction, at
+    distances from a sixteenth to eight times the size of a start; both ends ascend
+    `log ||f(x) - f(y)|| - log ||x - y||`, and by the mean value theorem some point between them has a Jacobian whose
+    norm is at least the ratio. The best of five places between the ends is the next start, and the pair is closer in
+    each round.
 
     Args:
         f: A map of batches, each example on its own; a module in evaluation mode.
@@ -138,8 +139,8 @@ def search(
     _finite(found.values)
     count, first, pair = n * 23, float(found.values.max()), 0.0
     for r in range(rounds):
-        reach = scale * x[0].numel() ** 0.5 * 0.5 ** (2 * r)
-        ends = x, x + reach * found.directions
+        reach = scale * x[0].numel() ** 0.5 * 0.25**r * 2 ** (7 * torch.rand(n, generator=generator) - 4)
+        ends = x, x + _like(reach.to(x), x) * found.directions
         ends, ratio = _ascend(f, *ends, steps=steps, rate=rate * scale * 0.5**r)
         pair, count = max(pair, ratio), count + 4 * n * steps
         between = torch.cat([x, *((1 - t) * ends[0] + t * ends[1] for t in ALONG)])

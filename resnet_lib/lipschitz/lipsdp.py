@@ -243,10 +243,9 @@ def _path(part: Normal, unit: float, start: Tensor) -> Iterator[tuple[Tensor, fl
     point = _Point(y, s, factor, q, size * q, size / y[1:])
     while (following := _step(program, point)) is not None:
         point = following
-        # The dual value is a bound as far as X keeps its equations; what it misses counts against it.
-        missed = program.against(point.x) - program.target
-        missed[1:] += point.slack
-        below = (program.ground * point.x).sum() - missed.abs() @ point.y.abs()
+        # Every X with E_i . X <= 0 bounds rho by G . X / F . X, whatever equations it misses on the way.
+        kept = program.against(point.x)
+        below = (program.ground * point.x).sum() / kept[0] if (kept[1:] <= 0).all() else torch.zeros(())
         yield point.y[1:] * start, float(below) * unit
 
 
