@@ -30,8 +30,9 @@ class Stack:
     one is the inverse of the one before; `rotation` is `1 + size` times a random rotation. `gaussian` is `I + size G`.
 
     With every eigenvalue 1: `shears` in turn above and below the diagonal, `jordan` one block repeated. `radius` has
-    the spectral radius 0.447 in every layer. Normal: `symmetric`, `skew` (`I` plus a skew matrix) and `orthogonal`, drawn
-    anew in each layer; `repeated` is one symmetric matrix, `symmetric-radius` two of spectral radius 0.447 in turn.
+    the spectral radius 0.447 in every layer. Normal: `symmetric`, `skew` (`I` plus a skew matrix) and `orthogonal`,
+    drawn anew in each layer; `repeated` is one symmetric matrix, `symmetric-radius` two of spectral radius 0.447 in
+    turn.
     """
 
     kind: str
@@ -208,9 +209,9 @@ class Turning:
 def turning_trial(setting: Turning, seeds: Sequence[int]) -> pd.DataFrame:
     """log10 of the product's norm after each block, and what the closed form says of its rate; a row an (angle, depth).
 
-    With `a = 1 + gamma` and `R` the turn by the angle, the product of `L` blocks is `R^L (R^T diag(a, 1/a))^L`. That
-    matrix in brackets has determinant 1 and trace `2 cos(angle) cosh(log a)`, so its eigenvalues are off the unit circle where
-    that exceeds 2, and `acosh(cos(angle) cosh(log a))` is the rate.
+    With `a = 1 + gamma` and `R` the turn by the angle, the product of `L` blocks is `R^L (R^T diag(a, 1/a))^L`. The
+    matrix in brackets has determinant 1 and trace `2 cos(angle) cosh(log a)`, so its eigenvalues are off the unit
+    circle where that exceeds 2, and `acosh(cos(angle) cosh(log a))` is the rate.
     """
     angles = torch.tensor(setting.angles, dtype=torch.float64).deg2rad()
     cos, sin = angles.cos(), angles.sin()
