@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import pandas as pd
@@ -65,27 +66,63 @@ class Fit:
         return net.eval()
 
 
-def history_of(seeds: tuple[int, ...], records: list[tuple[int, float, Tensor]]) -> pd.DataFrame:
-    """The table of `Fit.history`; the only place where values leave the device.
+RECORDS = ("measured/", "rate/", "kept/")
+"""How the names of the tensors begin that a fit is made of."""
+
+Measured = list[tuple[int, float, Tensor]]
+"""For each epoch its number, the learning rate of its last step, and four measurements of each seed."""
+
+
+def to_records(measured: Measured, checkpoints: dict[int, tuple[Stacked, Stacked]]) -> dict[str, Tensor]:
+    """Measurements and checkpoints as tensors by name, as a file holds them."""
+    found = {}
+    for epoch, lr, values in measured:
+        found |= {f"measured/{epoch}": values, f"rate/{epoch}": torch.tensor(lr, dtype=torch.float64)}
+    for epoch, parts in checkpoints.items():
+        for kind, part in zip(("params", "buffers"), parts, strict=True):
+            found |= {f"kept/{epoch}/{kind}/{name}": value for name, value in part.items()}
+    return found
+
+
+def parsed(records: Mapping[str, Tensor]) -> tuple[Measured, dict[int, tuple[Stacked, Stacked]]]:
+    """What `to_records` was given."""
+    epochs = sorted(int(name.removeprefix("rate/")) for name in records if name.startswith("rate/"))
+    measured = [(epoch, records[f"rate/{epoch}"].item(), records[f"measured/{epoch}"]) for epoch in epochs]
+    checkpoints: dict[int, tuple[Stacked, Stacked]] = {}
+    for name, value in records.items():
+        if name.startswith("kept/"):
+            _, epoch, kind, tensor = name.split("/", 3)
+            params, buffers = checkpoints.setdefault(int(epoch), ({}, {}))
+            (params if kind == "params" else buffers)[tensor] = value
+    return measured, dict(sorted(checkpoints.items()))
+
+
+def from_records(seeds: tuple[int, ...], records: Mapping[str, Tensor], template: nn.Module) -> Fit:
+    """The fit of a run that is done.
 
     Args:
-        seeds: In the order of the columns of the values.
-        records: For each epoch its number, its last learning rate, and the four measurements of each seed.
+        seeds: In the order of the stacked tensors.
+        records: Of `to_records`, at the end.
+        template: The architecture.
     """
+    measured, checkpoints = parsed(records)
+    history = _history(seeds, measured)
+    params = checkpoints[max(checkpoints)][0]
+    finite = torch.stack([value.flatten(1).isfinite().all(dim=1) for value in params.values()]).all(dim=0).tolist()
+    lost = set(history.loc[history.isna().any(axis=1), "seed"])
+    diverged = tuple(seed in lost or not kept for seed, kept in zip(seeds, finite, strict=True))
+    return Fit(seeds, history, checkpoints, diverged, template.eval())
+
+
+def _history(seeds: tuple[int, ...], measured: Measured) -> pd.DataFrame:
+    """The table of `Fit.history`; the only place where values leave the device."""
     columns = ["train_loss", "train_accuracy", "validation_accuracy", "test_accuracy"]
     frames = [
         pd.DataFrame(values.T.double().cpu().numpy(), columns=columns).assign(seed=seeds, epoch=epoch, lr=lr)
-        for epoch, lr, values in records
+        for epoch, lr, values in measured
     ]
     names = ["seed", "epoch", "lr", *columns]
     if not frames:
         return pd.DataFrame(columns=names)
     table = pd.concat(frames).replace([math.inf, -math.inf], math.nan)
     return table.sort_values(["seed", "epoch"], kind="stable", ignore_index=True).reindex(columns=names)
-
-
-def diverged(seeds: tuple[int, ...], history: pd.DataFrame, params: Stacked) -> tuple[bool, ...]:
-    """For each seed, whether something in its history or its parameters is NaN or infinite."""
-    finite = torch.stack([value.flatten(1).isfinite().all(dim=1) for value in params.values()]).all(dim=0).tolist()
-    lost = set(history.loc[history.isna().any(axis=1), "seed"])
-    return tuple(seed in lost or not kept for seed, kept in zip(seeds, finite, strict=True))

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from resnet_lib import augmentation, runtime
 from resnet_lib.data import Dataset, Split
-from resnet_lib.fits import Fit, diverged, history_of
+from resnet_lib.fits import RECORDS, Fit, from_records, parsed, to_records
 from resnet_lib.recipes import Recipe
 from resnet_lib.stacked import ONE_BY_ONE, STACKED, Networks, Policy, Stacked
 
@@ -133,9 +133,7 @@ class Run:
         """
         if not self.done:
             raise RuntimeError(f"the run is not done: {self.epoch} of {self._recipe.epochs} epochs; use advance()")
-        history = history_of(self.seeds, self._records)
-        lost = diverged(self.seeds, history, self._checkpoints[self.epoch][0])
-        return Fit(self.seeds, history, self._checkpoints, lost, self._nets.template.eval())
+        return from_records(self.seeds, self.records(), self._nets.template)
 
     def state(self) -> dict[str, Tensor]:
         """All that it takes to go on: parameters, the optimiser's averages, random streams, measurements, place."""
@@ -147,12 +145,11 @@ class Run:
         found |= {f"buffers/{name}": value for name, value in self._nets.buffers.items()}
         for i, states in enumerate(self._drawn_from):
             found |= {f"streams/{i}/{seed}": state for seed, state in zip(self.seeds, states, strict=True)}
-        for epoch, lr, values in self._records:
-            found |= {f"records/{epoch}": values, f"rates/{epoch}": torch.tensor(lr, dtype=torch.float64)}
-        for epoch, parts in self._checkpoints.items():
-            for kind, part in zip(("params", "buffers"), parts, strict=True):
-                found |= {f"kept/{epoch}/{kind}/{name}": value for name, value in part.items()}
-        return found
+        return found | self.records()
+
+    def records(self) -> dict[str, Tensor]:
+        """What `fits.from_records` makes a fit of: the measurements and the checkpoints so far."""
+        return to_records(self._records, self._checkpoints)
 
     def restore(self, state: Mapping[str, Tensor]) -> None:
         """Go on from where another run with the same arguments was, to the same numbers.
@@ -178,17 +175,8 @@ class Run:
         self._begin()
         self._seen.copy_(state["seen"])
         self.epoch, self.step = state["place"].tolist()
-        device = self._seen.device
-        self._records = [
-            (epoch, state[f"rates/{epoch}"].item(), state[f"records/{epoch}"].to(device))
-            for epoch in range(1, self.epoch + 1)
-        ]
-        self._checkpoints = {}
-        for key, value in state.items():
-            if key.startswith("kept/"):
-                _, epoch, kind, name = key.split("/", 3)
-                parts = self._checkpoints.setdefault(int(epoch), ({}, {}))
-                parts[kind == "buffers"][name] = value.to(device)
+        records = {name: value.to(self._seen.device) for name, value in state.items() if name.startswith(RECORDS)}
+        self._records, self._checkpoints = parsed(records)
 
 
 def fit(

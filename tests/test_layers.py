@@ -10,12 +10,14 @@ import resnet_lib
 
 # fmt: off
 LAYERS = (
-    ("runtime", "linalg", "provenance", "source", "units", "cache", "progress", "markup", "rules", "vega", "projections", "stiefel", "information", "archives", "distributions", "values", "roots", "tableaus",
-     "recipes", "augmentation", "stacked"),
-    ("blocks", "statements", "grid", "results", "collection", "steppers", "fits"),
+    ("runtime", "linalg", "provenance", "source", "units", "cache", "progress", "markup", "rules", "vega",
+     "projections", "stiefel", "information", "archives", "distributions", "values", "roots", "tableaus", "recipes",
+     "augmentation", "stacked"),
+    ("blocks", "statements", "grid", "results", "collection", "steppers", "fits", "checkpoints"),
     ("nets", "data", "ode", "dynamics"),
-    ("trial", "costs", "shortcuts", "training", "jacobian", "lipschitz", "lesion", "lesion_runs", "paths", "stochastic_depth", "ensembles", "convergence", "flow"),
-    ("workers",),
+    ("trial", "costs", "shortcuts", "training", "jacobian", "lipschitz", "lesion", "lesion_runs", "paths",
+     "stochastic_depth", "ensembles", "convergence", "flow"),
+    ("workers", "trained"),
     ("sweep", "claims", "figures"),
     ("experiments", "ledger"),
     ("book",),

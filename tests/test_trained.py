@@ -1,0 +1,229 @@
+"""Networks that are trained once and kept: found again, resumed after being killed, refused when damaged."""
+
+import dataclasses
+import os
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from resnet_lib import cache, checkpoints, collection, data, nets, runtime, trained, training
+from resnet_lib.blocks import Unit
+from resnet_lib.distributions import DISTRIBUTIONS
+from resnet_lib.recipes import Recipe
+from resnet_lib.trained import Network
+from tests import distributed
+
+RECIPE = Recipe(epochs=2, batch=40, lr=0.05)
+CONV = Network("digits-resnet", 1, "digits", dataclasses.replace(RECIPE, augment="crop-flip"), width=4, examples=120)
+MLP = Network("mlp", 2, "digits", RECIPE, unit="plain-pre", width=16, examples=120, keep=(0,))
+
+
+@pytest.fixture
+def count(monkeypatch) -> list[int]:
+    """Steps of training that are taken."""
+    steps, advance = [], training.Run.advance
+    monkeypatch.setattr(training.Run, "advance", lambda run: steps.append(run.epoch) or advance(run))
+    return steps
+
+
+def assert_same(a: training.Fit, b: training.Fit) -> None:
+    assert (a.seeds, a.diverged, a.checkpoints.keys()) == (b.seeds, b.diverged, b.checkpoints.keys())
+    pd.testing.assert_frame_equal(a.history, b.history, check_exact=True)
+    for epoch, parts in a.checkpoints.items():
+        for part, other in zip(parts, b.checkpoints[epoch], strict=True):
+            assert part.keys() == other.keys()
+            assert all(torch.equal(value, other[name]) for name, value in part.items())
+
+
+@pytest.mark.parametrize("network", [CONV, MLP], ids=["conv", "mlp"])
+def test_a_network_is_what_fit_makes_and_is_trained_once(network, tmp_path, count):
+    flat = network is MLP
+    policy = training.STACKED if flat else training.ONE_BY_ONE
+    make = lambda generator: network.make(generator, (64,) if flat else (1, 8, 8), 10)  # noqa: E731
+    dataset = data.load("digits", flat=flat).subset(120)
+    expected = training.fit(make, dataset, network.recipe, [0, 3], keep=network.keep, policy=policy)
+    taken = len(count)
+    found = trained.train(network, [0, 3], folder=tmp_path)
+    assert_same(found, expected)
+    assert len(count) == 2 * taken if flat else 3 * taken
+    before = len(count)
+    again = trained.train(network, [0, 3], folder=tmp_path)
+    assert len(count) == before
+    assert_same(again, expected)
+    x = dataset.test.x[:5]
+    assert torch.equal(again.net(3)(x), expected.net(3)(x))
+    assert not list(tmp_path.glob("*.part"))
+
+
+def test_convolutional_networks_are_shared_between_groups_of_seeds(tmp_path, count):
+    first = trained.train(CONV, [0, 1], folder=tmp_path)
+    before = len(count)
+    second = trained.train(CONV, [1, 0], folder=tmp_path)
+    assert len(count) == before
+    assert second.seeds == (1, 0)
+    for seed in (0, 1):
+        for name, value in first.net(seed).state_dict().items():
+            assert torch.equal(value, second.net(seed).state_dict()[name])
+    one, other = (fit.history.sort_values(["seed", "epoch"], ignore_index=True) for fit in (first, second))
+    pd.testing.assert_frame_equal(one, other, check_exact=True)
+
+
+SCRIPT = """
+    from pathlib import Path
+    from resnet_lib import trained
+    from resnet_lib.recipes import Recipe
+    from resnet_lib.trained import Network
+    trained.train({network!r}, {seeds}, folder=Path({folder!r}), pause=0.0)
+"""
+
+
+@pytest.mark.parametrize("network", [CONV, MLP], ids=["conv", "mlp"])
+def test_a_killed_process_goes_on_to_the_same_bits(network, tmp_path, count):
+    long = dataclasses.replace(network, recipe=dataclasses.replace(network.recipe, epochs=40))
+    whole = trained.train(long, [2], folder=tmp_path / "whole")
+    steps, killed = len(count), tmp_path / "killed"
+    script = textwrap.dedent(SCRIPT).format(network=long, seeds=[2], folder=str(killed))
+    # The class of the recipe of blocks is not needed: names stand for it.
+    process = subprocess.Popen([sys.executable, "-c", script], env=os.environ | {"OMP_NUM_THREADS": "1"})
+    deadline = time.monotonic() + 120
+    while not (parts := list(killed.glob("*.part"))) or _place(parts[0]) < (1, 0):
+        assert process.poll() is None, "the process ended before it could be killed"
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    process.kill()
+    process.wait()
+    epoch, step = _place(parts[0])
+    assert not list(killed.glob("*.safetensors"))
+    resumed = trained.train(long, [2], folder=killed)
+    assert_same(resumed, whole)
+    assert len(count) - steps == steps - 3 * epoch - step  # only what was missing
+    assert sorted(path.suffix for path in killed.iterdir()) == [".lock", ".safetensors"]
+
+
+def _place(part: Path) -> tuple[int, int]:
+    tensors, _ = checkpoints.read(part) or ({"place": torch.zeros(2)}, {})
+    epoch, step = tensors["place"].tolist()
+    return int(epoch), int(step)
+
+
+@pytest.mark.parametrize("at", ["middle", "end", "whole"])
+def test_a_damaged_file_is_set_aside_and_trained_again(tmp_path, at):
+    expected = trained.train(MLP, [0], folder=tmp_path)
+    file = trained.path(MLP, (0,), folder=tmp_path)
+    content = bytearray(file.read_bytes())
+    if at == "end":
+        content = content[:-7]
+    elif at == "whole":
+        content = bytearray(b"not a checkpoint")
+    else:
+        content[-100] ^= 1
+    file.write_bytes(bytes(content))
+    assert_same(trained.train(MLP, [0], folder=tmp_path), expected)
+    assert file.with_suffix(".damaged").read_bytes() == bytes(content)
+
+
+def test_a_damaged_state_on_the_way_starts_anew(tmp_path):
+    expected = trained.train(MLP, [0], folder=tmp_path / "a")
+    file = trained.path(MLP, (0,), folder=tmp_path / "b").with_suffix(".part")
+    file.parent.mkdir()
+    file.write_bytes(b"half of a state")
+    assert_same(trained.train(MLP, [0], folder=tmp_path / "b"), expected)
+
+
+def test_the_name_of_a_file_holds_all_that_decides_it(monkeypatch):
+    names = {trained.path(MLP, (0,))}
+    for changes in (
+        {"depth": 3},
+        {"width": 8},
+        {"unit": "pre"},
+        {"unit": Unit(order="pre", alpha=0.5)},
+        {"examples": 121},
+        {"keep": ()},
+        {"data": "spirals"},
+        {"recipe": dataclasses.replace(RECIPE, lr=0.06)},
+        {"recipe": dataclasses.replace(RECIPE, augment="crop-flip")},
+    ):
+        names.add(trained.path(dataclasses.replace(MLP, **changes), (0,)))
+    names |= {trained.path(MLP, (1,)), trained.path(MLP, (0, 1)), trained.path(MLP, (0,), device="cuda")}
+    for target, value in (
+        ("data.checksum", lambda name: "other data"),
+        ("source.digest", lambda *roots: "other code"),
+        ("provenance.versions", lambda: {"python": "3.0.0", "torch": "0"}),
+    ):
+        module, name = target.split(".")
+        with monkeypatch.context() as patch:
+            patch.setattr(getattr(trained, module), name, value)
+            names.add(trained.path(MLP, (0,)))
+    assert len(names) == 16
+    assert trained.path(MLP, (0,)) in names
+
+
+def test_a_network_that_diverges_is_kept_as_such(tmp_path, count):
+    wild = dataclasses.replace(MLP, recipe=Recipe(epochs=2, batch=40, lr=1e30), unit=Unit(norm="none"))
+    for _ in range(2):
+        fit = trained.train(wild, [0], folder=tmp_path)
+        assert fit.diverged == (True,)
+        assert np.isnan(fit.history["train_loss"].to_numpy()[-1])
+    assert len(count) == 6
+
+
+def test_images_of_cifar_s_format_are_trained_on(tmp_path, monkeypatch):
+    distribution, contents = distributed.cifar()
+    monkeypatch.setitem(DISTRIBUTIONS, "cifar10", distribution)
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    collection.fetch("cifar10", source=distributed.written(tmp_path / "copy", contents))
+    data._read.cache_clear()
+    recipe = Recipe(epochs=1, batch=4, lr=0.01, augment="crop-flip")
+    for unit in ("post", "plain", "pre"):
+        fit = trained.train(Network("cifar-resnet", 8, "cifar10", recipe, unit=unit, width=4), [0], folder=tmp_path)
+        expected = nets.cifar_resnet(8, unit=unit, width=4, generator=runtime.stream(0, "init"))
+        assert fit.net(0).state_dict().keys() == expected.state_dict().keys()
+        assert fit.diverged == (False,)
+    assert data.load("cifar10").shape == (3, 32, 32)
+
+
+@pytest.mark.parametrize(
+    ("changes", "text"),
+    [
+        ({"architecture": "resnet"}, r"architecture='resnet' is unknown; known: cifar-resnet, digits-resnet, mlp"),
+        ({"keep": (3,)}, r"keep=\(3,\) names epoch 3; the recipe allows 0 to 2"),
+    ],
+)
+def test_a_setting_that_makes_no_sense_is_refused(changes, text):
+    with pytest.raises(ValueError, match=text):
+        dataclasses.replace(MLP, **changes)
+
+
+def test_no_seed_and_no_folder_are_refused(tmp_path):
+    for network in (MLP, CONV):
+        with pytest.raises(ValueError, match="seeds is empty"):
+            trained.train(network, [], folder=tmp_path)
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(cache.CacheError, match=r"cannot be written"):
+        trained.train(MLP, [0], folder=tmp_path / "file" / "below")
+
+
+def test_a_checkpoint_holds_any_layout_and_kind_of_number(tmp_path):
+    image = torch.randn(2, 3, 4, 5, generator=runtime.stream(0, "test"))
+    tensors = {
+        "last": image.contiguous(memory_format=torch.channels_last),
+        "scalar": torch.tensor(3.5, dtype=torch.float64),
+        "empty": torch.zeros(0, 3),
+        "bytes": torch.arange(5, dtype=torch.uint8),
+        "view": image[:, 1],
+        "flags": torch.tensor([True, False]),
+        "nan": torch.tensor([float("nan"), float("inf")]),
+    }
+    checkpoints.write(tmp_path / "a", tensors, {"what": "test"})
+    found, about = checkpoints.read(tmp_path / "a") or ({}, {})
+    assert about == {"what": "test"}
+    assert found.keys() == tensors.keys()
+    assert all(torch.equal(value.nan_to_num(7), tensors[name].nan_to_num(7)) for name, value in found.items())
+    assert checkpoints.read(tmp_path / "b") is None
