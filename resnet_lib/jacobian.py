@@ -19,8 +19,8 @@ from resnet_lib.nets import Stack
 
 Map = Callable[[Tensor], Tensor]
 
-AT_ONCE = 16 * 2**20
-"""Bytes of Jacobians that are computed in one go; beyond the CPU's caches more are no faster, only larger."""
+AT_ONCE = 4 * 2**20
+"""Bytes of Jacobians that are computed in one go; beyond the CPU's caches more are slower, not faster."""
 
 
 def dense(f: Map, x: Float[Tensor, "n ..."], *, at_once: int | None = None) -> Float[Tensor, "n out in"]:

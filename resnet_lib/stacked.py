@@ -91,7 +91,8 @@ class Networks:
         return params, buffers
 
     def _call(self, params: Stacked, buffers: Stacked, x: Tensor) -> Tensor:
-        return functional_call(self.template, (params, buffers), (x,))
+        # No two modules share a parameter, and looking for such costs as much as a layer.
+        return functional_call(self.template, (params, buffers), (x,), tie_weights=False)
 
     def _apart(self, stacked: Stacked) -> list[Stacked]:
         """The tensors of each network, as views."""
