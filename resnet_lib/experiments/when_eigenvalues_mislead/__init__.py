@@ -1,6 +1,6 @@
 """Chapter "When eigenvalues mislead": what norms and eigenvalues of single blocks say about the product of many."""
 
-from resnet_lib.experiments.when_eigenvalues_mislead.networks import PORTRAIT, TRAINED
+from resnet_lib.experiments.when_eigenvalues_mislead.networks import PORTRAIT, TRAINED_CONV, TRAINED_MLP
 from resnet_lib.experiments.when_eigenvalues_mislead.stacks import STACKS, TURNING
 
-EXPERIMENTS = (STACKS, TURNING, TRAINED, PORTRAIT)
+EXPERIMENTS = (STACKS, TURNING, TRAINED_MLP, TRAINED_CONV, PORTRAIT)
