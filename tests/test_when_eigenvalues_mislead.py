@@ -59,7 +59,7 @@ def test_the_trial_agrees_with_multiplying_one_by_one():
 
 def test_products_are_those_of_their_closed_forms():
     table = measured([stacks.Stack("shears", 0.1, 200), stacks.Stack("jordan", 0.5, 100, 8)], (0,))
-    shears, jordan = (table[(table["kind"] == kind) & (table["depth"] == table["blocks"])].iloc[0] for kind in ("shears", "jordan"))  # fmt: skip
+    shears, jordan = (stacks.ends(table, kind).iloc[0] for kind in ("shears", "jordan"))
     assert 10 ** shears["norm"] == pytest.approx(math.exp(200 * math.asinh(0.05)), rel=1e-9)
     power = sum(math.comb(100, k) * 0.5**k * np.eye(8, k=k) for k in range(8))
     assert 10 ** jordan["norm"] == pytest.approx(np.linalg.norm(power, 2), rel=1e-9)

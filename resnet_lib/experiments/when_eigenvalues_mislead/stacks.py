@@ -194,7 +194,7 @@ def shear_radius(table: pd.DataFrame) -> Evidence:
 def shear_normal(table: pd.DataFrame) -> Evidence:
     """Decades beyond the eigenvalues of normal blocks, a value a draw and kind; control: triangular blocks."""
     normal = ends(table, "symmetric", "skew", "orthogonal")
-    return Evidence(_beyond(normal), _beyond(ends(table)), "decades")
+    return Evidence(_beyond(normal), _beyond(ends(table, "shears")), "decades")
 
 
 @dataclass(frozen=True)
