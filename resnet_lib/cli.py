@@ -3,24 +3,19 @@
 Imports of torch, matplotlib and Sphinx wait for the command that needs them: `--help` answers at once.
 """
 
-import difflib
-import pkgutil
 import time
-import traceback
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from importlib import import_module
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 import click
 
-from resnet_lib import __version__, experiments
+from resnet_lib import __version__, catalogue, runs
+from resnet_lib.catalogue import readable
 
 if TYPE_CHECKING:
     from resnet_lib.book import Failure
     from resnet_lib.ledger import Evidence
-    from resnet_lib.sweep import Experiment
 
 Done = TypeVar("Done")
 STEPS = ("all", "stage", "execute", "collect", "render")
@@ -32,49 +27,30 @@ jobs_option = click.option("--jobs", type=AT_LEAST_ONE, default=2, show_default=
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(__version__, prog_name="resnet-lib")
 def main() -> None:
-    r"""Residual networks, tested: run the experiments, build the book, read the verdicts.
+    """Residual networks, tested: run the experiments, build the book, read the verdicts.
 
     \b
     resnet-lib list                                 what can be run
     resnet-lib run eigenvalue-clustering            a chapter's experiments, in seconds to a minute
     resnet-lib run eigenvalue-clustering --preset full --device cuda
+    resnet-lib status                               what is computed, what is missing, what it would cost
     resnet-lib book                                 run all chapters and build the pages
-    """
+    """  # noqa: D301 (click reads the control character)
+
+
+for command in (runs.run, runs.status, runs.verify, runs.export):
+    main.add_command(command)
 
 
 @main.command("list")
 def list_() -> None:
     """List chapters and their experiments, with the number of trials in each preset."""
-    for chapter, members in known().items():
+    for chapter, members in catalogue.known().items():
         click.secho(chapter, bold=True)
         for experiment in members:
             grids = (experiment.quick, experiment.full)
             quick, full = (f"{len(grid.settings)} settings x {len(grid.seeds)} seeds" for grid in grids)
             click.echo(f"  {experiment.name:28} quick: {quick:26} full: {full}")
-
-
-@main.command()
-@click.argument("name")
-@click.option("--preset", type=click.Choice(["quick", "full"]), default="quick", show_default=True)
-@click.option("--device", default="cpu", show_default=True, help="cpu, cuda, cuda:1, mps, or auto for the fastest.")
-@click.option("--workers", type=AT_LEAST_ONE, help="Processes; the default is one a core, one on a GPU.")
-@click.option("--cache", type=FOLDER, help="Where finished trials are kept; the default is the user's cache folder.")
-def run(name: str, preset: str, device: str, workers: int | None, cache: Path | None) -> None:
-    """Run NAME, a chapter or one experiment (`resnet-lib list` shows both).
-
-    Finished trials are kept, so that an interrupted run continues where it was. A full run is stored under results/,
-    where the chapter finds it and shows it beside its own quick run.
-    """
-    from resnet_lib import provenance, runtime, sweep
-
-    for experiment in find(name):
-        with readable():
-            runtime.device(device)  # refuses an unknown one, also where the trial would not ask for it
-            started = time.perf_counter()
-            result = sweep.run(experiment, preset, workers=workers, device=device, cache=cache)
-            click.echo(f"{experiment.name}: {len(result.table)} rows in {time.perf_counter() - started:.1f} s")
-            if preset == "full":
-                click.echo(f"stored: {sweep.store(result, provenance.root())}")
 
 
 @main.command()
@@ -176,40 +152,6 @@ def data_fetch(name: str, source: Path | None, accept_variant: bool, place: Path
     with readable():
         manifest = collection.fetch(name, place, source=source, accept_variant=accept_variant)
         click.echo(f"{name} is in {collection.folder(place) / name}: {manifest.describe()}")
-
-
-def known() -> dict[str, tuple["Experiment", ...]]:
-    """The experiments of each chapter, by the chapter's name as it is typed (`eigenvalue-clustering`)."""
-    names = [module.name for module in pkgutil.iter_modules(experiments.__path__)]
-    return {name.replace("_", "-"): import_module(f"{experiments.__name__}.{name}").EXPERIMENTS for name in names}
-
-
-def find(name: str) -> tuple["Experiment", ...]:
-    """The experiments that `name` stands for: all of a chapter, or the one of that name."""
-    chapters = known()
-    single = {experiment.name: (experiment,) for members in chapters.values() for experiment in members}
-    choices = chapters | single
-    if name in choices:
-        return choices[name]
-    close = difflib.get_close_matches(name, choices, n=1)
-    hint = f"; did you mean {close[0]}?" if close else ""
-    raise click.BadParameter(
-        f"{name!r} is no chapter and no experiment{hint}\n"
-        f"Chapters: {', '.join(chapters)}\nExperiments: {', '.join(single)}",
-        param_hint="NAME",
-    )
-
-
-@contextmanager
-def readable() -> Iterator[None]:
-    """Show errors that this package raises without a traceback, for they explain themselves; a bug keeps its own."""
-    try:
-        yield
-    except Exception as error:
-        *_, (frame, _) = traceback.walk_tb(error.__traceback__)
-        if frame.f_globals.get("__name__", "").partition(".")[0] != __package__:
-            raise
-        raise click.ClickException(str(error)) from error
 
 
 def timed(what: str, step: Callable[[], Done]) -> Done:

@@ -24,7 +24,7 @@ from resnet_lib.results import store
 from resnet_lib.trial import Basis, Failure, Trial, hardware, trials
 from resnet_lib.workers import Cluster, Local, TimeUp
 
-__all__ = ["Experiment", "Failure", "Grid", "SweepError", "Terminated", "Unfinished", "run", "store", "stored"]
+__all__ = ["Experiment", "Failure", "Grid", "SweepError", "Terminated", "Unfinished", "older", "run", "store", "stored"]
 
 
 class SweepError(RuntimeError):
@@ -132,11 +132,20 @@ def run(
 
 
 def stored(experiment: Experiment, root: Path) -> Result | None:
-    """The stored FULL result of an experiment, `stale` where the source that its trial reaches is not that of today."""
+    """The stored FULL result of an experiment, `stale` where it is `older` than what would be computed today."""
     result = results.read(experiment.name, root)
     if result is None:
         return None
-    return Result(result.table, result.stamp, stale=result.stamp.source != source.digest(*experiment.roots))
+    return Result(result.table, result.stamp, stale=bool(older(experiment, result.stamp)))
+
+
+def older(experiment: Experiment, stamp: Stamp) -> list[str]:
+    """What has changed since a FULL result was computed, in words: the source that its trial reaches, its grid."""
+    grid = experiment.full
+    reasons = ["the source has changed"] if stamp.source != source.digest(*experiment.roots) else []
+    if stamp.settings != [as_json(setting) for setting in grid.settings] or stamp.seeds != list(grid.seeds):
+        reasons.append("the grid has changed")
+    return reasons
 
 
 def _stored_nearby(experiment: Experiment, root: Path | None) -> Result | None:
@@ -221,7 +230,7 @@ def _terminable() -> Iterator[None]:
     """Let SIGTERM stop as Ctrl-C does, where nobody else has said what it does."""
 
     def stop(*_: object) -> None:
-        raise Terminated
+        raise Terminated(signal.SIGTERM)
 
     main = threading.current_thread() is threading.main_thread()
     if not main or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:

@@ -26,7 +26,7 @@ from resnet_lib import data, provenance, runtime, source
 from resnet_lib.cache import Columns, Entry, columns, encode, key
 from resnet_lib.grid import SCALARS, Experiment, Grid, as_json, takes_device
 
-GRACE = 10  # seconds that a trial beyond its time limit has to end by itself
+GRACE = 10.0  # seconds, at most, that a trial beyond its time limit has to end by itself
 _alone = threading.Lock()  # threads and denormals belong to the process: one trial at a time in each
 
 
@@ -149,7 +149,8 @@ def _limited(seconds: float | None) -> Iterator[None]:
         return
     # Only the main thread can be interrupted from outside; elsewhere, as on a Dask worker, the process has to end.
     polite = hasattr(signal, "SIGALRM") and threading.current_thread() is threading.main_thread()
-    faulthandler.dump_traceback_later(seconds + GRACE * polite, exit=True, file=sys.__stderr__ or 2)
+    grace = min(GRACE, seconds) if polite else 0.0
+    faulthandler.dump_traceback_later(seconds + grace, exit=True, file=sys.__stderr__ or 2)
     if polite:
 
         def expire(*_: object) -> None:

@@ -13,14 +13,16 @@ LAYERS = (
     ("runtime", "linalg", "provenance", "source", "units", "cache", "progress", "markup", "rules", "vega",
      "projections", "stiefel", "information", "archives", "distributions", "values", "roots", "tableaus", "recipes",
      "augmentation", "stacked"),
-    ("blocks", "statements", "grid", "results", "collection", "steppers", "fits", "checkpoints"),
+    ("significance",
+     "blocks", "statements", "grid", "results", "collection", "steppers", "fits", "checkpoints"),
     ("nets", "data", "ode", "dynamics"),
     ("trial", "costs", "shortcuts", "training", "jacobian", "lipschitz", "lesion", "lesion_runs", "paths",
      "stochastic_depth", "ensembles", "convergence", "flow"),
     ("workers", "trained"),
     ("sweep", "claims", "figures"),
-    ("experiments", "ledger"),
-    ("book",),
+    ("experiments", "ledger", "audit"),
+    ("book", "backlog", "crate", "catalogue"),
+    ("runs",),
     ("cli",),
 )
 # fmt: on
@@ -100,11 +102,11 @@ PACKAGE = {f"resnet_lib.{name}": "" for name in LAYER} | {
         ("linalg", "from . import runtime", "resnet_lib.runtime (layer 0)"),
         ("linalg", "from .runtime import key", "resnet_lib.runtime.key (layer 0)"),
         ("jacobian", "def f():\n    from resnet_lib import training", "resnet_lib.training (layer 3)"),
-        ("nets", "if TYPE_CHECKING:\n    from resnet_lib import cli", "resnet_lib.cli (layer 8)"),
+        ("nets", "if TYPE_CHECKING:\n    from resnet_lib import cli", "resnet_lib.cli (layer 9)"),
         ("sweep", "from resnet_lib import runtime, claims", "resnet_lib.claims (layer 5)"),
         ("experiments.two", "from resnet_lib.experiments.one import draw", "resnet_lib.experiments.one.draw (layer 6)"),
         ("experiments.one.draw", "from ..two import x", "resnet_lib.experiments.two.x (layer 6)"),
-        ("__init__", "from resnet_lib.cli import main", "resnet_lib.cli.main (layer 8)"),
+        ("__init__", "from resnet_lib.cli import main", "resnet_lib.cli.main (layer 9)"),
     ],
 )
 def test_a_wrong_import_is_found(module: str, line: str, wrong: str):

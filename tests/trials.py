@@ -4,7 +4,7 @@ import os
 import signal
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -39,6 +39,13 @@ def measure(setting: Noise, seeds: Sequence[int]) -> pd.DataFrame:
         signal.raise_signal(signal.SIGINT)
     if setting.fate == "dies":
         os._exit(3)
+    if setting.fate == "hangs":
+        time.sleep(1000)
+    if setting.fate == "hangs deaf":
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGALRM})
+        time.sleep(1000)
+    if setting.fate == "nan":
+        return pd.DataFrame({"seed": list(seeds), "value": np.nan})
     if setting.fate == "other columns":
         return pd.DataFrame({"seed": list(seeds), "other": 0})
     if setting.fate == "no table":
@@ -59,6 +66,13 @@ def measure(setting: Noise, seeds: Sequence[int]) -> pd.DataFrame:
             {"seed": seed, "value": float(matrix.mean()), "largest": sigma[0], "even": seed % 2 == 0, "of": "noise"}
         )
     return pd.DataFrame(rows)
+
+
+def logged(setting: Noise, seeds: Sequence[int]) -> pd.DataFrame:
+    """As `measure`, but what it writes to the log comes first."""
+    with Path(setting.log).open("a") as file:
+        file.write(f"{setting.size} {seeds}\n")
+    return measure(replace(setting, log=""), seeds)
 
 
 def on_device(setting: Noise, seeds: Sequence[int], *, device: torch.device) -> pd.DataFrame:
