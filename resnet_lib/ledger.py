@@ -15,7 +15,7 @@ import nbformat
 from nbformat import NotebookNode
 from pybtex.database import parse_file
 
-from resnet_lib import claims, figures, markup, provenance
+from resnet_lib import claims, figures, markup, provenance, significance
 
 PUBLISHED = "resnet_lib"
 VERBS = {
@@ -77,6 +77,11 @@ class Evidence:
         n, found = len(statement.claims), Counter(self.statuses.get(claim.id) for claim in statement.claims)
         told = [f"{found[status]} {verbs[found[status] > 1]}" for status, verbs in VERBS.items() if found[status]]
         return f"{n} claim{'s' * (n > 1)}{': ' * bool(told)}{', '.join(told)}"
+
+    @property
+    def tested(self) -> list[significance.Tested]:
+        """The claims that are judged on a mean or median, with p-values corrected for their number."""
+        return significance.together([shown.record for id, shown in self.verdicts.items() if id in self.ledger.claims])
 
     @property
     def by_chapter(self) -> list[tuple[str, list[claims.Statement]]]:

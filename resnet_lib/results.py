@@ -5,6 +5,7 @@ import io
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -42,7 +43,8 @@ def store(result: Result, root: Path) -> Path:
     text = frame.to_csv(index=False, na_rep="nan", lineterminator="\n").encode()
     if not _parsed(text, kinds).equals(frame):
         raise ValueError(f"a column of {stamp.experiment} does not survive as CSV: a text holds a control character")
-    record = {"sha256": hashlib.sha256(text).hexdigest(), "columns": kinds, "stamp": stamp.as_dict()}
+    record: dict[str, Any] = {"columns": kinds, "stamp": stamp.as_dict()}
+    record = {"sha256": hashlib.sha256(text).hexdigest(), "stamp_sha256": _digest(record), **record}
     table = path(stamp.experiment, root)
     cache.write_atomically(table, text)
     cache.write_atomically(table.with_suffix(".json"), (json.dumps(record, indent=1, allow_nan=False) + "\n").encode())
@@ -66,6 +68,10 @@ def read(experiment: str, root: Path) -> Result | None:
         digest, kinds, stamp = record["sha256"], record["columns"], Stamp.from_dict(record["stamp"])
         if (stamp.experiment, stamp.preset) != (experiment, PRESET):
             raise ValueError(f"it is stamped {stamp.experiment}, {stamp.preset}")
+        if set(record) - {"stamp_sha256"} != {"sha256", "columns", "stamp"}:
+            raise ValueError(f"it holds {', '.join(record)}")
+        if record.get("stamp_sha256", _digest(record)) != _digest(record):  # older files have none
+            raise ValueError("the stamp was altered since it was written")
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ResultError(
             f"{table} cannot be read with its stamp ({type(error).__name__}: {error}); {way_out}"
@@ -76,6 +82,12 @@ def read(experiment: str, root: Path) -> Result | None:
             f"it was altered, or only one of the two was renewed; {way_out}"
         )
     return Result(_parsed(text, kinds), stamp)
+
+
+def _digest(record: Mapping[str, Any]) -> str:
+    """SHA-256 of what a stamp says and of the kinds of the columns."""
+    text = json.dumps([record["columns"], record["stamp"]], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _parsed(text: bytes, kinds: Mapping[str, str]) -> pd.DataFrame:

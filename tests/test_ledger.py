@@ -214,3 +214,19 @@ def test_chapters_come_in_the_order_of_the_book_whatever_that_of_claims_yml(root
         text.replace("chapter: fixture", "chapter: later") + "\n" + text.replace("fixture-disc", "other-disc")
     )
     assert [name for name, _ in ledger.read(root).by_chapter] == ["fixture", "later"]
+
+
+def test_the_ledger_corrects_for_the_number_of_claims(root: Path):
+    page = ledger.pages(ledger.read(root))["ledger.md"]
+    assert "## Many claims at once" in page
+    assert "Of the\n1 claims, 1 is judged on the mean or median of at least five values" in page
+    assert "**1 of the 1 decided verdicts stand**" in page
+    wide = books.result([x + 0.25 * (-1) ** i for i, x in enumerate(books.RADII)], control=0.5)
+    books.write(root, books.verdict(root, wide), books.figure(root))
+    evidence = ledger.read(root)
+    (tested,) = evidence.tested
+    assert tested.status == "undecided"
+    assert tested.seeds is not None
+    assert f"<td>{tested.seeds}</td></tr>" in ledger.pages(evidence)["ledger.md"]
+    unchecked(root)
+    assert "Many claims at once" not in ledger.pages(ledger.read(root))["ledger.md"]
