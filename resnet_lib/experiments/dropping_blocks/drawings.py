@@ -1,0 +1,223 @@
+"""The chapter's figures: a selection of a trial's table, and a drawing of it."""
+
+import altair as alt
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from resnet_lib import paths
+from resnet_lib.experiments.dropping_blocks import measures
+from resnet_lib.figures import COLOURS, MARKERS, ink
+from resnet_lib.vega import Chart
+
+TITLES = {
+    "residual": "residual",
+    "plain": "plain",
+    "scaled": r"residual, $1/\sqrt{L}$",
+    "bare": "residual, unscaled",
+    "plain-bare": "plain",
+    "plain-identity": "plain, started as identity",
+}
+COLOUR = {"residual": "pre", "bare": "pre", "plain-bare": "plain", "plain-identity": "control"}  # others: their own
+PANELS = {
+    "with batch normalisation": ("residual", "plain"),
+    "without normalisation": ("scaled", "bare", "plain-bare", "plain-identity"),
+}
+DEPTHS = {
+    "1.0 linear": "theory",
+    "0.8 linear": "pre",
+    "0.5 linear": "scaled",
+    "0.2 linear": "post",
+    "0.5 uniform": "control",
+}
+BLOCKS = 10
+
+
+def _look(variant: str) -> dict:
+    key = COLOUR.get(variant, variant)
+    return {"color": COLOURS[key], "marker": MARKERS[key], "label": TITLES[variant]}
+
+
+def without_one(table: pd.DataFrame) -> pd.DataFrame:
+    """Points lost without each block, a row a (network, block, seed)."""
+    found = [measures.losses(table, variant).query("removed == 1") for variant in TITLES]
+    return pd.concat(found)[["variant", "block", "seed", "loss"]].reset_index(drop=True)
+
+
+def one(table: pd.DataFrame) -> Figure:
+    """Loss by the block that is missing: lines are means over seeds, points are seeds."""
+    figure, axes = plt.subplots(1, 2, sharey=True, figsize=(9, 3.6))
+    for axis, (title, variants) in zip(axes, PANELS.items(), strict=True):
+        for variant in variants:
+            mine = table[table["variant"] == variant]
+            mean = mine.groupby("block")["loss"].mean()
+            axis.plot(mean.index + 1, mean, **_look(variant))
+            axis.plot(mine["block"] + 1, mine["loss"], ".", color=_look(variant)["color"], alpha=0.5)
+        axis.axhline(3, linestyle="--", linewidth=1, color=COLOURS["theory"])
+        axis.set(title=title, xlabel="block removed", xticks=range(1, BLOCKS + 1))
+        axis.set_yscale("symlog", linthresh=1)
+        axis.legend(loc="best")
+    axes[0].set(ylabel="points of accuracy lost", yticks=[0, 1, 3, 10, 30, 100])
+    axes[0].set_yticklabels(["0", "1", "3", "10", "30", "100"])
+    return figure
+
+
+def subsets(table: pd.DataFrame) -> pd.DataFrame:
+    """Accuracy without every set of blocks, mean over seeds; and the lengths of the paths that are left.
+
+    Rows of `accuracy` have the removed blocks as the bits of `mask`; rows of `paths` a length and its share.
+    """
+    pieces = []
+    for variant in ("residual", "plain"):
+        found = measures.rows(table, variant, "removed")
+        mean = found.groupby(["removed", "mask"])["value"].mean().reset_index()
+        pieces.append(mean.assign(kind="accuracy", variant=variant, length=-1))
+    for removed in range(BLOCKS):
+        left = BLOCKS - removed
+        binomial = pd.DataFrame(
+            {"length": range(left + 1), "value": [paths.share(left, k, k) for k in range(left + 1)]}
+        )
+        pieces.append(binomial.assign(kind="paths", variant="residual", removed=removed, mask=-1))
+        only = pd.DataFrame({"length": [left], "value": [1.0]})
+        pieces.append(only.assign(kind="paths", variant="plain", removed=removed, mask=-1))
+    return pd.concat(pieces, ignore_index=True)[["kind", "variant", "removed", "mask", "length", "value"]]
+
+
+def many(table: pd.DataFrame) -> Figure:
+    """Accuracy by the number of removed blocks, every set a dot; and the lengths of the paths that are left."""
+    figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.6))
+    accuracy, lengths = (table[table["kind"] == kind] for kind in ("accuracy", "paths"))
+    for variant, shift in (("residual", -0.15), ("plain", 0.15)):
+        mine, look = accuracy[accuracy["variant"] == variant], _look(variant)
+        left.plot(mine["removed"] + shift, mine["value"], ".", markersize=3, alpha=0.35, color=look["color"])
+        left.plot(mine.groupby("removed")["value"].mean(), **look)
+    left.set(xlabel="blocks removed", ylabel="test accuracy", ylim=(0, 1.02), xticks=range(BLOCKS))
+    left.legend(loc="upper right")
+    width = 0.25
+    for place, removed in enumerate((0, 3, 6)):
+        mine = lengths[(lengths["variant"] == "residual") & (lengths["removed"] == removed)]
+        hatch = ("", "//", "..")[place]
+        label = f"{removed} removed: {2 ** (BLOCKS - removed):,} paths"
+        right.bar(
+            mine["length"] + (place - 1) * width, mine["value"], width, hatch=hatch, label=label, color=f"C{2 + place}"
+        )
+    right.set(xlabel="branches that a path enters", ylabel="share of the paths", xticks=range(BLOCKS + 1))
+    right.legend(loc="upper right")
+    return figure
+
+
+def pick(table: pd.DataFrame) -> Chart:
+    """A box for each block and a number of blocks to remove: accuracy, and the lengths of the paths that are left."""
+    boxes = [
+        alt.param(name=f"block{i + 1}", value=i != 0, bind=alt.binding_checkbox(name=f"keep block {i + 1} "))
+        for i in range(BLOCKS)
+    ]
+    count = alt.param(
+        name="count", value=0, bind=alt.binding_range(min=0, max=9, step=1, name="or remove this many, any of them ")
+    )
+    mask = " + ".join(f"(block{i + 1} ? 0 : {1 << i})" for i in range(BLOCKS))
+    ticked = " + ".join(f"(block{i + 1} ? 0 : 1)" for i in range(BLOCKS))
+    now = f"datum.removed == (count > 0 ? count : ({ticked}))"
+    colours = alt.Color(
+        "variant:N",
+        scale=alt.Scale(domain=["residual", "plain"], range=[ink("pre"), ink("plain")]),
+        legend=alt.Legend(orient="top", title=None),
+    )
+    accuracy = alt.Chart(table[table["kind"] == "accuracy"][["variant", "removed", "mask", "value"]])
+    row = alt.Y("variant:N", title=None, sort=["residual", "plain"])
+    sets = accuracy.transform_filter(now)
+    x = alt.X("value:Q", title="test accuracy", scale=alt.Scale(domain=(0, 1)))
+    every = sets.mark_tick(opacity=0.4, thickness=1.5).encode(x, row, colours)
+    chosen = sets.transform_filter(f"count > 0 || datum.mask == ({mask})").transform_aggregate(
+        value="mean(value)", groupby=["variant"]
+    )
+    point = chosen.mark_point(filled=True, size=130, opacity=1).encode(x, row, colours)
+    text = (
+        chosen.transform_calculate(told="format(datum.value, '.1%')")
+        .mark_text(dy=-16, fontSize=13)
+        .encode(x, row, text="told:N")
+    )
+    lengths = alt.Chart(table[table["kind"] == "paths"][["variant", "removed", "length", "value"]]).transform_filter(
+        now
+    )
+    bars = lengths.mark_bar(opacity=0.85).encode(
+        alt.X("length:O", title="branches that a path enters", scale=alt.Scale(domain=list(range(BLOCKS + 1)))),
+        alt.Y("value:Q", title="share of the paths", scale=alt.Scale(domain=(0, 1))),
+        colours,
+        xOffset=alt.XOffset("variant:N", sort=["residual", "plain"]),
+    )
+    upper = alt.layer(every, point, text).properties(width=320, height=120)
+    return alt.vconcat(upper, bars.properties(width=320, height=150)).add_params(*boxes, count)
+
+
+def reordered(table: pd.DataFrame) -> pd.DataFrame:
+    """Points lost after exchanges of blocks, with Kendall's tau, a row an order."""
+    found = [measures.losses(table, variant, "exchanged") for variant in ("residual", "scaled", "plain")]
+    return pd.concat(found)[["variant", "seed", "removed", "tau", "loss"]].reset_index(drop=True)
+
+
+def orders(table: pd.DataFrame) -> Figure:
+    """Points lost against Kendall's tau, a dot an order; lines are means over bins."""
+    figure, axis = plt.subplots(figsize=(6.5, 3.4))
+    for variant in ("residual", "scaled", "plain"):
+        mine, look = table[table["variant"] == variant], _look(variant)
+        axis.plot(mine["tau"], mine["loss"], ".", markersize=3, alpha=0.4, color=look["color"])
+        bins = pd.cut(mine["tau"], list(np.linspace(-1, 1, 9)))
+        means = mine.groupby(bins, observed=True)[["tau", "loss"]].mean()
+        axis.plot(means["tau"], means["loss"], **look)
+    axis.set(xlabel="Kendall's rank correlation with the trained order", ylabel="points of accuracy lost")
+    axis.invert_xaxis()
+    axis.legend(loc="best")
+    return figure
+
+
+def change_by_block(table: pd.DataFrame) -> pd.DataFrame:
+    """Change over term, and log10 of bound over change, a row a (network, block, seed, measure)."""
+    pairs = [(variant, name) for variant in ("residual", "scaled") for name in ("ratio", "slack")]
+    found = [measures.rows(table, variant, name) for variant, name in pairs]
+    return pd.concat(found)[["variant", "measure", "block", "seed", "value"]].reset_index(drop=True)
+
+
+def change(table: pd.DataFrame) -> Figure:
+    """Left: change over the term removed. Right: bound over change, in decades."""
+    figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.4))
+    for axis, measure in ((left, "ratio"), (right, "slack")):
+        for variant in ("residual", "scaled"):
+            _by_block(axis, table[(table["variant"] == variant) & (table["measure"] == measure)], variant)
+    left.axhspan(0.5, 2, color=COLOURS["reference"], alpha=0.25, linewidth=0)
+    left.set(ylabel="change of the last state / term removed", yscale="log", yticks=[0.5, 1, 2, 5, 10])
+    left.set_yticklabels(["0.5", "1", "2", "5", "10"])
+    left.minorticks_off()
+    right.set(ylabel=r"$\log_{10}$ bound / change")
+    left.legend(loc="best")
+    return figure
+
+
+def _by_block(axis: Axes, rows: pd.DataFrame, variant: str) -> None:
+    mean = rows.groupby("block")["value"].mean()
+    axis.plot(mean.index + 1, mean, **_look(variant))
+    axis.plot(rows["block"] + 1, rows["value"], ".", color=_look(variant)["color"], alpha=0.5)
+    axis.set(xlabel="block removed", xticks=range(1, BLOCKS + 1))
+
+
+def depth_curves(table: pd.DataFrame) -> pd.DataFrame:
+    """Accuracy by the number of removed blocks, mean over the sets, for each way of training; a row a seed."""
+    found = table[(table["variant"] == "residual") & (table["blocks"] == BLOCKS) & (table["measure"] == "removed")]
+    return found.groupby(["last", "decay", "removed", "seed"])["value"].mean().reset_index()
+
+
+def depths(table: pd.DataFrame) -> Figure:
+    """Accuracy by the number of removed blocks, a line a way of training, a dot a seed."""
+    figure, axis = plt.subplots(figsize=(6.5, 3.6))
+    for name, colour in DEPTHS.items():
+        last, decay = name.split()
+        mine = table[(table["last"] == float(last)) & (table["decay"] == decay)]
+        label = "without" if last == "1.0" else f"$p_L$ = {last}" + (", uniform" if decay == "uniform" else "")
+        mean = mine.groupby("removed")["value"].mean()
+        axis.plot(mean.index, mean, color=COLOURS[colour], marker=MARKERS[colour], label=label)
+        axis.plot(mine["removed"], mine["value"], ".", markersize=3, alpha=0.5, color=COLOURS[colour])
+    axis.set(xlabel="blocks removed", ylabel="test accuracy", xticks=range(BLOCKS))
+    axis.legend(loc="lower left")
+    return figure

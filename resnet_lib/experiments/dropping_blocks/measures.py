@@ -1,0 +1,132 @@
+"""What the tables say about the chapter's claims: a value a seed, and the control."""
+
+import numpy as np
+import pandas as pd
+
+from resnet_lib.claims import Evidence
+
+
+def rows(table: pd.DataFrame, variant: str, measure: str, *, blocks: int = 10, last: float = 1.0) -> pd.DataFrame:
+    """The rows of one network and measure; stochastic depth is that of linear decay."""
+    chosen = (table["variant"] == variant) & (table["measure"] == measure) & (table["blocks"] == blocks)
+    return table[chosen & (table["last"] == last) & (table["decay"] == "linear")]
+
+
+def losses(table: pd.DataFrame, variant: str, measure: str = "removed", **network: float) -> pd.DataFrame:
+    """Those rows with a column `loss`: points of accuracy below the whole network."""
+    whole = rows(table, variant, "removed", **network).query("removed == 0").set_index("seed")["value"]  # pyright: ignore[reportArgumentType]
+    chosen = rows(table, variant, measure, **network)  # pyright: ignore[reportArgumentType]
+    return chosen.assign(loss=100 * (chosen["seed"].map(whole) - chosen["value"]))
+
+
+def single(table: pd.DataFrame, variant: str, statistic: str = "median") -> np.ndarray:
+    """Points lost without one block: a statistic over the blocks, a value a seed."""
+    return losses(table, variant).query("removed == 1").groupby("seed")["loss"].agg(statistic).to_numpy()
+
+
+def _evidence(values: np.ndarray, control: np.ndarray) -> Evidence:
+    return Evidence(values=values, control=control, unit="percentage points")
+
+
+def graceful_residual(table: pd.DataFrame) -> Evidence:
+    """Points lost without one block, median over blocks, a value a seed; control: the plain twin."""
+    return _evidence(single(table, "residual"), single(table, "plain"))
+
+
+def graceful_scaled(table: pd.DataFrame) -> Evidence:
+    """The same for scaled branches; control: the plain twin without normalisation."""
+    return _evidence(single(table, "scaled"), single(table, "plain-bare"))
+
+
+def graceful_bare(table: pd.DataFrame) -> Evidence:
+    """The same for the bare sum; control: the plain twin without normalisation."""
+    return _evidence(single(table, "bare"), single(table, "plain-bare"))
+
+
+def graceful_worst(table: pd.DataFrame) -> Evidence:
+    """Points lost without the block that is missed most, a value a seed; control: the plain twin."""
+    return _evidence(single(table, "residual", "max"), single(table, "plain", "max"))
+
+
+def graceful_half(table: pd.DataFrame) -> Evidence:
+    """Points lost without 5 of 10 blocks, mean over the choices, a value a seed; control: the plain twin."""
+    found = [losses(table, v).query("removed == 5").groupby("seed")["loss"].mean() for v in ("residual", "plain")]
+    return _evidence(*(part.to_numpy() for part in found))
+
+
+def graceful_order(table: pd.DataFrame) -> Evidence:
+    """Points lost when two random blocks change places, mean, a value a seed; control: the plain twin."""
+    variants = ("residual", "plain")
+    found = [losses(table, v, "exchanged").query("removed == 1").groupby("seed")["loss"].mean() for v in variants]
+    return _evidence(*(part.to_numpy() for part in found))
+
+
+def graceful_wire(table: pd.DataFrame) -> Evidence:
+    """Points lost without one block of a plain network that started as the identity; control: the residual one."""
+    return _evidence(single(table, "plain-identity"), single(table, "residual"))
+
+
+def _by_block(table: pd.DataFrame, variant: str, measure: str) -> pd.DataFrame:
+    return rows(table, variant, measure).pivot(index="seed", columns="block", values="value")
+
+
+def _term(variant: str):
+    def measure(table: pd.DataFrame) -> Evidence:
+        ratio = _by_block(table, variant, "ratio").map(np.log2).abs()
+        return Evidence(values=ratio.max(axis=1).to_numpy(), control=ratio.iloc[:, -1].to_numpy(), unit="octaves")
+
+    measure.__doc__ = f"Largest |log2| over blocks of change over term, {variant}, a value a seed; control: last block."
+    return measure
+
+
+def _bound(variant: str):
+    def measure(table: pd.DataFrame) -> Evidence:
+        found = [_by_block(table, variant, name).max(axis=1).to_numpy() for name in ("bound", "naive")]
+        return Evidence(values=found[0], control=found[1], unit="decades")
+
+    measure.__doc__ = f"Largest log10 of change over bound, {variant}, a value a seed; control: without the product."
+    return measure
+
+
+term_residual, term_scaled = _term("residual"), _term("scaled")
+bound_residual, bound_scaled = _bound("residual"), _bound("scaled")
+
+
+def bound_tight(table: pd.DataFrame) -> Evidence:
+    """log10 of bound over change, median over the blocks but the last, a value a seed; control: the last block."""
+    slack = _by_block(table, "scaled", "slack")
+    return Evidence(
+        values=slack.iloc[:, :-1].median(axis=1).to_numpy(), control=slack.iloc[:, -1].to_numpy(), unit="decades"
+    )
+
+
+def depth_robust(table: pd.DataFrame) -> Evidence:
+    """Points kept by stochastic depth without 5 of 10 blocks, a value a seed; control: with nothing removed."""
+    return _evidence(_gain(table, removed=5), _gain(table, removed=0))
+
+
+def depth_accuracy(table: pd.DataFrame) -> Evidence:
+    """Points gained by stochastic depth for the whole network, a value a seed; control: 3 blocks."""
+    return _evidence(_gain(table, removed=0), _gain(table, removed=0, blocks=3))
+
+
+def _gain(table: pd.DataFrame, *, removed: int, blocks: int = 10) -> np.ndarray:
+    """Accuracy trained with minus without stochastic depth, mean over the choices of removed blocks, a value a seed."""
+    found = [rows(table, "residual", "removed", blocks=blocks, last=last) for last in (0.5, 1.0)]
+    with_, without = (part[part["removed"] == removed].groupby("seed")["value"].mean() for part in found)
+    return 100 * (with_ - without).to_numpy()
+
+
+def term_linear(table: pd.DataFrame) -> Evidence:
+    """Mismatch of deletion with the paths past the block, linear branches, a value a draw; control: ReLU."""
+    return _linear(table, "deletion")
+
+
+def depth_rule(table: pd.DataFrame) -> Evidence:
+    """Mismatch of the rule with the mean over all depths, linear branches, a value a draw; control: ReLU."""
+    return _linear(table, "rule")
+
+
+def _linear(table: pd.DataFrame, column: str) -> Evidence:
+    found = table.set_index("branch")[column]
+    return Evidence(values=found["linear"].to_numpy(), control=found["relu"].to_numpy())

@@ -1,0 +1,152 @@
+"""The networks that lose blocks: small ones on digits, the published ones on CIFAR-10, and how fast each may learn."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import pandas as pd
+import torch
+from torch import nn
+
+from resnet_lib import data, nets, stochastic_depth, training
+from resnet_lib.blocks import UNITS, Unit
+from resnet_lib.sweep import Experiment, Grid
+
+SEEDS, MANY_SEEDS = tuple(range(5)), tuple(range(10))
+TUNING_SEEDS = tuple(range(100, 103))
+LEARNING_RATES = (0.003, 0.01, 0.03, 0.1, 0.3)
+
+BARE = replace(UNITS["pre"], norm="none")
+VARIANTS = {
+    "residual": UNITS["pre"],
+    "scaled": BARE,  # alpha = 1/sqrt(blocks) is set by `unit_of`
+    "bare": BARE,
+    "plain": UNITS["plain-pre"],
+    "plain-bare": BARE.plain(),
+    "plain-identity": Unit(order="one-layer", norm="none", residual=False),
+    "original": UNITS["post"],
+    "plain-original": UNITS["plain"],
+}
+
+
+@dataclass(frozen=True)
+class Network:
+    """A network and how it is trained, by SGD with a one-cycle schedule.
+
+    On ``digits`` it is an MLP of width 64, on ``cifar10`` the network of He et al. with ``2 * blocks + 2`` layers.
+
+    Attributes:
+        variant: A key of ``VARIANTS``; ``plain-identity`` starts with all its blocks the identity.
+        blocks: Number of blocks.
+        lr: Highest learning rate.
+        last: Chance of the last block to survive a training step; 1 is training without stochastic depth.
+        decay: How the chances fall towards ``last``.
+        dataset: ``digits`` or ``cifar10``.
+        epochs: Passes over the training images.
+        batch: Images in a step.
+        weight_decay: As in ``training.Recipe``.
+        augment: As in ``training.Recipe``.
+    """
+
+    variant: str
+    blocks: int
+    lr: float
+    last: float = 1.0
+    decay: str = "linear"
+    dataset: str = "digits"
+    epochs: int = 20
+    batch: int = 100
+    weight_decay: float = 0.0
+    augment: str = "none"
+
+
+def unit_of(setting: Network) -> Unit:
+    """The recipe of the setting's blocks."""
+    unit = VARIANTS[setting.variant]
+    return replace(unit, alpha=setting.blocks**-0.5) if setting.variant == "scaled" else unit
+
+
+def make(setting: Network, generator: torch.Generator) -> nn.Module:
+    """The untrained network; stochastic depth changes neither its weights nor their names."""
+    if setting.dataset == "digits":
+        net = nets.mlp(setting.blocks, 64, unit=unit_of(setting), generator=generator)
+    else:
+        net = nets.cifar_resnet(2 * setting.blocks + 2, unit=unit_of(setting), generator=generator)
+    if setting.variant == "plain-identity":
+        with torch.no_grad():
+            for layer in net.blocks.modules():
+                if isinstance(layer, nn.Linear):
+                    nn.init.eye_(layer.weight)
+    if setting.last == 1:
+        return net
+    chances = stochastic_depth.survival(setting.blocks, setting.last, setting.decay)
+    return stochastic_depth.wrap(net, chances, generator=generator)
+
+
+def dataset(setting: Network, device: str = "cpu") -> data.Dataset:
+    """The images that the setting's network learns and is measured on."""
+    found = data.load("digits", flat=True) if setting.dataset == "digits" else data.load(setting.dataset)
+    return found.to(device)
+
+
+def fit(setting: Network, seeds: Sequence[int], device: str = "cpu") -> training.Fit:
+    """Train the setting's network for all seeds together."""
+    recipe = training.Recipe(
+        epochs=setting.epochs, batch=setting.batch, lr=setting.lr, weight_decay=setting.weight_decay
+    )
+    return training.fit(lambda generator: make(setting, generator), dataset(setting, device), recipe, seeds)
+
+
+def tuning_trial(setting: Network, seeds: Sequence[int]) -> pd.DataFrame:
+    """Validation accuracy at the end of training, 0 where it diverged; a row a seed."""
+    history = fit(setting, seeds).history
+    last = history[history["epoch"] == setting.epochs].set_index("seed")["validation_accuracy"]
+    return last.fillna(0.0).reset_index()
+
+
+# For every network the best of LEARNING_RATES by mean validation accuracy, over seeds that are used for nothing else
+# (`dropping-tuning`, stored under results/; a test compares).
+BEST = {
+    ("bare", 10, False): 0.01,
+    ("plain", 10, False): 0.03,
+    ("plain-bare", 10, False): 0.01,
+    ("plain-identity", 10, False): 0.03,
+    ("residual", 3, False): 0.1,
+    ("residual", 3, True): 0.3,
+    ("residual", 10, False): 0.3,
+    ("residual", 10, True): 0.3,
+    ("scaled", 10, False): 0.03,
+}
+
+
+# (variant, blocks, whether with stochastic depth) of the digits' networks.
+TUNED = (
+    *((variant, 10, False) for variant in ("residual", "scaled", "bare", "plain", "plain-bare", "plain-identity")),
+    ("residual", 3, False),
+    ("residual", 3, True),
+    ("residual", 10, True),
+)
+
+
+def _candidates(keys: Sequence[tuple[str, int, bool]]) -> tuple[Network, ...]:
+    return tuple(
+        Network(variant, blocks, lr, last=0.5 if stochastic else 1.0)
+        for variant, blocks, stochastic in keys
+        for lr in LEARNING_RATES
+    )
+
+
+TUNING = Experiment(
+    name="dropping-tuning",
+    trial=tuning_trial,
+    quick=Grid(settings=_candidates([("residual", 3, False)]), seeds=TUNING_SEEDS),
+    full=Grid(settings=_candidates(TUNED), seeds=TUNING_SEEDS),
+    data=("digits",),
+)
+
+
+def tuned(table: pd.DataFrame) -> dict[tuple[str, int, bool], float]:
+    """For every network the learning rate of the highest mean validation accuracy; of equals the smallest."""
+    keys = [table["variant"], table["blocks"], table["last"] < 1]
+    mean = table.groupby([*keys, table["lr"]])["validation_accuracy"].mean()
+    best = mean.groupby(level=[0, 1, 2]).idxmax()
+    return {(variant, blocks, stochastic): lr for variant, blocks, stochastic, lr in best}
