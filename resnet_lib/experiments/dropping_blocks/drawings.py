@@ -27,7 +27,6 @@ PANELS = {
 }
 DEPTHS = {
     "1.0 linear": "theory",
-    "0.8 linear": "pre",
     "0.5 linear": "scaled",
     "0.2 linear": "post",
     "0.5 uniform": "control",
@@ -48,7 +47,7 @@ def without_one(table: pd.DataFrame) -> pd.DataFrame:
 
 def one(table: pd.DataFrame) -> Figure:
     """Loss by the block that is missing: lines are means over seeds, points are seeds."""
-    figure, axes = plt.subplots(1, 2, sharey=True, figsize=(9, 3.6))
+    figure, axes = plt.subplots(1, 2, sharey=True, figsize=(9, 4.2))
     for axis, (title, variants) in zip(axes, PANELS.items(), strict=True):
         for variant in variants:
             mine = table[table["variant"] == variant]
@@ -58,7 +57,7 @@ def one(table: pd.DataFrame) -> Figure:
         axis.axhline(3, linestyle="--", linewidth=1, color=COLOURS["theory"])
         axis.set(title=title, xlabel="block removed", xticks=range(1, BLOCKS + 1))
         axis.set_yscale("symlog", linthresh=1)
-        axis.legend(loc="best")
+        axis.legend(loc="upper center", bbox_to_anchor=(0.5, -0.17), ncols=2)
     axes[0].set(ylabel="points of accuracy lost", yticks=[0, 1, 3, 10, 30, 100])
     axes[0].set_yticklabels(["0", "1", "3", "10", "30", "100"])
     return figure
@@ -214,10 +213,12 @@ def depths(table: pd.DataFrame) -> Figure:
     for name, colour in DEPTHS.items():
         last, decay = name.split()
         mine = table[(table["last"] == float(last)) & (table["decay"] == decay)]
+        if mine.empty:  # not in this preset
+            continue
         label = "without" if last == "1.0" else f"$p_L$ = {last}" + (", uniform" if decay == "uniform" else "")
         mean = mine.groupby("removed")["value"].mean()
         axis.plot(mean.index, mean, color=COLOURS[colour], marker=MARKERS[colour], label=label)
         axis.plot(mine["removed"], mine["value"], ".", markersize=3, alpha=0.5, color=COLOURS[colour])
-    axis.set(xlabel="blocks removed", ylabel="test accuracy", xticks=range(BLOCKS))
+    axis.set(xlabel="blocks removed", ylabel="test accuracy", xticks=sorted(set(table["removed"])))
     axis.legend(loc="lower left")
     return figure

@@ -22,12 +22,14 @@ class Lesions(Network):
 
     Attributes:
         subsets: Most sets of removed blocks for each number of them; all sets where there are fewer.
+        counts: The numbers of removed blocks; all of them if empty.
         swaps: Numbers of exchanged pairs.
         orders: How many orders for each number of exchanges.
         change: Whether to measure the change of the last state, with its bound; for networks of linear layers alone.
     """
 
     subsets: int = 252
+    counts: tuple[int, ...] = ()
     swaps: tuple[int, ...] = (1, 2, 4, 8)
     orders: int = 20
     change: bool = False
@@ -43,7 +45,8 @@ def trial(setting: Lesions, seeds: Sequence[int], device: str = "cpu") -> pd.Dat
         net = fitted.net(seed)
         assert isinstance(net, Stack)
         records += [{"seed": seed} | record for record in removed(setting, seed, net, images)]
-        records += [{"seed": seed} | record for record in exchanged(setting, seed, net, images)]
+        if setting.swaps:
+            records += [{"seed": seed} | record for record in exchanged(setting, seed, net, images)]
         if setting.change:
             records += [{"seed": seed} | record for record in changed(net.double(), images.x.double())]
     columns = {"seed": 0, "measure": "", "block": -1, "removed": 0, "mask": 0, "tau": 1.0, "value": np.nan}
@@ -54,7 +57,7 @@ def removed(setting: Lesions, seed: int, net: Stack, images: data.Split) -> Iter
     """Accuracy without some blocks: `mask` has a bit for each that is removed, `block` is the one that is alone."""
     free, total = lesion.removable(net), len(net.blocks)
     chosen = []
-    for count in range(min(len(free), total - 1) + 1):
+    for count in setting.counts or range(min(len(free), total - 1) + 1):
         generator = runtime.stream(seed, "lesions", "removed", count)
         limit = len(free) if count == 1 else setting.subsets
         chosen += lesion.deletions(net, count, limit, generator=generator)
@@ -123,15 +126,24 @@ def _digits(variant: str, blocks: int = 10, *, last: float = 1.0, decay: str = "
     return Lesions(variant, blocks, lr, last=last, decay=decay, **more)  # pyright: ignore[reportArgumentType]
 
 
+SHALLOWER = (0, 2, 5, 8)  # blocks removed from networks trained with stochastic depth
+
+
 def _digits_settings() -> tuple[Lesions, ...]:
+    others = ("bare", "plain-bare", "plain-identity")
     return (
         _digits("residual", change=True),
-        _digits("scaled", change=True),
-        *(_digits(variant) for variant in ("bare", "plain", "plain-bare", "plain-identity")),
-        *(_digits("residual", last=last) for last in (0.8, 0.5, 0.2)),
-        _digits("residual", last=0.5, decay="uniform"),
-        _digits("residual", 3),
-        _digits("residual", 3, last=0.5),
+        _digits("plain"),
+        _digits("scaled", change=True, subsets=20),
+        *(_digits(variant, subsets=20) for variant in others),
+    )
+
+
+def _depth_settings(*lasts: float) -> tuple[Lesions, ...]:
+    only: dict = {"counts": SHALLOWER, "swaps": ()}
+    return (
+        *(_digits("residual", last=last, **only) for last in (1.0, *lasts)),
+        _digits("residual", last=0.5, decay="uniform", **only),
     )
 
 
@@ -164,6 +176,14 @@ DIGITS = Experiment(
     trial=trial,
     quick=Grid(settings=_digits_settings(), seeds=SEEDS),
     full=Grid(settings=_digits_settings(), seeds=MANY_SEEDS, group=5),
+    data=("digits",),
+)
+# More seeds, because what stochastic depth does to accuracy is as small as one seed differs from another.
+DEPTH = Experiment(
+    name="dropping-depth",
+    trial=trial,
+    quick=Grid(settings=_depth_settings(0.5), seeds=tuple(range(20))),
+    full=Grid(settings=_depth_settings(0.8, 0.5, 0.2), seeds=tuple(range(50)), group=10),
     data=("digits",),
 )
 # Needs CIFAR-10 and, in FULL, a GPU; no page runs it.

@@ -91,7 +91,11 @@ def dataset(setting: Network, device: str = "cpu") -> data.Dataset:
 def fit(setting: Network, seeds: Sequence[int], device: str = "cpu") -> training.Fit:
     """Train the setting's network for all seeds together."""
     recipe = training.Recipe(
-        epochs=setting.epochs, batch=setting.batch, lr=setting.lr, weight_decay=setting.weight_decay
+        epochs=setting.epochs,
+        batch=setting.batch,
+        lr=setting.lr,
+        weight_decay=setting.weight_decay,
+        augment=setting.augment,
     )
     return training.fit(lambda generator: make(setting, generator), dataset(setting, device), recipe, seeds)
 

@@ -1,0 +1,7 @@
+"""Chapter "Counting paths": the sum over paths, the lengths along which gradient flows, the marks of an ensemble."""
+
+from resnet_lib.experiments.counting_paths.gradients import CIFAR10, GRADIENTS, TUNING
+from resnet_lib.experiments.counting_paths.members import MEMBERS
+from resnet_lib.experiments.counting_paths.unrolling import UNROLLED
+
+EXPERIMENTS = (UNROLLED, GRADIENTS, MEMBERS, CIFAR10, TUNING)

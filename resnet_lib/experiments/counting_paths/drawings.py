@@ -1,0 +1,146 @@
+"""The chapter's figures: a selection of a trial's table, and a drawing of it."""
+
+import altair as alt
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from resnet_lib import rules, runtime
+from resnet_lib.experiments.counting_paths import gradients, members
+from resnet_lib.figures import COLOURS, MARKERS, ink
+from resnet_lib.vega import Chart
+
+KINDS = {"residual": "residual", "scaled": r"residual, $1/\sqrt{L}$", "orthogonal": "orthogonal, linear"}
+FLOW_COLOURS = {"residual": "pre", "scaled": "scaled", "orthogonal": "reference"}
+GROUPS = {
+    ("apart", 1.0): ("networks trained apart", "theory"),
+    ("halves", 1.0): ("halves of one network", "pre"),
+    ("halves", 0.5): ("halves, stochastic depth", "scaled"),
+    ("copies", 1.0): ("identical copies", "reference"),
+}
+MARKS = {
+    "loss": "largest loss from\none more removed",
+    "correlation": "correlation\nof errors",
+    "gain": "gain of averaging 5\nover the network",
+    "calibration": "calibration error,\naverage - network",
+}
+
+
+def by_length(table: pd.DataFrame) -> pd.DataFrame:
+    """What each length carries: number of paths, gradient along one, and its share, sampled and exact."""
+    rows = table[table["gain"] == 1]
+    shares = {name: gradients.weights(rows, column)["share"] for name, column in (("share", "path"), ("sum", "exact"))}
+    columns = ["kind", "blocks", "seed", "length", "count", "path", "share", "sum"]
+    return rows.assign(**shares)[columns].reset_index(drop=True)
+
+
+def flows(table: pd.DataFrame) -> Figure:
+    """Three panels over the length: paths, gradient along one path, share of the gradient."""
+    figure, axes = plt.subplots(3, 1, sharex=True, figsize=(6.5, 7.2))
+    depth = int(table["blocks"].max())
+    counts = table.groupby("length")["count"].first() / 2**depth
+    axes[0].bar(counts.index, counts, color=COLOURS["theory"], alpha=0.8)
+    for kind, title in KINDS.items():
+        mine, key = table[table["kind"] == kind], FLOW_COLOURS[kind]
+        look = {"color": COLOURS[key], "marker": MARKERS[key], "markersize": 4}
+        axes[1].plot(mine.groupby("length")["path"].mean(), label=title, **look)
+        axes[2].plot(mine.groupby("length")["share"].mean(), label=title, **look)
+        if kind != "orthogonal":
+            axes[2].plot(mine.groupby("length")["sum"].mean(), linestyle=":", color=COLOURS[key])
+    axes[0].set(ylabel="share of the paths")
+    axes[1].set(ylabel="gradient along one path", yscale="log")
+    axes[2].set(ylabel="share of the gradient", xlabel=f"branches that a path enters, of {depth}")
+    axes[1].legend(loc="best")
+    for axis in axes:
+        axis.axvline(depth / 3, linestyle="--", linewidth=1, color=COLOURS["control"])
+    return figure
+
+
+def gain(table: pd.DataFrame) -> Chart:
+    """The law with one number: a path loses the same factor in every branch; a slider chooses it."""
+    depth = int(table["blocks"].max())
+    rows = table[(table["kind"] == "residual") & (table["seed"] == table["seed"].min())][["length", "count"]]
+    measured = table[table["kind"] == "residual"].groupby("length")["share"].mean().reset_index()
+    factor = alt.param(
+        name="factor", value=0.5, bind=alt.binding_range(min=0.05, max=2, step=0.05, name="factor of each branch ")
+    )
+    x = alt.X("length:Q", title="branches that a path enters", scale=alt.Scale(domain=(-0.5, depth + 0.5)))
+    y = alt.Y("share:Q", title="share of the gradient")
+    law = (
+        alt.Chart(rows)
+        .transform_calculate(weight="datum.count * pow(factor, datum.length)")
+        .transform_joinaggregate(total="sum(weight)")
+        .transform_calculate(share="datum.weight / datum.total")
+    )
+    bars = law.mark_bar(color=ink("theory"), opacity=0.6, width=12).encode(x, y)
+    mean = (
+        law.transform_calculate(part="datum.share * datum.length")
+        .transform_aggregate(mean="sum(part)")
+        .transform_calculate(told="'mean length ' + format(datum.mean, '.1f')")
+    )
+    rule = mean.mark_rule(color=ink("theory"), strokeDash=[5, 3]).encode(x="mean:Q")
+    text = mean.mark_text(align="right", fontSize=13).encode(text="told:N", x=alt.value(315), y=alt.value(12))
+    points = alt.Chart(measured).mark_point(filled=True, size=50, color=ink("pre")).encode(x, y)
+    return alt.layer(bars, rule, points, text).add_params(factor).properties(width=320, height=240)
+
+
+def averages(table: pd.DataFrame) -> pd.DataFrame:
+    """Points of accuracy over the network itself by the number of averaged members, a row a (group, size, seed)."""
+    rows = table[(table["variant"] == "residual") & (table["group"] != "removed")]
+    base = rows["whole"].where(
+        rows["group"] != "apart", rows["seed"].map(members.group(table, "apart", size=1)["accuracy"])
+    )
+    rows = rows.assign(gain=100 * (rows["accuracy"] - base))
+    return rows[["group", "last", "size", "seed", "accuracy", "gain"]].reset_index(drop=True)
+
+
+def gains(table: pd.DataFrame) -> Figure:
+    """Gain against the number of averaged members, a line a group, a dot a seed."""
+    figure, axis = plt.subplots(figsize=(6.5, 3.6))
+    for (group, last), (title, key) in GROUPS.items():
+        mine = table[(table["group"] == group) & (table["last"] == last)]
+        mean = mine.groupby("size")["gain"].mean()
+        axis.plot(mean.index, mean, color=COLOURS[key], marker=MARKERS[key], label=title)
+        axis.plot(mine["size"], mine["gain"], ".", color=COLOURS[key], alpha=0.5)
+    axis.axhline(0, linewidth=1, color=COLOURS["reference"])
+    axis.set(xlabel="members averaged", ylabel="points of accuracy over the network", xticks=members.SIZES)
+    axis.set_yscale("symlog", linthresh=1)
+    axis.set_yticks([-30, -10, -3, -1, 0, 1])
+    axis.set_yticklabels(["-30", "-10", "-3", "-1", "0", "1"])
+    axis.legend(loc="best")
+    return figure
+
+
+def signatures(table: pd.DataFrame) -> pd.DataFrame:
+    """The marks of an ensemble for each group, mean over seeds with its 95% interval, a row a (mark, group)."""
+    found = []
+    for (name, last), (title, _) in GROUPS.items():
+        rows = members.group(table, name, last=last)
+        base = members.group(table, name, size=1)["ece"] if name == "apart" else rows["whole_ece"]
+        found.append((title, "correlation", rows["correlation"]))
+        found.append((title, "gain", members.gain(table, name, last=last)))
+        found.append((title, "calibration", 100 * (rows["ece"] - base)))
+    smooth = members.ens_smooth(table)
+    found += [("residual network", "loss", smooth.values), ("plain network", "loss", smooth.control)]
+    records = []
+    for title, mark, values in found:
+        values = np.asarray(values, dtype=float)
+        low, high = rules.interval(values, "mean", rng=runtime.rng(0, "signatures", title, mark))
+        records.append({"mark": mark, "group": title, "mean": values.mean(), "low": float(low), "high": float(high)})
+    return pd.DataFrame(records)
+
+
+def marks(table: pd.DataFrame) -> Figure:
+    """A panel a mark: mean and interval for each group."""
+    figure, axes = plt.subplots(2, 2, figsize=(9, 5))
+    keys = dict(GROUPS.values()) | {"residual network": "pre", "plain network": "plain"}
+    for axis, (mark, title) in zip(axes.flat, MARKS.items(), strict=True):
+        rows = table[table["mark"] == mark].reset_index(drop=True)
+        for place, row in rows.iterrows():
+            key = keys[row["group"]]
+            axis.plot([row["low"], row["high"]], [place, place], color=COLOURS[key], linewidth=2)
+            axis.plot(row["mean"], place, color=COLOURS[key], marker=MARKERS[key])
+        axis.set(title=title, yticks=range(len(rows)), ylim=(len(rows) - 0.5, -0.5))
+        axis.set_yticklabels(rows["group"])
+    return figure

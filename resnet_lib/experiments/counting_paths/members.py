@@ -1,0 +1,183 @@
+"""Is a residual network an ensemble? The marks of one: for its sub-networks, for networks trained apart, for copies."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from resnet_lib import data, ensembles, lesion, lesion_runs, nets, runtime, stochastic_depth, training
+from resnet_lib.blocks import UNITS
+from resnet_lib.claims import Evidence
+from resnet_lib.nets import Stack
+from resnet_lib.sweep import Experiment, Grid
+
+SEEDS, MANY_SEEDS = tuple(range(5)), tuple(range(10))
+SIZES = (1, 2, 3, 5)
+OTHERS = 1000  # the seed s has the companions s + 1000, s + 2000, ...: networks trained apart
+LEARNING_RATES = {"residual": 0.3, "plain": 0.03}
+"""Chosen on the validation split with other seeds; `dropping-tuning`, stored under results/, has these networks."""
+
+
+@dataclass(frozen=True)
+class Members:
+    """Networks of 10 blocks of width 64 with batch normalisation on digits, and what is made of their parts.
+
+    Attributes:
+        variant: ``residual`` or ``plain``.
+        last: Chance of the last block to survive a training step; 1 is training without stochastic depth.
+        apart: How many networks are trained apart for one ensemble; 1 for none.
+        halves: How many sub-networks, each with a random half of the blocks.
+        draws: Choices of members that an average is taken over.
+    """
+
+    variant: str
+    last: float = 1.0
+    apart: int = 1
+    halves: int = 50
+    draws: int = 20
+    blocks: int = 10
+
+
+def fit(setting: Members, seeds: Sequence[int]) -> training.Fit:
+    """Train the networks of all seeds, and their companions."""
+    unit = UNITS["pre" if setting.variant == "residual" else "plain-pre"]
+
+    def make(generator: torch.Generator) -> Stack:
+        net = nets.mlp(setting.blocks, 64, unit=unit, generator=generator)
+        if setting.last == 1:
+            return net
+        chances = stochastic_depth.survival(setting.blocks, setting.last)
+        return stochastic_depth.wrap(net, chances, generator=generator)
+
+    recipe = training.Recipe(20, batch=100, lr=LEARNING_RATES[setting.variant])
+    everyone = [seed + OTHERS * companion for companion in range(setting.apart) for seed in seeds]
+    return training.fit(make, data.load("digits", flat=True), recipe, everyone)
+
+
+def trial(setting: Members, seeds: Sequence[int]) -> pd.DataFrame:
+    """Averages of members by their number, and accuracy by the number of removed blocks; a row a (seed, group, size).
+
+    Groups: `halves` of the network, networks trained `apart`, identical `copies`, and `removed`, the network without
+    `size` blocks, mean over all sets of them. `whole` is the network itself.
+    """
+    fitted = fit(setting, seeds)
+    test = data.load("digits", flat=True).test
+    columns = ("accuracy", "ece", "correlation", "disagreement", "whole", "whole_ece")
+    records = []
+    for seed in seeds:
+        net = fitted.net(seed)
+        assert isinstance(net, Stack)
+        whole = predictions([net], test.x)
+        generator = runtime.stream(seed, "halves")
+        groups = {}
+        if setting.variant == "residual":
+            kept = lesion.deletions(net, setting.blocks // 2, setting.halves, generator=generator)
+            groups["halves"] = predictions([lesion.delete(net, gone) for gone in kept], test.x)
+            groups["copies"] = whole.expand(max(SIZES), -1, -1)
+        if setting.apart > 1:
+            others = [fitted.net(seed + OTHERS * companion) for companion in range(setting.apart)]
+            groups["apart"] = torch.cat([predictions([other], test.x) for other in others])  # pyright: ignore[reportArgumentType]
+        own = {
+            "seed": seed,
+            "whole": ensembles.accuracy(whole[0], test.y),
+            "whole_ece": ensembles.calibration_error(whole[0], test.y),
+        }
+        for group, members in groups.items():
+            records += [own | row for row in averaged(setting, seed, group, members, test.y)]
+        for size, accuracy in enumerate(removed(net, test)):
+            records.append(own | {"group": "removed", "size": size, "accuracy": accuracy})
+    table = pd.DataFrame(records)
+    return table.reindex(columns=["seed", "group", "size", *columns])
+
+
+def predictions(networks: Sequence[Stack], x: Tensor) -> Tensor:
+    """Probabilities of every network, in float64."""
+    return lesion_runs.outputs(networks, x).values.double().softmax(-1)
+
+
+def averaged(setting: Members, seed: int, group: str, members: Tensor, y: Tensor) -> Iterator[dict]:
+    """Accuracy and calibration error of the average of `size` members, mean over choices of them."""
+    marks = {
+        "group": group,
+        "correlation": ensembles.error_correlation(members, y),
+        "disagreement": ensembles.disagreement(members),
+    }
+    for size in SIZES:
+        generator = runtime.stream(seed, "members", group, size)
+        choices = [torch.randperm(len(members), generator=generator)[:size] for _ in range(setting.draws)]
+        averages = [members[choice].mean(0) for choice in choices]
+        accuracy = np.mean([ensembles.accuracy(average, y) for average in averages])
+        ece = np.mean([ensembles.calibration_error(average, y) for average in averages])
+        yield marks | {"size": size, "accuracy": accuracy, "ece": ece}
+
+
+def removed(net: Stack, test: data.Split) -> list[float]:
+    """Accuracy without 0, 1, ..., half of the blocks, mean over all sets of them."""
+    means = []
+    for count in range(len(net.blocks) // 2 + 1):
+        sets = lesion.deletions(net, count, 10**6, generator=runtime.stream(0, "unused"))
+        scores = lesion_runs.score([lesion.delete(net, gone) for gone in sets], test.x, test.y)
+        means.append(scores.accuracy.mean().item())
+    return means
+
+
+SETTINGS = (Members("residual", apart=5), Members("residual", last=0.5), Members("plain"))
+
+MEMBERS = Experiment(
+    name="paths-members",
+    trial=trial,
+    quick=Grid(settings=SETTINGS, seeds=SEEDS),
+    full=Grid(settings=SETTINGS, seeds=MANY_SEEDS, group=5),
+    data=("digits",),
+)
+
+
+def group(table: pd.DataFrame, name: str, *, size: int = max(SIZES), last: float = 1.0) -> pd.DataFrame:
+    """The rows of a group of the residual network at one size, by seed."""
+    chosen = (table["variant"] == "residual") & (table["last"] == last) & (table["group"] == name)
+    return table[chosen & (table["size"] == size)].set_index("seed")
+
+
+def ens_smooth(table: pd.DataFrame) -> Evidence:
+    """Largest loss from one more block removed, in points, a value a seed; control: the plain twin."""
+
+    def largest(variant: str) -> np.ndarray:
+        rows = table[(table["variant"] == variant) & (table["last"] == 1) & (table["group"] == "removed")]
+        curve = rows.pivot(index="seed", columns="size", values="accuracy")
+        return -100 * curve.diff(axis=1).min(axis=1).to_numpy()
+
+    return Evidence(values=largest("residual"), control=largest("plain"), unit="percentage points")
+
+
+def ens_errors(table: pd.DataFrame) -> Evidence:
+    """Correlation between the errors of two halves, a value a seed; control: copies."""
+    found = (group(table, name)["correlation"].to_numpy() for name in ("halves", "copies"))
+    return Evidence(*found)
+
+
+def gain(table: pd.DataFrame, name: str, *, last: float = 1.0) -> np.ndarray:
+    """Points of accuracy that the average of 5 members has over the network, a value a seed.
+
+    Over the network itself for its halves and copies; over a single one of them for networks trained apart.
+    """
+    rows = group(table, name, last=last)
+    base = group(table, name, size=1)["accuracy"] if name == "apart" else rows["whole"]
+    return 100 * (rows["accuracy"] - base).to_numpy()
+
+
+def ens_gain(table: pd.DataFrame) -> Evidence:
+    """Gain of averaging halves minus half of that of networks trained apart, a value a seed; control: copies."""
+    values = gain(table, "halves") - gain(table, "apart") / 2
+    return Evidence(values=values, control=gain(table, "copies"), unit="percentage points")
+
+
+def ens_calibration(table: pd.DataFrame) -> Evidence:
+    """Calibration error of averaged halves minus that of the network, a value a seed; control: copies."""
+    halves, copies = (group(table, name) for name in ("halves", "copies"))
+    return Evidence(
+        values=(halves["ece"] - halves["whole_ece"]).to_numpy(),
+        control=(copies["ece"] - copies["whole_ece"]).to_numpy(),
+    )
