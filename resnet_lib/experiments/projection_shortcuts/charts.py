@@ -1,0 +1,103 @@
+"""The chapter's interactive figure: the data's ellipse under an axis that turns."""
+
+import altair as alt
+import pandas as pd
+
+from resnet_lib.figures import ink
+
+CASES = {"short": "along the short axis", "long": "along the long axis"}
+WIDTH = 330
+
+
+def turning_axis(table: pd.DataFrame) -> alt.VConcatChart:
+    """Points with the projection axis, and below determinant, gradient ratio and accuracy at the slider's angle."""
+    angle = alt.param(
+        name="angle", value=30, bind=alt.binding_range(min=0, max=180, step=1, name="angle of the axis (degrees) ")
+    )
+    scale = alt.param(
+        name="scale", value=1, bind=alt.binding_range(min=0.5, max=2, step=0.1, name="length of the row ")
+    )
+    case = alt.param(
+        name="apart",
+        value=CASES["short"],
+        bind=alt.binding_select(options=list(CASES.values()), name="classes differ "),
+    )
+    named = table.assign(case=table["apart_along"].map(CASES))
+    points = named[named["part"] == "point"][["case", "x", "y", "label"]]
+    curves = named[named["part"] == "axis"][["case", "degrees", "det", "accuracy"]]
+    classes = alt.Scale(domain=["first class", "second class"], range=[ink("post"), ink("plain")])
+    x = alt.X("x:Q", title=None, scale=alt.Scale(domain=(-6, 6)))
+    y = alt.Y("y:Q", title=None, scale=alt.Scale(domain=(-3, 3)))
+    cloud = (
+        alt.Chart(points)
+        .transform_filter("datum.case == apart")
+        .transform_calculate(name="datum.label == 1 ? 'second class' : 'first class'")
+    )
+    dots = cloud.mark_point(filled=True, size=26, opacity=0.75).encode(
+        x,
+        y,
+        color=alt.Color("name:N", scale=classes, legend=alt.Legend(title=None, orient="top")),
+        shape=alt.Shape("name:N", scale=alt.Scale(domain=classes.domain, range=["circle", "triangle-up"]), legend=None),
+    )
+    turn = "(PI * angle / 180)"
+    ends = alt.Chart(alt.sequence(-6, 6.1, 12, as_="t")).transform_calculate(
+        x=f"datum.t * cos{turn}", y=f"datum.t * sin{turn}"
+    )
+    line = ends.mark_line(color=ink("theory"), clip=True).encode(x, y)
+    row = (
+        alt.Chart(alt.sequence(0, 1.1, 1, as_="t"))
+        .transform_calculate(x=f"datum.t * scale * cos{turn}", y=f"datum.t * scale * sin{turn}")
+        .mark_line(color=ink("pre"), strokeWidth=5)
+        .encode(x, y)
+    )
+    # Where the points land on the axis.
+    along = f"(datum.x * cos{turn} + datum.y * sin{turn})"
+    shadows = cloud.transform_calculate(px=f"{along} * cos{turn}", py=f"{along} * sin{turn}").mark_tick(
+        thickness=2, size=9, opacity=0.6, clip=True
+    )
+    shadows = shadows.encode(
+        alt.X("px:Q", title=None, scale=alt.Scale(domain=(-6, 6))),
+        alt.Y("py:Q", title=None, scale=alt.Scale(domain=(-3, 3))),
+        color=alt.Color("name:N", scale=classes),
+    )
+    here = (
+        alt.Chart(curves)
+        .transform_filter("datum.case == apart")
+        .transform_filter("datum.degrees == angle")
+        .transform_calculate(
+            told="'det ' + format(scale * scale * datum.det, '.2f') + ',  gradient × ' + format(scale, '.1f') + "
+            "',  accuracy ' + format(datum.accuracy, '.1f') + '%'"
+        )
+        .mark_text(align="center", fontSize=13)
+        .encode(text="told:N", x=alt.value(WIDTH / 2), y=alt.value(12))
+    )
+    picture = alt.layer(dots, line, shadows, row, here).properties(width=WIDTH, height=WIDTH / 2)
+    lines = (
+        alt.Chart(curves)
+        .transform_filter("datum.case == apart")
+        .transform_joinaggregate(largest="max(det)")
+        .transform_calculate(determinant="datum.det * scale * scale / datum.largest", correct="datum.accuracy / 100")
+        .transform_fold(["determinant", "correct"], as_=["what", "share"])
+        .transform_calculate(what="datum.what == 'correct' ? 'accuracy' : 'determinant / largest of unit rows'")
+    )
+    names = ["determinant / largest of unit rows", "accuracy"]
+    degrees = alt.X("degrees:Q", title="angle of the axis (degrees)", axis=alt.Axis(values=[0, 45, 90, 135, 180]))
+    drawn = lines.mark_line().encode(
+        degrees,
+        alt.Y("share:Q", title=None, scale=alt.Scale(domain=(0, 1.6), clamp=True)),
+        color=alt.Color(
+            "what:N",
+            scale=alt.Scale(domain=names, range=[ink("theory"), ink("pre")]),
+            legend=alt.Legend(title=None, orient="top", labelLimit=300),
+        ),
+        strokeDash=alt.StrokeDash("what:N", scale=alt.Scale(domain=names, range=[[5, 3], [1, 0]]), legend=None),
+    )
+    marker = (
+        alt.Chart(curves)
+        .transform_filter("datum.case == apart")
+        .transform_filter("datum.degrees == angle")
+        .mark_rule(color=ink("reference"))
+        .encode(degrees)
+    )
+    below = alt.layer(marker, drawn).properties(width=WIDTH, height=130)
+    return alt.vconcat(picture, below).add_params(angle, scale, case).resolve_scale(color="independent")
