@@ -68,10 +68,11 @@ def turning_axis(table: pd.DataFrame) -> alt.VConcatChart:
             told="'det ' + format(scale * scale * datum.det, '.2f') + ',  gradient × ' + format(scale, '.1f') + "
             "',  accuracy ' + format(datum.accuracy, '.1f') + '%'"
         )
-        .mark_text(align="center", fontSize=13)
-        .encode(text="told:N", x=alt.value(WIDTH / 2), y=alt.value(12))
+        .mark_text(align="left", fontSize=13)
+        .encode(text="told:N", x=alt.value(0), y=alt.value(8))
+        .properties(width=WIDTH, height=16)
     )
-    picture = alt.layer(dots, line, shadows, row, here).properties(width=WIDTH, height=WIDTH / 2)
+    picture = alt.layer(dots, line, shadows, row).properties(width=WIDTH, height=WIDTH / 2)
     lines = (
         alt.Chart(curves)
         .transform_filter("datum.case == apart")
@@ -100,4 +101,4 @@ def turning_axis(table: pd.DataFrame) -> alt.VConcatChart:
         .encode(degrees)
     )
     below = alt.layer(marker, drawn).properties(width=WIDTH, height=130)
-    return alt.vconcat(picture, below).add_params(angle, scale, case).resolve_scale(color="independent")
+    return alt.vconcat(here, picture, below).add_params(angle, scale, case).resolve_scale(color="independent")

@@ -5,6 +5,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 
 from resnet_lib.experiments.projection_shortcuts.networks import TITLES, differences
 from resnet_lib.figures import COLOURS, MARKERS
@@ -59,9 +60,8 @@ def feasibility(table: pd.DataFrame) -> Figure:
         colour = "white" if value > 0.6 * largest else "black"
         axis.text(d_in, d_out, text, ha="center", va="center", fontsize="small", color=colour)
     size = int(table["c_in"].max())
-    ends = np.array([0.5, size + 0.5])
-    axis.plot(ends, 2 * ends, "--", color="black")
-    axis.text(3.05, 7.2, "channels doubled", rotation=64, ha="center", va="center", color="black", fontsize="small")
+    for d_in in range(1, size // 2 + 1):  # where the channels double
+        axis.add_patch(Rectangle((d_in - 0.5, 2 * d_in - 0.5), 1, 1, fill=False, edgecolor="#FF6A00", linewidth=2.5))
     axis.set(xlabel=r"$d_{\rm in}$", ylabel=r"$d_{\rm out}$", aspect="equal")
     axis.set(xlim=(0.5, size + 0.5), ylim=(0.5, size + 0.5))
     axis.set(xticks=range(1, size + 1), yticks=range(1, size + 1))
@@ -87,14 +87,12 @@ def ellipse(table: pd.DataFrame) -> Figure:
             axis.scatter(mine["x"], mine["y"], s=10, linewidths=0, marker=marker, color=COLOURS[colour])
         axis.set(title=title, aspect="equal", xlim=(-5.5, 5.5), ylim=(-2.6, 2.6))
         curves = rows[rows["part"] == "axis"]
-        axes[1, column].plot(
-            curves["degrees"], curves["det"] / curves["det"].max(), color=COLOURS["theory"], linestyle="--"
-        )
-        axes[1, column].plot(curves["degrees"], curves["accuracy"] / 100, color=COLOURS["pre"])
+        share = curves["det"] / curves["det"].max()
+        axes[1, column].plot(curves["degrees"], share, "--", color=COLOURS["theory"], label="determinant / largest")
+        axes[1, column].plot(curves["degrees"], curves["accuracy"] / 100, color=COLOURS["pre"], label="accuracy")
         axes[1, column].set(xlabel="angle of the projection axis (degrees)", ylim=(0, 1.05), xticks=range(0, 181, 45))
     axes[1, 0].set_ylabel("share")
-    axes[1, 1].text(92, 0.16, "determinant / largest", ha="center", color=COLOURS["theory"], fontsize="small")
-    axes[1, 1].text(90, 0.9, "accuracy", ha="center", color=COLOURS["pre"], fontsize="small")
+    axes[1, 0].legend(loc="lower left", fontsize="small")
     return figure
 
 
