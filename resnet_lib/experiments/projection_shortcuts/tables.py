@@ -62,10 +62,10 @@ def show(table: pd.DataFrame) -> Markdown:
         "| Shortcut | Rank / rows | Parameters | Multiply-adds (M) | Saved numbers (k) | Accuracy − that of A, 95% |",
         "|:--|--:|--:|--:|--:|:--|",
     ]
-    for row in of_variants(table).itertuples():
-        interval = "" if row.shortcut == "A" else f"{row.difference:+.1f} ({row.low:+.1f} to {row.high:+.1f})"
+    for name, rank, parameters, multiply_adds, saved, *paired in of_variants(table).to_numpy().tolist():
+        interval = "" if name == "A" else "{:+.1f} ({:+.1f} to {:+.1f})".format(*paired)
         lines.append(
-            f"| {TITLES[str(row.shortcut)]} | {row.rank:.1f} | {row.parameters:+,d} | {row.multiply_adds / 1e6:+.2f} "
-            f"| {row.saved / 1e3:+.0f} | {interval} |"
+            f"| {TITLES[name]} | {rank:.1f} | {parameters:+,d} | {multiply_adds / 1e6:+.2f} "
+            f"| {saved / 1e3:+.0f} | {interval} |"
         )
     return Markdown("\n".join(lines))
