@@ -1,9 +1,9 @@
 """A training step of ResNet-20 with orthonormal shortcuts against free ones: `python -m benchmarks.shortcuts`.
 
 The product is the parametrisation of `projections.Orthonormal` (Cholesky twice), in both forms that the chapter trains:
-1x1 with orthonormal columns and 2x2 with orthonormal rows. It is compared with a free convolution of the same kernel, so
-that the ratio is what the parametrisation costs, and with torch's `parametrizations.orthogonal` on the same kernel. The
-sides take turns, and each is judged by its best step. At the end the distance of the kernels from orthonormal is
+1x1 with orthonormal columns and 2x2 with orthonormal rows. It is compared with a free convolution of the same kernel,
+so that the ratio is what the parametrisation costs, and with torch's `parametrizations.orthogonal` on the same kernel.
+The sides take turns, and each is judged by its best step. At the end the distance of the kernels from orthonormal is
 printed: both parametrisations have to keep it small.
 """
 
@@ -99,7 +99,8 @@ def main() -> None:
                     if turn:  # what the first call loads does not count
                         times[name].append(time.perf_counter() - start)
         print(
-            f"ResNet-20, shortcut {shortcut!r}, batch {arguments.batch}, {device}, one thread, {arguments.rounds} rounds"
+            f"ResNet-20, shortcut {shortcut!r}, batch {arguments.batch}, {device}, one thread, "
+            f"{arguments.rounds} rounds"
         )
         best = {name: min(values) for name, values in times.items()}
         for name, seconds in best.items():
