@@ -136,7 +136,7 @@ def kept_of_digits(net: nets.Stack, position: int, dataset: Dataset) -> tuple[fl
     return 100 * variance, 100 * probe
 
 
-def network_trial(setting: Network, seeds: Sequence[int], device: str = "cpu") -> pd.DataFrame:
+def network_trial(setting: Network, seeds: Sequence[int], device: torch.device | str = "cpu") -> pd.DataFrame:
     """Train, then measure the network and its shortcuts where the shape changes; a row a (seed, change of shape).
 
     ``test``: test accuracy in percent, ``cut``: with the shortcuts of those blocks (C: of all) carrying nothing;
@@ -144,7 +144,7 @@ def network_trial(setting: Network, seeds: Sequence[int], device: str = "cpu") -
     orthonormal or PCA kernel from orthonormal at any kept epoch; ``variance``, ``probe``: `kept_of_digits`. NaN where
     there is no shortcut, and an accuracy of 0 where training diverged.
     """
-    dataset = data.load(setting.dataset, device=runtime.device(device))
+    dataset = data.load(setting.dataset, device=device)
     moments = range(setting.epochs + 1) if setting.epochs <= 10 else (0, setting.epochs // 2, setting.epochs)
     fitted = fit(setting, seeds, dataset, keep=tuple(moments))
     records = []
