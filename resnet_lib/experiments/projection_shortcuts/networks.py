@@ -220,8 +220,8 @@ CIFAR = Experiment(
 
 
 def beside_cifar(result: Result, root: Path | None = None) -> Result:
-    """The result on digits with the stored one on CIFAR-10 as its FULL counterpart, where that was computed."""
-    return replace(result, full=sweep.stored(CIFAR, root or provenance.root()))
+    """The result on digits, with the stored one on CIFAR-10 in place of its own FULL one where that was computed."""
+    return replace(result, full=sweep.stored(CIFAR, root or provenance.root()) or result.full)
 
 
 def per_network(table: pd.DataFrame) -> pd.DataFrame:

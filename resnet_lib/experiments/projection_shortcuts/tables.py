@@ -1,12 +1,13 @@
-"""The chapter's table of variants: what each costs, what it can keep, and how the networks with it fare."""
+"""The chapter's tables: what each shortcut costs, what it keeps, and how the networks with it fare."""
 
 from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 from IPython.display import Markdown
+from scipy import stats
 
-from resnet_lib import blocks, costs, nets, projections, rules, runtime, shortcuts
+from resnet_lib import blocks, claims, costs, nets, projections, rules, runtime, shortcuts
 from resnet_lib.experiments.projection_shortcuts.networks import TITLES, differences
 
 SEED = 2015  # of the resampling
@@ -31,41 +32,85 @@ def share_of_rank(name: str) -> float:
     return found.value / found.rows
 
 
-def of_variants(table: pd.DataFrame) -> pd.DataFrame:
-    """A row a variant: rank, costs in ResNet-20 beyond A, and the paired difference to A with its 95% interval."""
-    paired = differences(table)
+def costs_of_variants() -> pd.DataFrame:
+    """A row a variant: rank over rows, and what ResNet-20 costs with it beyond what it costs with A."""
     counted = {name: costs.count(resnet20(name), (3, 32, 32)) for name in TITLES}
-    records = []
-    for name, cost in counted.items():
-        low = high = 0.0
-        if name != "A":
-            values = paired[name].to_numpy()
-            low, high = map(float, rules.interval(values, "mean", rng=runtime.rng(SEED, "variants", name)))
-        records.append(
-            {
-                "shortcut": name,
-                "rank": share_of_rank(name),
-                "parameters": cost.parameters - counted["A"].parameters,
-                "multiply_adds": cost.multiply_adds - counted["A"].multiply_adds,
-                "saved": cost.saved - counted["A"].saved,
-                "difference": float(np.mean(paired[name])),
-                "low": low,
-                "high": high,
-            }
+    records = [
+        {
+            "shortcut": name,
+            "rank": share_of_rank(name),
+            "parameters": cost.parameters - counted["A"].parameters,
+            "multiply_adds": cost.multiply_adds - counted["A"].multiply_adds,
+            "saved": cost.saved - counted["A"].saved,
+        }
+        for name, cost in counted.items()
+    ]
+    return pd.DataFrame(records)
+
+
+def show_costs() -> Markdown:
+    """`costs_of_variants` as a table that a notebook shows."""
+    lines = [
+        "| Shortcut in ResNet-20 | Rank / rows | Parameters | Multiply-adds (M) | Saved numbers (k) |",
+        "|:--|--:|--:|--:|--:|",
+    ]
+    for name, rank, parameters, multiply_adds, saved in costs_of_variants().to_numpy().tolist():
+        lines.append(
+            f"| {TITLES[name]} | {rank:.1f} | {parameters:+,d} | {multiply_adds / 1e6:+.2f} | {saved / 1e3:+.0f} |"
         )
+    return Markdown("\n".join(lines))
+
+
+def of_variants(table: pd.DataFrame) -> pd.DataFrame:
+    """A row a variant: what its trained shortcuts do, and its accuracy minus that of A with the 95% interval."""
+    paired = differences(table)
+    largest = table[table["depth"] == table["depth"].max()]
+    means = largest.groupby("shortcut")[["gradient", "forward", "variance", "probe"]].mean()
+    records = []
+    for name in (name for name in TITLES if name in paired):
+        values = paired[name].to_numpy()
+        low, high = rules.interval(values, "mean", rng=runtime.rng(SEED, "variants", name))
+        ends = {"difference": float(np.mean(values)), "low": float(low), "high": float(high)}
+        records.append({"shortcut": name, **means.loc[name].to_dict(), **ends})
     return pd.DataFrame(records)
 
 
 def show(table: pd.DataFrame) -> Markdown:
     """`of_variants` as a table that a notebook shows: rounded, so that it is the same on every machine."""
     lines = [
-        "| Shortcut | Rank / rows | Parameters | Multiply-adds (M) | Saved numbers (k) | Accuracy − that of A, 95% |",
+        "| Shortcut | Gradient × | Signal × | Variance kept (%) | Linear probe (%) | Accuracy − that of A (95%) |",
         "|:--|--:|--:|--:|--:|:--|",
     ]
-    for name, rank, parameters, multiply_adds, saved, *paired in of_variants(table).to_numpy().tolist():
-        interval = "" if name == "A" else "{:+.1f} ({:+.1f} to {:+.1f})".format(*paired)
-        lines.append(
-            f"| {TITLES[name]} | {rank:.1f} | {parameters:+,d} | {multiply_adds / 1e6:+.2f} "
-            f"| {saved / 1e3:+.0f} | {interval} |"
-        )
+    for name, gradient, forward, variance, probe, *paired in of_variants(table).to_numpy().tolist():
+        measured = ("–",) * 4
+        if np.isfinite(gradient):
+            measured = (f"{gradient:.2f}", f"{forward:.2f}", f"{variance:.1f}", f"{probe:.1f}")
+        interval = "0" if name == "A" else "{:+.1f} ({:+.1f} to {:+.1f})".format(*paired)
+        lines.append(f"| {' | '.join((TITLES[name], *measured, interval))} |")
     return Markdown("\n".join(lines))
+
+
+def seeds_to_decide(check: claims.Check, *, most: int = 10_000) -> int | None:
+    """How many seeds would put a bound outside of the interval of the mean, if mean and spread stay as they are.
+
+    None where the claim is decided, or where more than `most` would be needed.
+    """
+    verdict, rule = check.runs["quick"].verdict, rules.Rule.parse(check.claim.holds_if)
+    if verdict.status != "undecided" or verdict.low is None or verdict.high is None:
+        return None
+    spread = (verdict.high - verdict.low) / 2 / stats.t.isf(0.025, verdict.n - 1) * verdict.n**0.5
+    distance = min(abs(verdict.effect - bound) for bound in (rule.low, rule.high))
+    counts = np.arange(verdict.n, most + 1)
+    enough = stats.t.isf(0.025, counts - 1) * spread / counts**0.5 < distance
+    return int(counts[enough.argmax()]) if enough.any() else None
+
+
+def show_seeds(*checks: claims.Check) -> Markdown:
+    """For each undecided claim the number of seeds that would decide it, to one digit."""
+    lines = []
+    for check in checks:
+        if check.runs["quick"].verdict.status == "undecided":
+            count = seeds_to_decide(check)
+            told = "more than 10,000 seeds" if count is None else f"about {float(f'{count:.0e}'):.0f} seeds"
+            lines.append(f"- `{check.claim.id}`: {told}")
+    return Markdown("\n".join(lines) or "All are decided.")
