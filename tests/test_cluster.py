@@ -27,7 +27,9 @@ class Dask:
     """Processes of a cluster, each started by its own command as on several machines."""
 
     def __init__(self, folder: Path):
-        self.folder, self.started = folder, list[subprocess.Popen]()
+        self.folder, self.started, self.address = folder, list[subprocess.Popen](), ""
+
+    def schedule(self) -> None:
         log = self.start("scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard")
         self.address = self.told(log, r"Scheduler at:\s+(tcp://[\d.]+:\d+)")
 
@@ -43,11 +45,11 @@ class Dask:
         log = self.start("worker", self.address, *shared, *options)
         return self.started[-1], log
 
-    @staticmethod
-    def told(log: Path, pattern: str) -> str:
+    def told(self, log: Path, pattern: str) -> str:
         patience = time.monotonic() + 60
         while not (match := re.search(pattern, log.read_text())):
             assert time.monotonic() < patience, log.read_text()
+            assert all(process.poll() is None for process in self.started), log.read_text()
             time.sleep(0.05)
         return match.group(1)
 
@@ -57,6 +59,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dask]:
     """A scheduler and two workers, one of which says that it has a GPU."""
     dask = Dask(tmp_path_factory.mktemp("dask"))
     try:
+        dask.schedule()
         logs = [dask.worker("--name", "plain")[1], dask.worker("--name", "gpu", "--resources", "GPU=1")[1]]
         for log in logs:
             dask.told(log, r"(Registered to)")

@@ -20,7 +20,7 @@ from click.testing import CliRunner
 from resnet_lib import cli, collection, data, distributions
 from resnet_lib.archives import ArchiveError
 from resnet_lib.distributions import DISTRIBUTIONS, DataError
-from tests import distributed
+from tests import distributions as distributed
 
 REAL = os.environ.get("RESNET_LIB_TEST_DATA")  # a folder with cifar10, fashion-mnist and mnist
 

@@ -13,7 +13,7 @@ from sklearn.neighbors import KNeighborsClassifier
 from resnet_lib import collection, data, runtime
 from resnet_lib.data import Dataset, Split
 from resnet_lib.distributions import DISTRIBUTIONS
-from tests import distributed
+from tests import distributions as distributed
 
 
 def split(n=4, classes=2):

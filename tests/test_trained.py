@@ -18,7 +18,7 @@ from resnet_lib.blocks import Unit
 from resnet_lib.distributions import DISTRIBUTIONS
 from resnet_lib.recipes import Recipe
 from resnet_lib.trained import Network
-from tests import distributed
+from tests import distributions as distributed
 
 RECIPE = Recipe(epochs=2, batch=40, lr=0.05)
 CONV = Network("digits-resnet", 1, "digits", dataclasses.replace(RECIPE, augment="crop-flip"), width=4, examples=120)
