@@ -100,14 +100,15 @@ def train(
         pause: Seconds after which unfinished training is kept; 0 after every step.
 
     Raises:
-        ValueError: As `training.fit`, `data.load`, and the functions that make networks.
+        ValueError: As `training.fit`, `data.load`, `runtime.device`, and the functions that make networks.
         CacheError: Where the folder cannot be written.
     """
     groups = [tuple(seeds)] if network.architecture == "mlp" else [(seed,) for seed in seeds]
     if not groups or not groups[0]:
         raise ValueError("seeds is empty; give at least one, e.g. seeds=(0,)")
+    place = runtime.device(str(device))
     with runtime.numerics():
-        fits = [_kept(network, group, torch.device(device), folder, pause) for group in groups]
+        fits = [_kept(network, group, place, folder, pause) for group in groups]
     return fits[0] if len(fits) == 1 else _joined(fits)
 
 

@@ -18,13 +18,14 @@ from torch import Tensor, nn
 from resnet_lib import augmentation, runtime
 from resnet_lib.data import Dataset, Split
 from resnet_lib.fits import RECORDS, Fit, from_records, parsed, to_records
+from resnet_lib.parallel import Ranks
 from resnet_lib.recipes import Recipe
 from resnet_lib.stacked import ONE_BY_ONE, STACKED, Networks, Policy, Stacked
 
 __all__ = ["ONE_BY_ONE", "STACKED", "Fit", "Policy", "Recipe", "Run", "Stacked", "fit"]
 
 _EVALUATED_AT_ONCE = 100
-"""Examples in one evaluation call: with so few, the activations of many seeds stay in the cache. Changes no result."""
+"""Examples in one evaluation call: so few that many seeds' activations stay in a CPU's cache. Changes no result."""
 
 
 class Run:
@@ -45,13 +46,18 @@ class Run:
         keep: Sequence[int] = (),
         penalty: Callable[[Stacked], Float[Tensor, " seeds"]] | None = None,
         policy: Policy = STACKED,
+        ranks: Ranks | None = None,
     ):
         self.seeds = tuple(seeds)
         _check(data, recipe, self.seeds, keep)
         self._data, self._recipe, self._keep, self._penalty = data, recipe, keep, penalty
+        self._ranks = ranks
         nets = [make_net(runtime.stream(seed, "init")).to(data.train.x.device) for seed in self.seeds]
         self._nets = Networks(nets, policy)
         _check_net(nets[0], data, recipe)
+        if ranks is not None:
+            last = len(data.train) % recipe.batch or recipe.batch
+            ranks.require(last, 2 if _normalises(nets[0]) else 1)
         self._optimizer = recipe.optimizer_of(list(self._nets.params.values()))
         self._streams = [
             [runtime.stream(seed, name) for seed in self.seeds]
@@ -91,22 +97,37 @@ class Run:
         self._nets.template.train()
         lr = recipe.rate(self.epoch * self._steps + self.step, recipe.epochs * self._steps)
         self._optimizer.param_groups[0]["lr"] = lr
-        part = slice(self.step * recipe.batch, (self.step + 1) * recipe.batch)
+        start = self.step * recipe.batch
+        stop = min(start + recipe.batch, len(train))
+        part = slice(start, stop) if self._ranks is None else self._ranks.share(start, stop)
         rows = self._order[:, part]
         x = train.x[rows]
         if recipe.augment != "none":
             x = augmentation.crop_flip(x.flatten(0, 1), self._choice[:, part].flatten(0, 1)).unflatten(0, rows.shape)
         losses, hits = _score(self._nets.logits(x), train.y[rows])
         penalty = 0 if self._penalty is None else self._penalty(self._nets.params)
+        total = (losses + penalty).sum()
+        if self._ranks is not None:
+            total = total * (rows.shape[1] / (stop - start))
         parameters = list(self._nets.params.values())
-        gradients = torch.autograd.grad((losses + penalty).sum(), parameters, allow_unused=True)
+        gradients = torch.autograd.grad(total, parameters, allow_unused=True)
         for parameter, gradient in zip(parameters, gradients, strict=True):
             parameter.grad = gradient  # `backward` would copy each, for it adds to what is there
+        seen = torch.stack([losses.detach() * rows.shape[1], hits])
+        if self._ranks is not None:
+            self._meet(self._ranks, seen)
         self._optimizer.step()
-        self._seen += torch.stack([losses.detach() * rows.shape[1], hits])
+        self._seen += seen
         self.step += 1
         if self.step == self._steps:
             self._end(lr)
+
+    def _meet(self, ranks: Ranks, seen: Tensor) -> None:
+        """Add gradients and counts over the processes, and take the mean of what their normalisations remember."""
+        buffers = [buffer for buffer in self._nets.buffers.values() if buffer.is_floating_point()]
+        for buffer in buffers:
+            buffer.div_(ranks.size)
+        ranks.add([seen, *buffers, *(value.grad for value in self._nets.params.values() if value.grad is not None)])
 
     def _end(self, lr: float) -> None:
         self._nets.template.eval()
@@ -122,7 +143,8 @@ class Run:
     def _accuracy(self, part: Split) -> Float[Tensor, " seeds"]:
         """Fraction of a part's examples that each seed's network labels rightly."""
         total = torch.zeros(1, device=part.x.device)
-        for x, y in zip(part.x.split(_EVALUATED_AT_ONCE), part.y.split(_EVALUATED_AT_ONCE), strict=True):
+        size = _EVALUATED_AT_ONCE if part.x.device.type == "cpu" else 20 * _EVALUATED_AT_ONCE
+        for x, y in zip(part.x.split(size), part.y.split(size), strict=True):
             outputs = self._nets.logits(x, shared=True)
             total = total + _score(outputs, y.expand(len(outputs), -1))[1]
         return total / len(part)
@@ -190,6 +212,7 @@ def fit(
     keep: Sequence[int] = (),
     penalty: Callable[[Stacked], Float[Tensor, " seeds"]] | None = None,
     policy: Policy = STACKED,
+    ranks: Ranks | None = None,
 ) -> Fit:
     """Train one network for each seed.
 
@@ -208,13 +231,14 @@ def fit(
         penalty: What is added to the loss, a number a seed from the stacked parameters; the history shows the loss
             without it.
         policy: How the machine does the work.
+        ranks: The processes that share the work (`parallel.joined`); each normalises over its own part of a batch.
 
     Raises:
         ValueError: Where there is no seed or one is given twice, a batch is larger than the training set, an epoch to
             keep does not exist, the networks have another number of logits than the data classes or normalise over
             a last batch of one, or what is to be cropped is no image.
     """
-    run = Run(make_net, data, recipe, seeds, keep=keep, penalty=penalty, policy=policy)
+    run = Run(make_net, data, recipe, seeds, keep=keep, penalty=penalty, policy=policy, ranks=ranks)
     while not run.done:
         run.advance()
     return run.result()
@@ -258,8 +282,13 @@ def _check_net(net: nn.Module, data: Dataset, recipe: Recipe) -> None:
             f"{data.name!r} needs ({data.classes},), one logit a class"
         )
     single = recipe.batch == 1 or len(data.train) % recipe.batch == 1
-    if single and any(isinstance(module, nn.modules.batchnorm._BatchNorm) for module in net.modules()):
+    if single and _normalises(net):
         raise ValueError(
             f"batch={recipe.batch} leaves a batch of one of the {len(data.train)} training examples, whose variance "
             f"batch normalisation cannot estimate; use e.g. batch={recipe.batch + 1}"
         )
+
+
+def _normalises(net: nn.Module) -> bool:
+    """Whether an output depends on the other examples of the batch."""
+    return any(isinstance(module, nn.modules.batchnorm._BatchNorm) for module in net.modules())

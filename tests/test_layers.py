@@ -12,7 +12,7 @@ import resnet_lib
 LAYERS = (
     ("runtime", "linalg", "provenance", "source", "units", "cache", "progress", "markup", "rules", "vega",
      "projections", "stiefel", "information", "archives", "distributions", "values", "roots", "tableaus", "recipes",
-     "augmentation", "stacked"),
+     "augmentation", "stacked", "parallel"),
     ("significance",
      "blocks", "statements", "grid", "results", "collection", "steppers", "fits", "checkpoints"),
     ("nets", "data", "ode", "dynamics"),

@@ -5,8 +5,6 @@ import os
 import subprocess
 import sys
 import textwrap
-import time
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -76,41 +74,53 @@ def test_convolutional_networks_are_shared_between_groups_of_seeds(tmp_path, cou
 
 
 SCRIPT = """
+    import os, signal
     from pathlib import Path
-    from resnet_lib import trained
+    from resnet_lib import cache, trained, training
     from resnet_lib.recipes import Recipe
     from resnet_lib.trained import Network
-    trained.train({network!r}, {seeds}, folder=Path({folder!r}), pause=0.0)
+
+    def dying(target, name, calls):
+        original, done = getattr(target, name), []
+        def call(*arguments):
+            done.append(name)
+            if len(done) > calls:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return original(*arguments)
+        setattr(target, name, call)
+
+    dying({target}, {name!r}, {calls})
+    trained.train({network!r}, [2], folder=Path({folder!r}), pause=0.0)
 """
 
 
 @pytest.mark.parametrize("network", [CONV, MLP], ids=["conv", "mlp"])
-def test_a_killed_process_goes_on_to_the_same_bits(network, tmp_path, count):
-    long = dataclasses.replace(network, recipe=dataclasses.replace(network.recipe, epochs=40))
-    whole = trained.train(long, [2], folder=tmp_path / "whole")
-    steps, killed = len(count), tmp_path / "killed"
-    script = textwrap.dedent(SCRIPT).format(network=long, seeds=[2], folder=str(killed))
-    # The class of the recipe of blocks is not needed: names stand for it.
-    process = subprocess.Popen([sys.executable, "-c", script], env=os.environ | {"OMP_NUM_THREADS": "1"})
-    deadline = time.monotonic() + 120
-    while not (parts := list(killed.glob("*.part"))) or _place(parts[0]) < (1, 0):
-        assert process.poll() is None, "the process ended before it could be killed"
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-    process.kill()
-    process.wait()
-    epoch, step = _place(parts[0])
-    assert not list(killed.glob("*.safetensors"))
-    resumed = trained.train(long, [2], folder=killed)
-    assert_same(resumed, whole)
+@pytest.mark.parametrize(
+    ("target", "name", "calls", "kept"),
+    [
+        ("training.Run", "advance", 0, None),  # before the first step
+        ("training.Run", "advance", 2, (0, 2)),  # within an epoch
+        ("training.Run", "advance", 3, (1, 0)),  # between epochs
+        ("cache.os", "replace", 3, (1, 0)),  # while the fourth state is written
+        ("cache.os", "replace", 5, (1, 2)),  # while the result is written
+    ],
+)
+def test_a_killed_process_goes_on_to_the_same_bits(network, target, name, calls, kept, tmp_path, count):
+    whole = trained.train(network, [2], folder=tmp_path / "whole")
+    steps, folder = len(count), tmp_path / "killed"
+    script = textwrap.dedent(SCRIPT).format(network=network, folder=str(folder), target=target, name=name, calls=calls)
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    assert subprocess.run([sys.executable, "-c", script], env=environment, timeout=300).returncode == -9
+    file = trained.path(network, (2,), folder=folder)
+    assert not file.exists()
+    state = checkpoints.read(file.with_suffix(".part"))
+    assert (tuple(state[0]["place"].tolist()) if state else None) == kept
+    assert_same(trained.train(network, [2], folder=folder), whole)
+    epoch, step = kept or (0, 0)
     assert len(count) - steps == steps - 3 * epoch - step  # only what was missing
-    assert sorted(path.suffix for path in killed.iterdir()) == [".lock", ".safetensors"]
-
-
-def _place(part: Path) -> tuple[int, int]:
-    tensors, _ = checkpoints.read(part) or ({"place": torch.zeros(2)}, {})
-    epoch, step = tensors["place"].tolist()
-    return int(epoch), int(step)
+    assert {path.suffix for path in folder.iterdir()} == {".lock", ".safetensors"} | (
+        {".tmp"} if name == "replace" else set()
+    )
 
 
 @pytest.mark.parametrize("at", ["middle", "end", "whole"])
@@ -199,6 +209,13 @@ def test_images_of_cifar_s_format_are_trained_on(tmp_path, monkeypatch):
 def test_a_setting_that_makes_no_sense_is_refused(changes, text):
     with pytest.raises(ValueError, match=text):
         dataclasses.replace(MLP, **changes)
+
+
+def test_a_device_that_is_not_there_is_refused_before_any_work(tmp_path, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(ValueError, match=r"device='cuda' is not available; this machine has .*cpu"):
+        trained.train(MLP, [0], device="cuda", folder=tmp_path)
+    assert not list(tmp_path.iterdir())
 
 
 def test_no_seed_and_no_folder_are_refused(tmp_path):
