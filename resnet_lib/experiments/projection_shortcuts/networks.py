@@ -199,7 +199,7 @@ DIGITS = Experiment(
     name="shortcuts-digits",
     trial=network_trial,
     quick=Grid(settings=tuple(Network(name, BEST[name]) for name in TITLES), seeds=SEEDS, group=1),
-    full=Grid(settings=tuple(Network(name, BEST[name]) for name in TITLES), seeds=tuple(range(40)), group=1),
+    full=Grid(settings=tuple(Network(name, BEST[name]) for name in TITLES), seeds=tuple(range(20)), group=1),
     data=("digits",),
 )
 
