@@ -70,7 +70,7 @@ def turning_axis(table: pd.DataFrame) -> alt.VConcatChart:
         )
         .mark_text(align="left", fontSize=13)
         .encode(text="told:N", x=alt.value(0), y=alt.value(8))
-        .properties(width=WIDTH, height=16)
+        .properties(width=WIDTH, height=16, view=alt.ViewBackground(stroke="transparent"))
     )
     picture = alt.layer(dots, line, shadows, row).properties(width=WIDTH, height=WIDTH / 2)
     lines = (

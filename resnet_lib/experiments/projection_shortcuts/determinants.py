@@ -145,7 +145,6 @@ def det_labels(table: pd.DataFrame) -> Evidence:
     return Evidence(
         values=loss.get_group("least").to_numpy(),
         control=loss.get_group("most").to_numpy(),
-        unit="percentage points",
     )
 
 
@@ -195,7 +194,6 @@ def det_digits(table: pd.DataFrame) -> Evidence:
     return Evidence(
         values=(accuracy["pca"] - accuracy["random"]).to_numpy(),
         control=(accuracy["random2"] - accuracy["random"]).to_numpy(),
-        unit="percentage points",
     )
 
 

@@ -243,7 +243,6 @@ def _paired(table: pd.DataFrame, one: str, other: str, control: str) -> Evidence
     return Evidence(
         values=(test[one] - test[other]).to_numpy(),
         control=(lesioned["test"] - lesioned["cut"]).to_numpy(),
-        unit="percentage points",
     )
 
 

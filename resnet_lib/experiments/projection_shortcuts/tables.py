@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pandas as pd
-from IPython.display import Markdown
+from IPython.display import HTML, Markdown
 from scipy import stats
 
 from resnet_lib import blocks, claims, costs, nets, projections, rules, runtime, shortcuts
@@ -48,17 +48,19 @@ def costs_of_variants() -> pd.DataFrame:
     return pd.DataFrame(records)
 
 
-def show_costs() -> Markdown:
+def _shown(heads: list[str], rows: list[list[str]]) -> HTML:
+    frame = pd.DataFrame(rows, columns=pd.Index(heads))
+    return HTML(frame.to_html(index=False, border=0, classes="table", justify="left"))
+
+
+def show_costs() -> HTML:
     """`costs_of_variants` as a table that a notebook shows."""
-    lines = [
-        "| Shortcut in ResNet-20 | Rank / rows | Parameters | Multiply-adds (M) | Saved numbers (k) |",
-        "|:--|--:|--:|--:|--:|",
+    heads = ["shortcut in ResNet-20", "rank / rows", "parameters", "multiply-adds (M)", "saved numbers (k)"]
+    rows = [
+        [TITLES[name], f"{rank:.1f}", f"{parameters:+,d}", f"{multiply_adds / 1e6:+.2f}", f"{saved / 1e3:+.0f}"]
+        for name, rank, parameters, multiply_adds, saved in costs_of_variants().to_numpy().tolist()
     ]
-    for name, rank, parameters, multiply_adds, saved in costs_of_variants().to_numpy().tolist():
-        lines.append(
-            f"| {TITLES[name]} | {rank:.1f} | {parameters:+,d} | {multiply_adds / 1e6:+.2f} | {saved / 1e3:+.0f} |"
-        )
-    return Markdown("\n".join(lines))
+    return _shown(heads, rows)
 
 
 def of_variants(table: pd.DataFrame) -> pd.DataFrame:
@@ -75,19 +77,24 @@ def of_variants(table: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(records)
 
 
-def show(table: pd.DataFrame) -> Markdown:
+def show(table: pd.DataFrame) -> HTML:
     """`of_variants` as a table that a notebook shows: rounded, so that it is the same on every machine."""
-    lines = [
-        "| Shortcut | Gradient × | Signal × | Variance kept (%) | Linear probe (%) | Accuracy − that of A (95%) |",
-        "|:--|--:|--:|--:|--:|:--|",
+    heads = [
+        "shortcut",
+        "gradient ×",
+        "signal ×",
+        "variance kept (%)",
+        "linear probe (%)",
+        "accuracy − that of A (95%)",
     ]
+    rows = []
     for name, gradient, forward, variance, probe, *paired in of_variants(table).to_numpy().tolist():
-        measured = ("–",) * 4
+        measured = ["–"] * 4
         if np.isfinite(gradient):
-            measured = (f"{gradient:.2f}", f"{forward:.2f}", f"{variance:.1f}", f"{probe:.1f}")
+            measured = [f"{gradient:.2f}", f"{forward:.2f}", f"{variance:.1f}", f"{probe:.1f}"]
         interval = "0" if name == "A" else "{:+.1f} ({:+.1f} to {:+.1f})".format(*paired)
-        lines.append(f"| {' | '.join((TITLES[name], *measured, interval))} |")
-    return Markdown("\n".join(lines))
+        rows.append([TITLES[name], *measured, interval])
+    return _shown(heads, rows)
 
 
 def seeds_to_decide(check: claims.Check, *, most: int = 10_000) -> int | None:
