@@ -48,9 +48,9 @@ def test_orthogonal_branches_lose_nothing_and_need_no_training():
         table = gradients.trial(Flow("orthogonal", blocks=6, images=5, paths=10), (0, 1))
         small = gradients.trial(Flow("orthogonal", blocks=6, gain=0.1, images=5, paths=10), (0,))
     start = table[table["length"] == 0].set_index("seed")["path"]
-    np.testing.assert_allclose(table["path"] / table["seed"].map(start), 1, rtol=1e-4)
+    np.testing.assert_allclose(table["path"] / table["seed"].map(start), 1, rtol=1e-12)
     ratio = small["path"] / small.loc[small["length"] == 0, "path"].iloc[0]
-    np.testing.assert_allclose(ratio, 0.1 ** small["length"], rtol=1e-3)
+    np.testing.assert_allclose(ratio, 0.1 ** small["length"], rtol=1e-9)
 
 
 @pytest.mark.parametrize(("branch", "exact"), [("linear", True), ("relu", False)])
@@ -68,6 +68,22 @@ def test_an_activation_behind_the_addition_breaks_the_sum():
         table = unrolling.trial(unrolling.Unrolled("original", blocks=5, width=8), (0, 1))
     assert (table["sum"] > 0.01).all()
     assert (table["gradient"] < 1e-12).all()
+
+
+def test_measures_take_the_right_branches_and_their_controls():
+    branches = ("linear", "relu", "original")
+    table = pd.DataFrame({"branch": branches, "sum": [1, 2, 3], "paths": [4, 5, 6], "gradient": [7, 8, 9]})
+    table["elsewhere"] = [10, 11, 12]
+    found = [
+        (evidence.values[0], evidence.control[0])
+        for evidence in (
+            unrolling.unroll_sum(table),
+            unrolling.unroll_linear(table),
+            unrolling.unroll_relu(table),
+            unrolling.unroll_gradient(table),
+        )
+    ]
+    assert found == [(2, 3), (4, 5), (5, 4), (8, 11)]
 
 
 @pytest.fixture

@@ -4,4 +4,4 @@ from resnet_lib.experiments.counting_paths.gradients import CIFAR10, GRADIENTS, 
 from resnet_lib.experiments.counting_paths.members import MEMBERS
 from resnet_lib.experiments.counting_paths.unrolling import UNROLLED
 
-EXPERIMENTS = (UNROLLED, GRADIENTS, MEMBERS, CIFAR10, TUNING)
+EXPERIMENTS = (UNROLLED, GRADIENTS, MEMBERS, TUNING, CIFAR10)

@@ -55,14 +55,13 @@ def unit_of(setting: Flow) -> Unit:
 
 
 def fit(setting: Flow, seeds: Sequence[int], device: str = "cpu") -> training.Fit:
-    """Train the setting's network for all seeds; orthogonal branches stay as they are drawn."""
+    """Train the setting's network for all seeds."""
     deep = setting.kind == "original"
 
     def make(generator: torch.Generator) -> nn.Module:
         if deep:
             return nets.cifar_resnet(2 * setting.blocks + 2, unit=unit_of(setting), generator=generator)
-        net = nets.mlp(setting.blocks, 64, unit=unit_of(setting), generator=generator)
-        return blocks.initialise(net, generator, "orthogonal") if setting.kind == "orthogonal" else net
+        return nets.mlp(setting.blocks, 64, unit=unit_of(setting), generator=generator)
 
     if deep:
         recipe = training.Recipe(setting.epochs, batch=128, lr=setting.lr, weight_decay=1e-4, augment="crop-flip")
@@ -82,9 +81,11 @@ def trial(setting: Flow, seeds: Sequence[int], device: str = "cpu") -> pd.DataFr
     test = images.to(device).test
     records = []
     for seed in seeds:
-        net = fitted.net(seed)
+        net = fitted.net(seed).double()
         assert isinstance(net, Stack)
-        tape = paths.linearise(net, test.x[: setting.images], test.y[: setting.images])
+        if setting.kind == "orthogonal":  # drawn in float64: to the last digit
+            blocks.initialise(net, runtime.stream(seed, "orthogonal"), "orthogonal")
+        tape = paths.linearise(net, test.x[: setting.images].double(), test.y[: setting.images])
         sums = paths.gradients_by_length(tape).flatten(2).norm(dim=2).mean(1)
         for length, count in enumerate(paths.counts(setting.blocks)):
             generator = runtime.stream(seed, "paths", length)

@@ -85,8 +85,10 @@ UNROLLED = Experiment(
 
 def _measure(column: str, branch: str, control: str, control_column: str | None = None):
     def measure(table: pd.DataFrame) -> Evidence:
-        of = dict(table.groupby("branch"))
-        return Evidence(values=of[branch][column].to_numpy(), control=of[control][control_column or column].to_numpy())
+        return Evidence(
+            values=table.loc[table["branch"] == branch, column].to_numpy(),
+            control=table.loc[table["branch"] == control, control_column or column].to_numpy(),
+        )
 
     measure.__doc__ = f"Mismatch `{column}`, {branch} branches, a value a draw; control: {control_column or control}."
     return measure

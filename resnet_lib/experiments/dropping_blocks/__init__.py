@@ -4,4 +4,4 @@ from resnet_lib.experiments.dropping_blocks.lesions import CIFAR10, DEPTH, DIGIT
 from resnet_lib.experiments.dropping_blocks.linear import LINEAR
 from resnet_lib.experiments.dropping_blocks.networks import TUNING
 
-EXPERIMENTS = (LINEAR, DIGITS, DEPTH, CIFAR10, TUNING)
+EXPERIMENTS = (LINEAR, DIGITS, DEPTH, TUNING, CIFAR10)
