@@ -51,6 +51,7 @@ def flows(table: pd.DataFrame) -> Figure:
     axes[0].set(ylabel="share of the paths")
     axes[1].set(ylabel="gradient along one path", yscale="log")
     axes[2].set(ylabel="share of the gradient", xlabel=f"branches that a path enters, of {depth}")
+    axes[2].set_xticks(range(0, depth + 1, 2))
     axes[1].legend(loc="best")
     for axis in axes:
         axis.axvline(depth / 3, linestyle="--", linewidth=1, color=COLOURS["control"])
@@ -126,6 +127,7 @@ def signatures(table: pd.DataFrame) -> pd.DataFrame:
     records = []
     for title, mark, values in found:
         values = np.asarray(values, dtype=float)
+        values = np.where(np.abs(values) < 1e-9, 0.0, values)  # rounding of the copies' averages
         low, high = rules.interval(values, "mean", rng=runtime.rng(0, "signatures", title, mark))
         records.append({"mark": mark, "group": title, "mean": values.mean(), "low": float(low), "high": float(high)})
     return pd.DataFrame(records)

@@ -122,7 +122,7 @@ def pick(table: pd.DataFrame) -> Chart:
     colours = alt.Color(
         "variant:N",
         scale=alt.Scale(domain=["residual", "plain"], range=[ink("pre"), ink("plain")]),
-        legend=alt.Legend(orient="top", title=None),
+        legend=alt.Legend(orient="top", title=None, symbolOpacity=1, symbolType="square"),
     )
     accuracy = alt.Chart(table[table["kind"] == "accuracy"][["variant", "removed", "mask", "value"]])
     row = alt.Y("variant:N", title=None, sort=["residual", "plain"])
@@ -142,7 +142,12 @@ def pick(table: pd.DataFrame) -> Chart:
         now
     )
     bars = lengths.mark_bar(opacity=0.85).encode(
-        alt.X("length:O", title="branches that a path enters", scale=alt.Scale(domain=list(range(BLOCKS + 1)))),
+        alt.X(
+            "length:O",
+            title="branches that a path enters",
+            scale=alt.Scale(domain=list(range(BLOCKS + 1))),
+            axis=alt.Axis(labelAngle=0),
+        ),
         alt.Y("value:Q", title="share of the paths", scale=alt.Scale(domain=(0, 1))),
         colours,
         xOffset=alt.XOffset("variant:N", sort=["residual", "plain"]),
