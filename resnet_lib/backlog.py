@@ -176,8 +176,9 @@ def table(items: Sequence[Item], workers: int) -> str:
         where = f" on {item.device}" if item.kept and item.device != "cpu" else ""
         kept = f"{item.kept} of {item.total} trials{where}"
         lines.append(f"  {item.experiment.name:28} {item.preset:5} {kept:20} {told:12} {cost}".rstrip())
-        lines += [f"      {line}" for line in item.why.splitlines()[:1]]
-    return "\n".join(lines)
+        lines += [f"      {item.why.splitlines()[0]}"] if item.why and item.state != "blocked" else []
+    needed = {f"  {item.why}" for item in items if item.state == "blocked"}
+    return "\n".join((*lines, *sorted(needed)))
 
 
 def summary(items: Sequence[Item], workers: int) -> str:

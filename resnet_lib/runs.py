@@ -180,6 +180,9 @@ def verify(name: str | None, sample: int, seed: int | None, device: str, close: 
     with readable():
         root, place = provenance.root(), str(runtime.device(device))
         for experiment in find(name):
+            if name is None and not results.path(experiment.name, root).parent.exists():
+                counts["not stored"] += 1
+                continue
             try:
                 rng = runtime.rng(seed, "verify", experiment.name)
                 for found in audit.verify(experiment, root, sample=sample, rng=rng, device=place, close=close):
