@@ -113,6 +113,16 @@ def test_the_fields_of_settings_are_columns_of_one_type():
         )
 
 
+def test_many_parts_come_in_their_order():
+    settings = [Noise(size=i // 100) for i in range(2500)]
+    parts = [{"seed": np.array([i, i]), "y": np.array([i / 7, -i]), "t": [str(i), "x"]} for i in range(2500)]
+    table = join(iter(settings), iter(parts))
+    assert table["seed"].tolist() == [i for i in range(2500) for _ in "ab"]
+    assert table["y"].tolist() == [y for i in range(2500) for y in (i / 7, -i)]
+    assert table["t"].tolist() == [t for i in range(2500) for t in (str(i), "x")]
+    assert table["size"].tolist() == [i // 100 for i in range(2500) for _ in "ab"]
+
+
 def test_trials_with_different_columns_are_refused_and_kept(tmp_path):
     trials = experiment(Noise(size=1), Noise(size=2, fate="other columns"))
     with pytest.raises(
