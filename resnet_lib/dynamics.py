@@ -39,7 +39,7 @@ class Repeat(nn.Module):
 
 
 class Antisymmetric(Linear):
-    r"""The linear map $K - K^{\mathsf T} - \gamma I$ (haber2017stable, eq. 16; chang2019antisymmetric, eq. 9).
+    r"""The linear map $K - K^{\mathsf T} - \gamma I$ (haber2017stable, chang2019antisymmetric).
 
     Its eigenvalues have the real part $-\gamma$ exactly. The parameter `weight` is $K$, drawn by `blocks.initialise`.
 
@@ -47,16 +47,22 @@ class Antisymmetric(Linear):
         width: Of the state.
         gamma: Damping; negative values expand.
         bias: Whether a vector is added.
+        bound: What the spectral norm of the antisymmetric part may not exceed: it is scaled down where its Frobenius
+            norm over the root of 2, which is at least that (its eigenvalues come in pairs), does. None for no bound.
     """
 
-    def __init__(self, width: int, *, gamma: float = 0.0, bias: bool = True):
+    def __init__(self, width: int, *, gamma: float = 0.0, bias: bool = True, bound: float | None = None):
         super().__init__(width, width, bias=bias)
         self.gamma = gamma
+        self.bound = bound
 
     def matrix(self) -> Float[Tensor, "d d"]:
         """The map's matrix."""
         eye = torch.eye(self.in_features, dtype=self.weight.dtype, device=self.weight.device)
-        return self.weight - self.weight.mT - self.gamma * eye
+        turn = self.weight - self.weight.mT
+        if self.bound is not None:
+            turn = turn * (self.bound * 2**0.5 / turn.norm().clamp(min=1e-12)).clamp(max=1)
+        return turn - self.gamma * eye
 
     def forward(self, input: Float[Tensor, "... d"]) -> Float[Tensor, "... d"]:
         """The map and the bias."""
@@ -67,7 +73,7 @@ class Shear(nn.Module):
     r"""A branch that moves one half of the state by the other: $-K^{\mathsf T}\phi(Kq+b)$ or, of the other half, $+$.
 
     Two blocks with shears are one step of the symplectic Euler method for a Hamiltonian field
-    (haber2017stable, sec. 3.2; chang2018reversible, eq. 5).
+    (haber2017stable, chang2018reversible).
 
     Args:
         width: Of the whole state, even.

@@ -43,6 +43,17 @@ def test_antisymmetric_eigenvalues_have_the_real_part_of_the_damping(seed, gamma
     torch.testing.assert_close(layer(x), x @ layer.matrix().T + layer.bias)
 
 
+@given(st.integers(0, 2**32), st.floats(0.1, 20))
+def test_a_bound_holds_and_touches_nothing_below_it(seed, bound):
+    free, bound_ = (
+        blocks.initialise(dynamics.Antisymmetric(6, bound=b), runtime.stream(seed, "a")).double().matrix().detach()
+        for b in (None, bound)
+    )
+    assert torch.linalg.matrix_norm(bound_, 2) <= bound * (1 + 1e-9)
+    size = free.norm() / 2**0.5
+    torch.testing.assert_close(bound_, free if size <= bound else free * bound / size)
+
+
 def test_an_antisymmetric_block_is_an_euler_step_of_its_field():
     block = blocks.initialise(dynamics.antisymmetric_block(5, 0.3, gamma=0.1), runtime.stream(0, "a")).double()
     matrix, bias = block.branch[0].matrix(), block.branch[0].bias

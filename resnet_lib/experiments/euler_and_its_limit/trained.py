@@ -1,0 +1,282 @@
+"""Trained networks read as flows: finer steps, another method, blocks between blocks, roughness, paths."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor, nn
+
+from resnet_lib import blocks, data, dynamics, flow, nets, ode, runtime, training
+from resnet_lib.claims import Evidence
+from resnet_lib.experiments.euler_and_its_limit.orders import gaussian, smooth_weights, times
+from resnet_lib.sweep import Experiment, Grid
+from resnet_lib.units import Unit
+
+SEEDS, MANY_SEEDS, TUNING_SEEDS = tuple(range(5)), tuple(range(10)), tuple(range(100, 103))
+LEARNING_RATES = (0.003, 0.01, 0.03, 0.1, 0.3)
+SUBSTEPS = (1, 2, 4, 8, 16)
+FINEST = 64
+RULE = 8  # sub-steps, in claims.yml
+PENALTY = 0.01
+
+
+@dataclass(frozen=True)
+class Network:
+    """A residual network with branches scaled by ``depth^-power``, trained on digits or CIFAR-10.
+
+    ``kind`` is ``mlp`` (``x + W2 relu(W1 x)``), ``norm`` (pre-activation with batch normalisation), ``tied`` (one
+    ``mlp`` branch shared by all blocks), ``penalty`` (``mlp`` with a penalty on the difference of neighbouring weights)
+    or ``resnet`` (pre-activation ResNet for CIFAR-10; ``depth`` is its name, and the power that of its blocks a stage).
+    """
+
+    kind: str
+    power: float
+    depth: int
+    lr: float
+    epochs: int = 12
+    batch: int = 100
+    width: int = 64
+
+
+def fit(setting: Network, seeds: Sequence[int], device: torch.device) -> training.Fit:
+    """Train the setting's network for all seeds together."""
+    cifar = setting.kind == "resnet"
+    samples = data.load("cifar10", device=device) if cifar else data.load("digits", flat=True, device=device)
+    recipe = training.Recipe(epochs=setting.epochs, batch=setting.batch, lr=setting.lr)
+    if cifar:
+        recipe = replace(recipe, weight_decay=1e-4, augment="crop-flip")
+
+    def make(generator: torch.Generator) -> nn.Module:
+        return network(setting, generator)
+
+    penalty = None  # pyright: ignore[reportAssignmentType]
+    if setting.kind == "penalty":
+        names = [name for name, value in make(runtime.stream(0, "names")).named_parameters() if value.ndim > 1]
+        between = flow.smoothness(names)
+
+        def penalty(params: training.Stacked) -> Tensor:
+            return PENALTY * between(params)
+
+    return training.fit(make, samples, recipe, seeds, penalty=penalty)
+
+
+def network(setting: Network, generator: torch.Generator) -> nets.Stack:
+    """The setting's network, before training."""
+    if setting.kind == "resnet":
+        unit = Unit(order="pre", alpha=dynamics.scale((setting.depth - 2) // 6, setting.power))
+        return nets.cifar_resnet(setting.depth, unit=unit, generator=generator)
+    alpha = dynamics.scale(setting.depth, setting.power)
+    unit = Unit(order="pre", alpha=alpha) if setting.kind == "norm" else Unit(order="inside", norm="none", alpha=alpha)
+    net = nets.mlp(1 if setting.kind == "tied" else setting.depth, setting.width, unit=unit, generator=generator)
+    if setting.kind == "tied":
+        shared = [dynamics.Repeat(net.blocks[0], setting.depth)]
+        net = nets.Stack(net.stem, shared, net.head, shape=net.shape)
+    # With weights of variance 2 / fan_in a block of this form triples the mean square, and 16 of them start at 4e7.
+    return blocks.initialise(net, generator, "lecun")
+
+
+def trained_trial(setting: Network, seeds: Sequence[int], device: torch.device = torch.device("cpu")) -> pd.DataFrame:  # noqa: B008
+    """What the trained networks are as flows; a row a seed, measure and number of sub-steps."""
+    fitted = fit(setting, seeds, device)
+    cifar = setting.kind == "resnet"
+    samples = data.load("cifar10", device=device) if cifar else data.load("digits", flat=True, device=device)
+    rows = []
+    for seed, lost in zip(seeds, fitted.diverged, strict=True):
+        if lost:
+            raise RuntimeError(f"{setting}, seed {seed} diverged; choose a lower lr")
+        net = fitted.net(seed)
+        assert isinstance(net, nets.Stack)
+        found = [("substeps", k, accuracy(flow.refine(net, k), samples.test)) for k in SUBSTEPS]
+        found += [
+            ("rk4", 1, accuracy(flow.refine(net, 1, method="rk4"), samples.test)),
+            ("interpolated", 2, accuracy(flow.interpolate(net, 2), samples.test)),
+            ("longer", RULE, accuracy(flow.refine(net, RULE, time=RULE), samples.test)),
+            ("roughness", 1, flow.roughness(net)),
+            ("path", 1, flow.path(net, samples.test.x[:200]).length),
+            ("distance", FINEST, distance(net, samples.test.x[:200])),
+            ("validation", 1, accuracy(net, samples.validation)),
+        ]
+        rows += [{"seed": seed, "measure": name, "k": k, "value": value} for name, k, value in found]
+    return pd.DataFrame(rows)
+
+
+@torch.no_grad()
+def accuracy(net: nn.Module, part: data.Split) -> float:
+    """Fraction of examples that are labelled rightly; 0 where a step blows up, for it labels nothing."""
+    hits = 0
+    for x, y in zip(part.x.split(1000), part.y.split(1000), strict=True):
+        try:
+            hits += int((net(x).argmax(1) == y).sum())
+        except ode.BlowUp:
+            return 0.0
+    return hits / len(part)
+
+
+@torch.no_grad()
+def distance(net: nets.Stack, x: Tensor) -> float:
+    """Distance of the last states of a network and of its flow, relative to the flow's; mean over the examples."""
+    end = net.states(x)[-1].flatten(1)
+    try:
+        exact = flow.refine(net, FINEST).states(x)[-1].flatten(1)
+    except ode.BlowUp:
+        return math.inf
+    return float(((end - exact).norm(dim=1) / exact.norm(dim=1)).mean())
+
+
+# For every network the best of LEARNING_RATES by mean validation accuracy, over seeds that are used for nothing else
+# (`ode-tuning`, stored under results/; a test compares).
+DEPTH, DEPTHS, POWERS = 16, (4, 8, 16), (0.0, 0.25, 0.5, 1.0)
+BEST = {
+    ("mlp", 0.0, 4): 0.03,
+    ("mlp", 0.0, 8): 0.03,
+    ("mlp", 0.0, 16): 0.003,
+    ("mlp", 0.25, 16): 0.03,
+    ("mlp", 0.5, 16): 0.1,
+    ("mlp", 1.0, 4): 0.3,
+    ("mlp", 1.0, 8): 0.3,
+    ("mlp", 1.0, 16): 0.3,
+    ("norm", 0.0, 16): 0.1,
+    ("tied", 1.0, 16): 0.1,
+    ("penalty", 1.0, 16): 0.3,
+}
+NETWORKS = tuple(Network(kind, power, depth, lr) for (kind, power, depth), lr in BEST.items())
+RESNETS = tuple(
+    Network("resnet", power, depth, 0.1 if power < 1 else 0.3, epochs=60, batch=128)
+    for depth in (20, 56, 110)
+    for power in POWERS
+)
+
+TRAINED = Experiment(
+    name="ode-trained",
+    trial=trained_trial,
+    quick=Grid(settings=NETWORKS, seeds=SEEDS),
+    full=Grid(settings=NETWORKS, seeds=MANY_SEEDS),
+    data=("digits",),
+)
+CIFAR = Experiment(
+    name="ode-trained-cifar",
+    trial=trained_trial,
+    quick=Grid(settings=(Network("mlp", 1.0, 4, 0.1, epochs=1),), seeds=SEEDS),
+    full=Grid(settings=RESNETS, seeds=SEEDS, group=1),
+    data=("cifar10",),
+)
+
+
+def tuning_trial(setting: Network, seeds: Sequence[int]) -> pd.DataFrame:
+    """Validation accuracy at the end of training, 0 where it diverged; a row a seed."""
+    fitted = fit(setting, seeds, torch.device("cpu"))
+    last = fitted.history[fitted.history["epoch"] == setting.epochs].set_index("seed")["validation_accuracy"]
+    return last.fillna(0.0).reset_index()
+
+
+TUNING = Experiment(
+    name="ode-tuning",
+    trial=tuning_trial,
+    quick=Grid(settings=(Network("mlp", 1.0, 4, 0.1),), seeds=TUNING_SEEDS),
+    full=Grid(settings=tuple(replace(net, lr=lr) for net in NETWORKS for lr in LEARNING_RATES), seeds=TUNING_SEEDS),
+    data=("digits",),
+)
+
+
+def tuned(table: pd.DataFrame) -> dict[tuple[str, float, int], float]:
+    """For every network the learning rate of the highest mean validation accuracy; of equals the smallest."""
+    mean = table.groupby(["kind", "power", "depth", "lr"])["validation_accuracy"].mean()
+    best = mean.groupby(["kind", "power", "depth"]).idxmax()
+    return {(str(kind), float(power), int(depth)): float(lr) for kind, power, depth, lr in best}
+
+
+def values(table: pd.DataFrame, measure: str, k: int, kind: str, power: float, depth: int = DEPTH) -> np.ndarray:
+    """One measure of one network, a value a seed in their order."""
+    keep = (table["measure"] == measure) & (table["k"] == k) & (table["kind"] == kind)
+    rows = table[keep & (table["power"] == power) & (table["depth"] == depth)]
+    if rows.empty:
+        raise ValueError(f"the table has no {measure} at k={k} of {kind}, power {power}, depth {depth}")
+    return rows.sort_values("seed")["value"].to_numpy()
+
+
+def loss(table: pd.DataFrame, measure: str, k: int, kind: str, power: float) -> np.ndarray:
+    """Accuracy that a change of the network loses, in percentage points, a value a seed."""
+    return 100 * (values(table, "substeps", 1, kind, power) - values(table, measure, k, kind, power))
+
+
+def _loss(measure: str, k: int, kind: str, power: float):
+    def evidence(table: pd.DataFrame) -> Evidence:
+        lost, control = (loss(table, measure, k, *network) for network in ((kind, power), ("tied", 1.0)))
+        return Evidence(values=lost, control=control, unit="percentage points")
+
+    evidence.__doc__ = f"Accuracy lost by {measure} in the {kind} network of power {power}; control: the tied one."
+    return evidence
+
+
+unscaled, quarter, root = (_loss("substeps", RULE, "mlp", power) for power in (0.0, 0.25, 0.5))
+norm = _loss("substeps", RULE, "norm", 0.0)
+rk4 = _loss("rk4", 1, "mlp", 0.0)
+interpolated = _loss("interpolated", 2, "mlp", 1.0)
+
+
+def linear(table: pd.DataFrame) -> Evidence:
+    """Accuracy lost by sub-steps at scale 1/L; control: sub-steps of full size."""
+    lost, longer = (loss(table, name, RULE, "mlp", 1.0) for name in ("substeps", "longer"))
+    return Evidence(values=lost, control=longer, unit="percentage points")
+
+
+def roughness(table: pd.DataFrame) -> Evidence:
+    """Roughness over that of independent weights, unscaled; control: with the penalty."""
+    rough, smooth = (values(table, "roughness", 1, *network) for network in (("mlp", 0.0), ("penalty", 1.0)))
+    return Evidence(values=rough / math.sqrt(2), control=smooth / math.sqrt(2))
+
+
+def penalised(table: pd.DataFrame) -> Evidence:
+    """The larger loss, by sub-steps and by interpolation, with the penalty; control: unscaled without."""
+    worst = [
+        np.maximum(loss(table, "substeps", RULE, *network), loss(table, "interpolated", 2, *network))
+        for network in (("penalty", 1.0), ("mlp", 0.0))
+    ]
+    return Evidence(values=worst[0], control=worst[1], unit="percentage points")
+
+
+def slopes(table: pd.DataFrame, measure: str, k: int, power: float) -> np.ndarray:
+    """Exponent of a measure with depth, a value a seed."""
+    found = np.array([values(table, measure, k, "mlp", power, depth) for depth in DEPTHS])
+    return np.polyfit(np.log(DEPTHS), np.log(found), 1)[0]
+
+
+def fixed_field(seeds: Sequence[int], *, total: bool) -> dict[str, np.ndarray]:
+    """Exponents of path and error of Euler steps on a fixed field, a value a seed.
+
+    With ``total`` the time is fixed and the step falls with depth; else the step is fixed, and the field turns.
+    """
+    start, weights = gaussian(seeds, "path", "start", shape=(16,)), smooth_weights(seeds, "path", d=16)
+    turn = weights(0.0) - weights(0.0).mT
+
+    def field(t: float, x: Tensor) -> Tensor:
+        return times(weights(t), x.tanh()) if total else times(turn, x)
+
+    lengths, errors = [], []
+    exact = ode.solve(field, start, method="rk4", steps=400).end
+    for depth in DEPTHS:
+        end = 1.0 if total else depth / max(DEPTHS)
+        states = ode.solve(field, start, (0.0, end), method="euler", steps=depth).states
+        lengths.append(((states[1:] - states[:-1]).norm(dim=-1) / states[:-1].norm(dim=-1)).sum(0).numpy())
+        errors.append(((states[-1] - exact).norm(dim=-1) / exact.norm(dim=-1)).numpy())
+    return {
+        name: np.polyfit(np.log(DEPTHS), np.log(found), 1)[0] for name, found in (("path", lengths), ("error", errors))
+    }
+
+
+def _depth(measure: str, k: int, power: float, *, total: bool, control: str):
+    def evidence(table: pd.DataFrame) -> Evidence:
+        seeds = sorted(int(seed) for seed in table["seed"].unique())
+        return Evidence(values=slopes(table, measure, k, power), control=fixed_field(seeds, total=total)[control])
+
+    evidence.__doc__ = f"Exponent of the {measure} with depth at power {power}; control: a fixed field."
+    return evidence
+
+
+refinement = _depth("path", 1, 0.0, total=True, control="path")
+time = _depth("path", 1, 0.0, total=False, control="path")
+scaled = _depth("path", 1, 1.0, total=True, control="path")
+closer = _depth("distance", FINEST, 0.0, total=True, control="error")

@@ -1,0 +1,114 @@
+"""The chapter's figures: a selection of a trial's table, a drawing of it, and a chart with sliders."""
+
+import altair as alt
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from resnet_lib.experiments.stability_of_the_step import methods
+from resnet_lib.figures import COLOURS, MARKERS, ink
+from resnet_lib.vega import Chart
+
+NAMES = {
+    "euler": "Euler",
+    "heun": "Heun",
+    "rk4": "Runge-Kutta 4",
+    "implicit-euler": "implicit Euler",
+    "implicit-midpoint": "implicit midpoint",
+}
+KEYS = dict(zip(NAMES, ("post", "pre", "scaled", "plain", "zero-gamma"), strict=True))
+
+
+def regions(table: pd.DataFrame) -> Figure:
+    """Boundaries of the stability regions, and how the state grows with the step after 40 steps."""
+    figure, (left, right) = plt.subplots(1, 2, figsize=(9, 4))
+    for name, title in NAMES.items():
+        rows = table[table["method"] == name]
+        edge = rows[rows["kind"] == "region"].sort_values("index")
+        left.plot(edge["x"], edge["y"], color=COLOURS[KEYS[name]], label=title)
+        end = rows[(rows["kind"] == "trajectory") & (rows["index"] == methods.STEPS)].sort_values("h")
+        right.semilogy(end["h"], end["y"], color=COLOURS[KEYS[name]], marker=MARKERS[KEYS[name]], markersize=4)
+    left.plot(*np.array(methods.EIGENVALUES).T, "x", color=COLOURS["theory"], label=r"eigenvalues, $h=1$")
+    left.axvline(0, color=COLOURS["reference"], linewidth=0.8)
+    left.set(xlabel="real part", ylabel="imaginary part", xlim=(-4, 2.5), ylim=(-3.5, 3.5), aspect="equal")
+    right.axhline(1, color=COLOURS["reference"], linewidth=0.8)
+    right.set(xlabel="step $h$", ylabel="size of the state after 40 steps", ylim=(3e-5, 3e6))
+    figure.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=3)
+    return figure
+
+
+def explorer(table: pd.DataFrame) -> Chart:
+    """The eigenvalues times the step in the region of a chosen method, and the size of the state below."""
+    h = alt.param(name="h", value=1.0, bind=alt.binding_range(min=0.25, max=4, step=0.25, name="step h "))
+    names = list(NAMES.values())
+    chosen = alt.param(name="method", value=names[0], bind=alt.binding_select(options=names, name="method "))
+    rows = table.assign(name=table["method"].map(NAMES))
+    edge = rows[rows["kind"] == "region"][["name", "index", "x", "y"]].dropna()
+    path = rows[rows["kind"] == "trajectory"][["name", "h", "index", "y"]]
+    x = alt.X("x:Q", title="real part of hλ", scale=alt.Scale(domain=(-4, 2.5), clamp=False))
+    y = alt.Y("y:Q", title="imaginary part of hλ", scale=alt.Scale(domain=(-3.5, 3.5)))
+    points = pd.DataFrame(methods.EIGENVALUES, columns=["re", "im"])
+    plane = alt.layer(
+        alt.Chart(edge)
+        .transform_filter("datum.name == method")
+        .mark_line(clip=True, color=ink("theory"), strokeWidth=2)
+        .encode(x, y, order="index:Q"),
+        alt.Chart(points)
+        .transform_calculate(x="h * datum.re", y="h * datum.im")
+        .mark_circle(clip=True, size=50, opacity=1, color=ink("post"))
+        .encode(x, y),
+    ).properties(width=320, height=260)
+    trajectory = (
+        alt.Chart(path)
+        .transform_filter("datum.name == method && abs(datum.h - h) < 0.01")
+        .mark_line(point=alt.OverlayMarkDef(color=ink("post"), size=12), color=ink("post"))
+        .encode(
+            alt.X("index:Q", title="layer"),
+            alt.Y("y:Q", title="size of the state", scale=alt.Scale(type="log", domain=(1e-4, 1e6))),
+        )
+        .properties(width=320, height=180)
+    )
+    return alt.vconcat(plane, trajectory).add_params(h, chosen)
+
+
+def growth_by_step(table: pd.DataFrame) -> pd.DataFrame:
+    """Means over draws of the growth after 100 steps."""
+    return table.groupby("angle")[["euler", "midpoint", "predicted"]].mean().reset_index()
+
+
+def growth(table: pd.DataFrame) -> Figure:
+    """Growth of the oscillator's norm after 100 steps against the step, with the formula."""
+    figure, axis = plt.subplots(figsize=(6.5, 3.2))
+    angles = np.geomspace(table["angle"].min(), table["angle"].max(), 200)
+    axis.plot(angles, 50 * np.log10(1 + angles**2), "--", color=COLOURS["theory"], label=r"$(1+h^2\omega^2)^{50}$")
+    for name, key, title in (("euler", "post", "Euler"), ("midpoint", "zero-gamma", "implicit midpoint")):
+        axis.plot(table["angle"], np.log10(table[name]), MARKERS[key], color=COLOURS[key], label=title)
+    axis.set(xscale="log", yscale="symlog", xlabel=r"$h\omega$", ylabel=r"$\log_{10}$ growth after 100 layers")
+    axis.set_yscale("symlog", linthresh=0.1)
+    axis.legend()
+    return figure
+
+
+def accuracies(table: pd.DataFrame) -> pd.DataFrame:
+    """Test accuracy and spectral radius, a row a factor and seed."""
+    return table[["factor", "seed", "test_accuracy", "radius"]]
+
+
+def contraction(table: pd.DataFrame) -> Figure:
+    """Test accuracy of 100 tied layers against the factor of the shortcut; a point a seed."""
+    figure, axis = plt.subplots(figsize=(6.5, 3.2))
+    names = sorted(table["factor"].unique())
+    place = {factor: i for i, factor in enumerate(names)}
+    means = table.groupby("factor")["test_accuracy"].mean()
+    axis.plot([place[f] for f in means.index], 100 * means, color=COLOURS["scaled"], marker=MARKERS["scaled"])
+    axis.plot(table["factor"].map(place), 100 * table["test_accuracy"], ".", color=COLOURS["scaled"], alpha=0.6)
+    axis.axvline(place[1.0], color=COLOURS["reference"], linewidth=0.8)
+    axis.set(
+        xticks=list(place.values()),
+        xticklabels=[f"{factor:g}\n{factor**100:.2g}" for factor in names],
+        xlabel="factor a layer, and what 100 layers leave",
+        ylabel="test accuracy (%)",
+        ylim=(0, 102),
+    )
+    return figure

@@ -1,0 +1,117 @@
+"""Networks of 100 tied layers on digits, from contracting to expanding: what a contraction a layer costs."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import nn
+
+from resnet_lib import blocks, data, dynamics, nets, training
+from resnet_lib.blocks import Block, Scaled
+from resnet_lib.claims import Evidence
+from resnet_lib.sweep import Experiment, Grid
+
+SEEDS, MANY_SEEDS, TUNING_SEEDS = tuple(range(5)), tuple(range(10)), tuple(range(100, 103))
+DEPTH, WIDTH, STEP, BOUND = 100, 32, 0.05, 2.0
+LEARNING_RATES = (0.03, 0.1, 0.3, 1.0, 3.0, 10.0)
+NEUTRAL = 1.0
+FACTORS = (0.5, 0.9, 0.95, 0.9999, NEUTRAL)
+
+
+@dataclass(frozen=True)
+class Contracting:
+    """``x -> factor x + h tanh((K - K^T)x + b)`` 100 times with one ``K``, between a linear layer and another.
+
+    With ``h = 0.05`` and a bound of 2 on ``K - K^T`` the eigenvalues of a layer lie on or outside the circle of radius
+    ``factor`` by no more than ``sqrt(factor^2 + 0.01)``, whatever training does: a contracting network stays one.
+    """
+
+    factor: float
+    lr: float
+    dataset: str = "digits"
+    width: int = WIDTH
+    epochs: int = 8
+
+
+def fit(setting: Contracting, seeds: Sequence[int]) -> training.Fit:
+    """Train the setting's network for all seeds together."""
+    samples = data.load(setting.dataset, flat=True)
+
+    def make(generator: torch.Generator) -> nn.Module:
+        width = setting.width
+        branch = nn.Sequential(dynamics.Antisymmetric(width, bound=BOUND), nn.Tanh())
+        block = Block(branch, nn.Identity(), Scaled(setting.factor, STEP))
+        stem, head = blocks.Linear(samples.shape[0], width), blocks.Linear(width, samples.classes)
+        net = nets.Stack(stem, [dynamics.Repeat(block, DEPTH)], head, shape=samples.shape)
+        return blocks.initialise(net, generator, "lecun")
+
+    recipe = training.Recipe(epochs=setting.epochs, batch=50, lr=setting.lr)
+    return training.fit(make, samples, recipe, seeds)
+
+
+def contracting_trial(setting: Contracting, seeds: Sequence[int]) -> pd.DataFrame:
+    """Accuracy after training (chance where it diverged), and spectral radius of the layer at 0; a row a seed."""
+    fitted = fit(setting, seeds)
+    last = fitted.history[fitted.history["epoch"] == setting.epochs].set_index("seed")
+    chance = 1 / data.load(setting.dataset, flat=True).classes
+    radius = []
+    for seed in seeds:
+        layer = fitted.net(seed).get_submodule("blocks.0.block.branch.0")
+        assert isinstance(layer, dynamics.Antisymmetric)
+        slopes = 1 - torch.tanh(layer.bias.detach()) ** 2
+        step = setting.factor * torch.eye(setting.width) + STEP * slopes[:, None] * layer.matrix().detach()
+        finite = bool(torch.isfinite(step).all())
+        radius.append(float(torch.linalg.eigvals(step).abs().max()) if finite else np.nan)
+    return pd.DataFrame(
+        {
+            "seed": list(seeds),
+            "test_accuracy": last.loc[list(seeds), "test_accuracy"].fillna(chance).to_numpy(),
+            "validation_accuracy": last.loc[list(seeds), "validation_accuracy"].fillna(chance).to_numpy(),
+            "diverged": list(fitted.diverged),
+            "radius": radius,
+        }
+    )
+
+
+# The best of LEARNING_RATES by mean validation accuracy, over seeds that are used for nothing else
+# (`stability-tuning`, stored under results/; a test compares).
+BEST = {0.5: 0.03, 0.9: 10.0, 0.95: 10.0, 0.9999: 0.03, 1.0: 0.03}
+
+CONTRACTING = Experiment(
+    name="stability-contracting",
+    trial=contracting_trial,
+    quick=Grid(settings=tuple(Contracting(f, BEST[f]) for f in FACTORS), seeds=SEEDS),
+    full=Grid(
+        settings=tuple(Contracting(f, BEST[f], dataset="fashion-mnist", width=64) for f in FACTORS), seeds=MANY_SEEDS
+    ),
+    data=("digits",),
+)
+TUNING = Experiment(
+    name="stability-tuning",
+    trial=contracting_trial,
+    quick=Grid(settings=tuple(Contracting(0.95, lr) for lr in LEARNING_RATES[-2:]), seeds=TUNING_SEEDS),
+    full=Grid(settings=tuple(Contracting(f, lr) for f in FACTORS for lr in LEARNING_RATES), seeds=TUNING_SEEDS),
+    data=("digits",),
+)
+
+
+def tuned(table: pd.DataFrame) -> dict[float, float]:
+    """For every factor the learning rate of the highest mean validation accuracy; of equals the smallest."""
+    mean = table.groupby(["factor", "lr"])["validation_accuracy"].mean()
+    return {float(factor): float(lr) for factor, lr in mean.groupby("factor").idxmax()}
+
+
+def _cost(factor: float):
+    def measure(table: pd.DataFrame) -> Evidence:
+        accuracy = 100 * table.pivot(index="seed", columns="factor", values="test_accuracy")
+        lost = accuracy.rsub(accuracy[NEUTRAL], axis=0)
+        return Evidence(values=lost[factor].to_numpy(), control=lost[0.9999].to_numpy(), unit="percentage points")
+
+    measure.__doc__ = f"Accuracy of the neutral network minus that with factor {factor}; control: 0.9999."
+    return measure
+
+
+mild = _cost(0.95)
+strong = _cost(0.5)
