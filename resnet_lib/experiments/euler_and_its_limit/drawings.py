@@ -31,6 +31,8 @@ def orders(table: pd.DataFrame) -> Figure:
             if len(rows):
                 axis.loglog(rows["depth"], rows["error"], color=COLOURS[key], marker=MARKERS[key], label=method)
         axis.set(title=title, xlabel="layers $L$")
+        axis.set_xticks([16, 64, 256], ["16", "64", "256"])
+        axis.minorticks_off()
     axes[0].set_ylabel("relative error of the end")
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
     return figure
@@ -132,7 +134,7 @@ def substeps(table: pd.DataFrame) -> Figure:
         axis.plot(means.index, means, color=COLOURS[key], marker=MARKERS[key], label=title)
         axis.plot(rows["k"], 100 * rows["value"], ".", color=COLOURS[key], alpha=0.5)
     axis.axvline(trained.RULE, color=COLOURS["reference"], linewidth=0.8)
-    axis.set(xscale="log", xlabel="sub-steps of each block", ylabel="test accuracy (%)", ylim=(0, 102))
+    axis.set(xscale="log", xlabel="sub-steps of each block", ylabel="test accuracy (%)", ylim=(60, 101))
     axis.set_xticks(list(trained.SUBSTEPS), [str(k) for k in trained.SUBSTEPS])
     axis.legend(loc="center left", bbox_to_anchor=(1, 0.5))
     return figure

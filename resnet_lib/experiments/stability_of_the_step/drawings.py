@@ -84,8 +84,9 @@ def growth(table: pd.DataFrame) -> Figure:
     axis.plot(angles, 50 * np.log10(1 + angles**2), "--", color=COLOURS["theory"], label=r"$(1+h^2\omega^2)^{50}$")
     for name, key, title in (("euler", "post", "Euler"), ("midpoint", "zero-gamma", "implicit midpoint")):
         axis.plot(table["angle"], np.log10(table[name]), MARKERS[key], color=COLOURS[key], label=title)
-    axis.set(xscale="log", yscale="symlog", xlabel=r"$h\omega$", ylabel=r"$\log_{10}$ growth after 100 layers")
+    axis.set(xscale="log", xlabel=r"$h\omega$", ylabel=r"$\log_{10}$ growth after 100 layers")
     axis.set_yscale("symlog", linthresh=0.1)
+    axis.set_ylim(-0.02, 100)
     axis.legend()
     return figure
 
