@@ -311,6 +311,13 @@ def test_constrained_weights_keep_their_bound(kind):
     assert not any("parametrizations" in name for name, _ in net.named_parameters())
 
 
+@pytest.mark.parametrize("torus", [None, (6, 6)])
+def test_a_diverged_weight_stays_nan_and_raises_nothing(torus):
+    weight = torch.full((2, 2) if torus is None else (2, 2, 3, 3), math.nan)
+    for kind in (lipschitz.Projected, lipschitz.SpectrallyNormalised):
+        assert torch.isnan(kind(1.0, torus)(weight)).all()
+
+
 def test_the_gradient_of_a_normalised_weight_is_that_of_its_formula():
     weight = gaussian(0, 4, 3).requires_grad_()
     normalise = lipschitz.SpectrallyNormalised(1.5)

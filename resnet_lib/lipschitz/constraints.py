@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -19,10 +20,13 @@ def _spectral_norm(weight: Tensor, torus: tuple[int, int] | None) -> Tensor:
     """The norm of a matrix; of a kernel the norm on a torus that is large enough for zero padding (`conv_bound`)."""
     if torus is None:
         gram = weight @ weight.mT if weight.shape[0] <= weight.shape[1] else weight.mT @ weight
-        return torch.linalg.eigvalsh(gram)[..., -1].clamp(min=0).sqrt()
-    waves = torch.fft.rfft2(weight, torus).flatten(2).movedim(2, 0)
-    gram = waves @ waves.mH if waves.shape[1] <= waves.shape[2] else waves.mH @ waves
-    return torch.linalg.eigvalsh(gram)[..., -1].amax(-1).clamp(min=0).sqrt()
+    else:
+        waves = torch.fft.rfft2(weight, torus).flatten(2).movedim(2, 0)
+        gram = waves @ waves.mH if waves.shape[1] <= waves.shape[2] else waves.mH @ waves
+    # A seed that diverged goes on as NaN and disturbs no other; LAPACK would raise for all of them.
+    finite = torch.isfinite(gram).all()
+    largest = torch.linalg.eigvalsh(torch.where(finite, gram, torch.zeros_like(gram)))[..., -1].amax()
+    return torch.where(finite, largest.clamp(min=0).sqrt(), math.nan)
 
 
 class Projected(nn.Module):

@@ -1,6 +1,7 @@
 """Chapter "Lipschitz bounds and scaled residuals": what bounds prove, how loose they are, what enforcing them costs."""
 
+from resnet_lib.experiments.lipschitz_bounds.signals import SIGNAL
 from resnet_lib.experiments.lipschitz_bounds.single import BLOCK, CONDITION, SCALED
-from resnet_lib.experiments.lipschitz_bounds.stacks import NETWORKS, SIGNAL, TUNING
+from resnet_lib.experiments.lipschitz_bounds.stacks import NETWORKS, TUNING
 
 EXPERIMENTS = (BLOCK, SCALED, CONDITION, NETWORKS, SIGNAL, TUNING)

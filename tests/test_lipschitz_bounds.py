@@ -1,0 +1,180 @@
+"""The chapter's trials against closed forms, and its measures against tables whose answer is known."""
+
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from torch import nn
+
+from resnet_lib import lipschitz, runtime
+from resnet_lib.experiments.lipschitz_bounds import drawings, signals, single, stacks
+
+
+def measured(trial, settings, seeds, *columns: str) -> pd.DataFrame:
+    return pd.concat(
+        [trial(s, seeds).assign(**{c: getattr(s, c) for c in columns}) for s in settings], ignore_index=True
+    )
+
+
+def test_blocks_stretch_as_their_formulas_say():
+    sizes = (0.0, 1.0, -0.5, 0.5, -1.0, 0.1, -0.1, 0.9, -0.9, 10.0, -10.0)
+    settings = [single.Branch("scalar", size, pairs=50) for size in sizes]
+    settings += [single.Branch(kind, pairs=200) for kind in ("mlp", "conv", "linear")]
+    table = measured(single.block_trial, settings, (0, 1), "kind", "size")
+    scalars = table[table["kind"] == "scalar"]
+    np.testing.assert_allclose(scalars["largest"], (1 + scalars["size"]).abs(), rtol=1e-6)
+    np.testing.assert_allclose(scalars["bound"], 1 + scalars["size"].abs())
+    assert single.block_bound(table).values.max() < 1e-10 < 0.01 < single.block_bound(table).control.min()
+    assert single.block_tight(table).values.min() > 0.999 > single.block_tight(table).control.max()
+    assert single.block_zero(table).values.max() < 1e-10 < 0.01 < single.block_zero(table).control.min()
+    np.testing.assert_allclose(np.sort(single.block_floor(table).values), [0.1, 0.5, 0.9], rtol=1e-6)
+
+
+def test_the_pairs_of_a_linear_branch_reach_its_norm():
+    setting = single.Branch("linear", pairs=20)
+    (row,) = single.block_trial(setting, (3,)).itertuples()
+    branch, _ = single.branch_of(setting, 3)
+    weight = next(branch.parameters()).detach()
+    assert row.largest == pytest.approx(float(torch.linalg.matrix_norm(torch.eye(16).double() + weight, 2)))
+    assert row.bound == pytest.approx(1 + float(torch.linalg.matrix_norm(weight, 2)))
+    assert row.wrong == pytest.approx(1 + float(weight.abs().max()))
+
+
+def test_the_scaled_block_is_non_expansive_up_to_its_limit_and_not_beyond():
+    settings = [single.ScaledBlock(kind, ratio) for kind in ("mlp", "scalar") for ratio in (0.9, 1.0, 1.5)]
+    table = measured(single.scaled_trial, settings, (0, 1), "kind", "ratio")
+    inside = single.scaled_nonexpansive(table)
+    assert inside.values.max() < 1e-10
+    np.testing.assert_allclose(inside.control, 0.15)  # (1 - 0.3) + 1.5 * 0.3 - 1
+    assert single.scaled_needed(table).values.max() < 0
+
+
+def test_condition_numbers_are_those_of_closed_forms():
+    alphas = (0.0, 0.01, 0.5, 1.0)
+    kinds = ("gaussian", "symmetric", "positive", "skew", "rotation", "repair")
+    settings = [single.Condition(kind, alphas) for kind in kinds]
+    table = measured(single.condition_trial, settings, (0, 1, 2), "kind")
+    np.testing.assert_allclose(table[(table["alpha"] == 0) & (table["kind"] != "repair")]["kappa"], 1)
+    np.testing.assert_allclose(table[table["kind"] == "rotation"]["kappa"], 1)
+    repair = table[table["kind"] == "repair"].set_index(["seed", "alpha"])["kappa"]
+    np.testing.assert_allclose(repair.xs(0.0, level="alpha"), 100)
+    np.testing.assert_allclose(repair.xs(1.0, level="alpha"), 1)
+    assert (single.condition_interior(table).values == 0).all()
+    assert (single.condition_interior(table).control == 1).all()
+    assert single.condition_small(table).values.max() < 1.1 < 5 < single.condition_small(table).control.min()
+    assert single.condition_skew(table).values.max() < 2 < single.condition_gaussian(table).values.min()
+    assert single.condition_gaussian(table).control.max() < 1.000001
+
+
+def test_the_signal_follows_its_laws():
+    settings = [signals.Signal(kind, 0.1, blocks=60, dimension=32) for kind in ("guaranteed", "aligned", "preserving")]
+    table = measured(signals.signal_trial, settings, (0, 1, 2), "kind", "beta")
+    rows = table[table["depth"] == 50].groupby("kind")["gain"].mean()
+    assert rows["guaranteed"] == pytest.approx(25 * math.log10(0.82), abs=0.1)
+    assert rows["preserving"] == pytest.approx(0, abs=0.15)
+    evidence = signals.signal_gain(table)
+    assert evidence.values.max() < -2
+    np.testing.assert_allclose(evidence.control, 0, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    "rule", ["residual", "constrained", "plain", "guaranteed", "bounded", "biased", "free", "silent"]
+)
+def test_a_rule_is_what_it_says(rule):
+    setting = stacks.Trained(rule, blocks=4, lr=0.1, width=6)
+    net = lipschitz.release(stacks.make_net(setting, runtime.stream(0))).double().eval()
+    layers = [m for m in net.blocks.modules() if isinstance(m, nn.Linear)]
+    norms = [float(torch.linalg.matrix_norm(m.weight.detach(), 2)) for m in layers]
+    limit = {"constrained": 0.5, "guaranteed": 1.0, "bounded": 0.1**0.5, "biased": 0.1**0.5}.get(rule, math.inf)
+    assert max(norms) <= limit * (1 + 1e-6)
+    if rule == "guaranteed":
+        assert min(norms) == pytest.approx(1, rel=1e-6)
+    assert all((m.bias is None) == (rule in ("bounded", "free")) for m in layers)
+    blocks = lipschitz.product_bound(nn.Sequential(*net.blocks), (6,)).value
+    if rule in ("guaranteed", "bounded", "biased", "silent"):
+        assert blocks <= 1 + 1e-9
+    if rule == "constrained":
+        assert blocks <= math.e
+    if rule == "silent":
+        assert blocks < 1e-10
+
+
+def test_without_activations_a_network_is_linear():
+    net = stacks.make_net(stacks.Trained("residual", blocks=2, lr=0.1, width=4), runtime.stream(0)).double().eval()
+    values = stacks.bounds_of(
+        net, 64, torch.randn(40, 64, generator=runtime.stream(1), dtype=torch.float64), 0, certify=True
+    )
+    assert values["found"] <= values["certified"] <= values["product"]
+    assert values["at_data"] <= values["found"] + 1e-9
+    assert values["linear_found"] == pytest.approx(values["linear_certified"], abs=1e-6)
+    assert not any(isinstance(m, nn.ReLU) for m in net.modules())
+
+
+def test_the_trial_measures_trained_networks():
+    setting = stacks.Trained("bounded", blocks=3, lr=0.1, width=6, epochs=2, bounds=False)
+    with runtime.numerics():
+        table = stacks.trained_trial(setting, (0, 1))
+        biased = stacks.trained_trial(stacks.Trained("biased", 3, 0.1, width=6, epochs=2, bounds=False), (0,))
+    assert (table["growth"] < 1e-10).all()
+    assert table["product"].isna().all()
+    assert (biased["excess"] < 1e-10).all()
+    ladder = stacks.trained_trial(stacks.Trained("scalar", blocks=5, lr=0.0), (0,))
+    np.testing.assert_allclose(ladder[["product", "found"]], 5 * math.log10(1.3), rtol=1e-6)
+
+
+def test_the_gradient_ratio_of_a_linear_shrinking_stack_is_known():
+    net = stacks.scalar_net(4, 6)
+    for block in net.blocks:
+        block.branch.weight.data = -0.5 * torch.eye(6)  # pyright: ignore
+    x, y = torch.randn(5, 6, generator=runtime.stream(0)), torch.tensor([0, 1, 2, 3, 4])
+    assert stacks.signal_of(net, x, y) == pytest.approx(3 * math.log10(0.5), abs=1e-5)
+
+
+def networks_table() -> pd.DataFrame:
+    rows = []
+    for rule, blocks in (*stacks.BEST, ("silent", 50), ("silent", 10), *(("scalar", d) for d in (2, 5, 10, 20))):
+        for seed in (0, 1):
+            bounds = rule in ("residual", "constrained", "plain", "scalar") and blocks <= 20
+            row = {"rule": rule, "blocks": blocks, "seed": seed, "test_accuracy": 0.1 if rule == "silent" else 0.9}
+            row |= {"gradient": -3.0 if rule == "guaranteed" else 0.0, "growth": 0.5 if rule == "free" else -0.1}
+            row |= {
+                "excess": -0.2,
+                "product": 0.4 * blocks if bounds else math.nan,
+                "wrong": 0.1,
+                "found": 0.2 * blocks,
+            }
+            row |= {"certified": 0.25 * blocks, "linear_product": 3.0, "linear_certified": 1.0, "linear_found": 1.0}
+            rows.append(row | {"at_data": 0.1})
+    return pd.DataFrame(rows)
+
+
+def test_measures_say_what_is_in_the_table():
+    table = networks_table()
+    assert stacks.product_bound(table).values.max() < 0 < stacks.product_bound(table).control.min()
+    np.testing.assert_allclose(stacks.product_estimate(table).values, 2)
+    np.testing.assert_allclose(stacks.product_growth(table).values, 0.5)
+    np.testing.assert_allclose(stacks.product_slack(table).values, 0.75)
+    np.testing.assert_allclose(stacks.product_slack(table).control, 1)
+    np.testing.assert_allclose(stacks.signal_gradient(table).values, -3)
+    np.testing.assert_allclose(stacks.signal_accuracy(table).values, 0, atol=1e-9)
+    np.testing.assert_allclose(stacks.signal_accuracy(table).control, -80)
+    np.testing.assert_allclose(stacks.weights_monotone(table).values, -0.1)
+    np.testing.assert_allclose(stacks.weights_monotone(table).control, 0.5)
+    np.testing.assert_allclose(stacks.weights_biases(table).control, -0.2)
+    np.testing.assert_allclose(stacks.weights_cost(table).control, -80)
+    assert set(drawings.ladder_rows(table)["rule"]) == {"residual", "plain", "constrained"}
+
+
+def test_tuned_takes_the_best_mean_and_of_equals_the_smallest():
+    rows = [("plain", 2, lr, v) for lr, v in ((0.1, 0.5), (0.1, 0.9), (0.03, 0.7), (0.03, 0.7), (0.01, 0.2))]
+    table = pd.DataFrame(rows, columns=["rule", "blocks", "lr", "validation_accuracy"])
+    assert stacks.tuned(table) == {("plain", 2): 0.03}
+    assert all(stacks.BEST[key] in stacks.LEARNING_RATES[key[0]] for key in stacks.BEST)
+
+
+def test_the_chart_has_its_inputs():
+    table = measured(signals.signal_trial, [signals.Signal("guaranteed", 0.1, blocks=10)], (0,), "kind", "beta")
+    chart = drawings.signal_chart(drawings.signal_rows(table)).to_dict()
+    assert {param["name"] for param in chart["params"] if "bind" in param} == {"beta", "scale", "aligned"}
