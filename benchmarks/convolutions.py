@@ -90,7 +90,7 @@ def norm(rounds: int) -> None:
 
 
 def deep() -> None:
-    """The end-to-end Jacobian of a ResNet-56 at an image: its norm, never formed (10 x 3,072), and of its last state."""
+    """The end-to-end Jacobian of a ResNet-56 at an image, never formed: its norm, to the logits and the last state."""
     net = nets.cifar_resnet(56, generator=runtime.stream(0, "resnet56")).eval()
     x = torch.randn(3, 32, 32, generator=runtime.stream(0, "image"))
     body = torch.nn.Sequential(net.stem, *net.blocks)
