@@ -66,7 +66,7 @@ def gain(table: pd.DataFrame) -> Chart:
     factor = alt.param(
         name="factor", value=0.5, bind=alt.binding_range(min=0.05, max=2, step=0.05, name="factor of each branch ")
     )
-    x = alt.X("length:Q", title="branches that a path enters", scale=alt.Scale(domain=(-0.5, depth + 0.5)))
+    x = alt.X("length:Q", title="branches that a path enters", scale=alt.Scale(domain=(-0.5, depth + 0.5), nice=False))
     y = alt.Y("share:Q", title="share of the gradient")
     law = (
         alt.Chart(rows)
