@@ -32,6 +32,15 @@ RAW_TEX = r"""() => {
   return main.textContent.match(tex) || [];
 }"""
 
+# A formula that scrolls sideways is a need on a phone, and hides its end elsewhere.
+CUT_OFF = """() => {
+  const hides = part => part.clientWidth > 0 && part.scrollWidth > part.clientWidth + 8
+    && getComputedStyle(part).overflowX !== 'visible';
+  return [...document.querySelectorAll('main div.math')]
+    .filter(box => [box, ...box.querySelectorAll('*')].some(hides))
+    .map(box => box.id || box.textContent.slice(0, 60));
+}"""
+
 
 @dataclass
 class Visit:
@@ -122,6 +131,8 @@ def test_page(visit: Visitor, address: str, page_name: str, size: str, scheme: L
     assert sideways <= 0, f"{page_name} is {sideways} pixels wider than the {size} screen"
 
     if page.locator(".math").count():
+        if size == "wide":
+            assert page.evaluate(CUT_OFF) == [], "formulas wider than their column; break them"
         assert page.locator("mjx-container").count() >= page.locator(".math").count()
     assert page.locator("mjx-merror, [data-mjx-error]").all_inner_texts() == []
     assert page.evaluate(RAW_TEX) == []
