@@ -10,6 +10,7 @@ from typing import Literal
 import numpy as np
 import torch
 from jaxtyping import Float
+from threadpoolctl import threadpool_limits
 from torch import Tensor
 
 from resnet_lib.linalg.convolutions import Convolution, Padding
@@ -107,7 +108,7 @@ def _by_frequency(part: Convolution, method: Method) -> Tensor:
 
     pieces = np.array_split(np.arange(len(rows)), math.ceil(len(rows) / AT_ONCE))
     # LAPACK's own threads gain nothing at these sizes, and numpy lets go of the interpreter while it works.
-    with ThreadPoolExecutor(torch.get_num_threads()) as pool:
+    with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(torch.get_num_threads()) as pool:
         found = np.concatenate(list(pool.map(values, pieces)))
     return torch.from_numpy(np.repeat(found, count, axis=0).ravel()).to(part.weight.dtype)
 
