@@ -48,9 +48,11 @@ def costs_of_variants() -> pd.DataFrame:
     return pd.DataFrame(records)
 
 
-def _shown(heads: list[str], rows: list[list[str]]) -> HTML:
+def _shown(label: str, heads: list[str], rows: list[list[str]]) -> HTML:
+    # On a phone the table scrolls, not the page; with a name and a place in the tab order, so that keyboards reach it.
+    box = f'<div style="overflow-x: auto" tabindex="0" role="region" aria-label="{label}">'
     frame = pd.DataFrame(rows, columns=pd.Index(heads))
-    return HTML(frame.to_html(index=False, border=0, classes="table", justify="left"))
+    return HTML(f"{box}{frame.to_html(index=False, border=0, classes='table', justify='left')}</div>")
 
 
 def show_costs() -> HTML:
@@ -60,7 +62,7 @@ def show_costs() -> HTML:
         [TITLES[name], f"{rank:.1f}", f"{parameters:+,d}", f"{multiply_adds / 1e6:+.2f}", f"{saved / 1e3:+.0f}"]
         for name, rank, parameters, multiply_adds, saved in costs_of_variants().to_numpy().tolist()
     ]
-    return _shown(heads, rows)
+    return _shown("Costs of the shortcuts", heads, rows)
 
 
 def of_variants(table: pd.DataFrame) -> pd.DataFrame:
@@ -94,7 +96,7 @@ def show(table: pd.DataFrame) -> HTML:
             measured = [f"{gradient:.2f}", f"{forward:.2f}", f"{variance:.1f}", f"{probe:.1f}"]
         interval = "0" if name == "A" else "{:+.1f} ({:+.1f} to {:+.1f})".format(*paired)
         rows.append([TITLES[name], *measured, interval])
-    return _shown(heads, rows)
+    return _shown("What the trained shortcuts do", heads, rows)
 
 
 def seeds_to_decide(check: claims.Check, *, most: int = 10_000) -> int | None:
