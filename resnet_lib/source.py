@@ -19,6 +19,12 @@ DEFINITIONS = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 IMPORTS = ast.Import | ast.ImportFrom
 DYNAMIC = {"globals", "vars", "eval", "exec", "__import__"}  # what these reach cannot be read off the syntax tree
 
+_KEPT = ("cache", "checkpoints", "grid", "progress", "provenance", "results", "source", "sweep", "trial", "workers")
+_FETCHED = ("archives", "collection", "distributions")
+PLUMBING = frozenset(f"{PACKAGE}.{name}" for name in (*_KEPT, *_FETCHED))
+"""How trials are started, kept and stamped, and how data are fetched: moves tables and computes none. In every key
+`cache.FORMAT` stands for the one, and the checksums of the data for the other."""
+
 
 def modules(*roots: Callable) -> tuple[str, ...]:
     """Modules of this package, and of the roots' own, whose source `digest` covers, sorted by name."""
@@ -31,7 +37,8 @@ def digest(*roots: Callable) -> str:
     Docstrings, comments and formatting are free. A library module counts whole, with everything that it imports. A
     chapter's module (below `experiments`, or the root's own) holds trials, measures and drawings side by side and so
     counts by definition: what the root names, what that names, and so on. So does the `__init__` of a package.
-    Statements that act on import always count. Other packages count by their versions, not here.
+    Statements that act on import always count. `PLUMBING` does not count, nor do other packages, which count by their
+    versions.
 
     Import from a chapter's module by name (`from ...spectra import trained`): `spectra.trained` makes it count whole.
 
@@ -62,7 +69,7 @@ def _reach(roots: Sequence[Callable]) -> dict[str, dict[int, str]]:
         done.add(task)
         name, wanted = task
         module = _find(name) if name.partition(".")[0] in packages else None
-        if module is None:
+        if module is None or name in PLUMBING:
             continue
         todo.append((name.rpartition(".")[0], ""))  # importing a module runs the `__init__` above it
         by_definition = module.package or CHAPTERS in name.split(".") or name in own

@@ -1,6 +1,6 @@
 import ast
 import hashlib
-import importlib
+import importlib.util
 import itertools
 import sys
 import textwrap
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from resnet_lib import source
+from resnet_lib import catalogue, source
 
 COUNTER = itertools.count()
 
@@ -223,3 +223,16 @@ def test_a_function_that_nobody_can_import_is_refused(package):
     importlib.reload(sys.modules[trial.__module__])
     with pytest.raises(ValueError, match="cannot be imported by its name"):
         source.digest(trial)
+
+
+def test_how_trials_are_kept_does_not_count_and_what_they_compute_does():
+    assert all(importlib.util.find_spec(name) for name in source.PLUMBING)
+    reached = {
+        experiment.name: set(source.modules(*experiment.roots))
+        for members in catalogue.known().values()
+        for experiment in members
+    }
+    assert not {name: found for name, names in reached.items() if (found := names & source.PLUMBING)}
+    assert {"resnet_lib.training", "resnet_lib.data", "resnet_lib.linalg"} <= {
+        m for names in reached.values() for m in names
+    }
