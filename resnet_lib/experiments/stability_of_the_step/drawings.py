@@ -58,7 +58,7 @@ def explorer(table: pd.DataFrame) -> Chart:
         .transform_calculate(x="h * datum.re", y="h * datum.im")
         .mark_circle(clip=True, size=50, opacity=1, color=ink("post"))
         .encode(x, y),
-    ).properties(width=320, height=260)
+    ).properties(width=320, height=345)
     trajectory = (
         alt.Chart(path)
         .transform_filter("datum.name == method && abs(datum.h - h) < 0.01")
