@@ -271,7 +271,8 @@ def _measured(statistic: str, run: Mapping[str, Any], part: str, digits: int) ->
 def summary(statement: Statement, verdicts: Mapping[str, str]) -> str:
     """A statement in the light of its atomic claims: `confirmed`, `holds under conditions`, `refuted` or `undecided`.
 
-    Confirmed where all of them hold, refuted where none does; any that is undecided, invalid or missing leaves it open.
+    Confirmed where all of them hold, refuted where none does. Where one holds and one fails it holds under conditions,
+    whatever an undecided one may come to; elsewhere that leaves it open. One that is invalid or missing always does.
 
     Args:
         statement: Of the ledger.
@@ -280,10 +281,12 @@ def summary(statement: Statement, verdicts: Mapping[str, str]) -> str:
     Raises:
         ValueError: A status that is none.
     """
-    statuses = {verdicts.get(claim.id, "undecided") for claim in statement.claims}
-    if unknown := statuses - set(STATUSES):
+    statuses = {verdicts.get(claim.id) for claim in statement.claims}
+    if unknown := statuses - {*STATUSES, None}:
         raise ValueError(
             f"verdicts of {statement.id} have status {unknown.pop()!r}; it is one of {', '.join(STATUSES)}"
         )
-    names = {("holds",): "confirmed", ("fails",): "refuted", ("fails", "holds"): "holds under conditions"}
-    return names.get(tuple(sorted(statuses)), "undecided")
+    if {"holds", "fails"} <= statuses:
+        statuses -= {"undecided"}
+    names = {("holds",): "confirmed", ("fails",): "refuted", ("holds", "fails"): "holds under conditions"}
+    return {frozenset(found): name for found, name in names.items()}.get(frozenset(statuses), "undecided")
