@@ -258,7 +258,9 @@ def test_the_normal_form_is_the_network():
 def test_the_constant_of_a_block_is_one_plus_k():
     block = blocks.initialise(blocks.linear_block(replace(INSIDE, alpha=0.3, beta=0.25), 4), runtime.stream(0)).double()
     k = math.prod(
-        float(torch.linalg.matrix_norm(w.weight, 2)) for w in block.branch.children() if isinstance(w, nn.Linear)
+        float(torch.linalg.matrix_norm(w.weight.detach(), 2))
+        for w in block.branch.children()
+        if isinstance(w, nn.Linear)
     )
     assert lipschitz.product_bound(block, (4,)).value == pytest.approx(0.75 + 0.3 * k)
     plain = blocks.initialise(blocks.linear_block(INSIDE.plain(), 4), runtime.stream(0)).double()

@@ -38,7 +38,8 @@ def test_the_least_defect_of_a_strided_convolution_follows_from_the_rank_of_its_
     def matrix(weight: torch.Tensor) -> torch.Tensor:
         return nn.functional.conv2d(eye, weight, stride=2).flatten(1).mT
 
-    found = stiefel.minimise_defect(draw(4, 2, kernel, kernel), matrix)
+    # Where the least value is not zero, its rounding hides from the line search what is left of the gradient.
+    found = stiefel.minimise_defect(draw(4, 2, kernel, kernel), matrix, tol=1e-8)
     assert matrix(found.point).shape == (64, 128)
     assert torch.linalg.matrix_rank(matrix(found.point)) == rank
     assert found.value == pytest.approx((64 - rank) ** 0.5, abs=1e-6)
