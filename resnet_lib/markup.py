@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import jinja2
-from IPython.display import Markdown
+import pandas as pd
+from IPython.display import HTML, Markdown
 from markupsafe import Markup, escape
 
 # A dollar behind a backslash is a dollar; all others come in pairs around TeX.
@@ -92,3 +93,12 @@ def listing(*functions: Callable[..., Any]) -> Markdown:
     return Markdown(
         "```python\n" + "\n\n".join(inspect.getsource(function).rstrip() for function in functions) + "\n```"
     )
+
+
+def table(label: str, frame: pd.DataFrame) -> HTML:
+    """A table without its index for a notebook to show; `label` is its name for those who cannot see it.
+
+    On a phone the table scrolls, not the page; it stands in the tab order, so that keyboards reach it.
+    """
+    box = f'<div style="overflow-x: auto" tabindex="0" role="region" aria-label="{escape(label)}">'
+    return HTML(f"{box}{frame.to_html(index=False, border=0, classes='table', justify='left', na_rep='–')}</div>")

@@ -1,4 +1,5 @@
 import jinja2
+import pandas as pd
 import pytest
 from bs4 import BeautifulSoup
 from hypothesis import given
@@ -68,3 +69,11 @@ def test_ranges_and_grids() -> None:
 def test_a_template_that_misses_a_value_says_which() -> None:
     with pytest.raises(jinja2.UndefinedError, match="'dict object' has no attribute 'id'"):
         markup.render("card.html", claim={"status": "holds"}, rows=[], exact=False, interval=False, surprises=False)
+
+
+def test_a_table_scrolls_by_itself_has_a_name_and_no_empty_head():
+    shown = str(markup.table('Steps of "A"', pd.DataFrame({"method": ["euler"], "step": [float("nan")]})).data)
+    assert 'aria-label="Steps of &#34;A&#34;"' in shown
+    assert 'tabindex="0"' in shown
+    assert "<th></th>" not in shown
+    assert "<td>–</td>" in shown

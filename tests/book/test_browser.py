@@ -18,6 +18,9 @@ SIZES = {"wide": (1280, 900), "phone": (390, 844)}
 AXE = {"resultTypes": ["violations"], "preload": False}
 # What a reader opens has to be accessible too: provenance, solutions, hidden cells.
 UNFOLD = """() => {
+  const still = document.createElement('style');  // what fades in has no contrast on the way
+  still.textContent = '* { transition: none !important; animation: none !important; }';
+  document.head.append(still);
   document.querySelectorAll('details').forEach(d => { d.open = true });
   document.querySelectorAll('.toggle-hidden').forEach(d => d.classList.remove('toggle-hidden'));
 }"""
@@ -137,14 +140,14 @@ def test_page(visit: Visitor, address: str, page_name: str, size: str, scheme: L
     assert page.locator("mjx-merror, [data-mjx-error]").all_inner_texts() == []
     assert page.evaluate(RAW_TEX) == []
 
+    for figure in page.locator(INTERACTIVE).all():  # first: a drawing vanishes once its chart lives
+        come_alive(figure)
+
     for image in page.locator("main img").all():
         if image.is_visible():
             image.scroll_into_view_if_needed()
             image.evaluate("image => image.decode()")
             assert image.evaluate("image => image.naturalWidth") > 0, image.get_attribute("src")
-
-    for figure in page.locator(INTERACTIVE).all():
-        come_alive(figure)
 
     page.evaluate(UNFOLD)
     results = Axe().run(page, options=AXE)

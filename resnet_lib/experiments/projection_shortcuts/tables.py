@@ -7,7 +7,7 @@ import pandas as pd
 from IPython.display import HTML, Markdown
 from scipy import stats
 
-from resnet_lib import blocks, claims, costs, nets, projections, rules, runtime, shortcuts
+from resnet_lib import blocks, claims, costs, markup, nets, projections, rules, runtime, shortcuts
 from resnet_lib.experiments.projection_shortcuts.networks import TITLES, differences
 
 SEED = 2015  # of the resampling
@@ -48,13 +48,6 @@ def costs_of_variants() -> pd.DataFrame:
     return pd.DataFrame(records)
 
 
-def _shown(label: str, heads: list[str], rows: list[list[str]]) -> HTML:
-    # On a phone the table scrolls, not the page; with a name and a place in the tab order, so that keyboards reach it.
-    box = f'<div style="overflow-x: auto" tabindex="0" role="region" aria-label="{label}">'
-    frame = pd.DataFrame(rows, columns=pd.Index(heads))
-    return HTML(f"{box}{frame.to_html(index=False, border=0, classes='table', justify='left')}</div>")
-
-
 def show_costs() -> HTML:
     """`costs_of_variants` as a table that a notebook shows."""
     heads = ["shortcut in ResNet-20", "rank / rows", "parameters", "multiply-adds (M)", "saved numbers (k)"]
@@ -62,7 +55,7 @@ def show_costs() -> HTML:
         [TITLES[name], f"{rank:.1f}", f"{parameters:+,d}", f"{multiply_adds / 1e6:+.2f}", f"{saved / 1e3:+.0f}"]
         for name, rank, parameters, multiply_adds, saved in costs_of_variants().to_numpy().tolist()
     ]
-    return _shown("Costs of the shortcuts", heads, rows)
+    return markup.table("Costs of the shortcuts", pd.DataFrame(rows, columns=pd.Index(heads)))
 
 
 def of_variants(table: pd.DataFrame) -> pd.DataFrame:
@@ -96,7 +89,7 @@ def show(table: pd.DataFrame) -> HTML:
             measured = [f"{gradient:.2f}", f"{forward:.2f}", f"{variance:.1f}", f"{probe:.1f}"]
         interval = "0" if name == "A" else "{:+.1f} ({:+.1f} to {:+.1f})".format(*paired)
         rows.append([TITLES[name], *measured, interval])
-    return _shown("What the trained shortcuts do", heads, rows)
+    return markup.table("What the trained shortcuts do", pd.DataFrame(rows, columns=pd.Index(heads)))
 
 
 def seeds_to_decide(check: claims.Check, *, most: int = 10_000) -> int | None:
