@@ -181,7 +181,7 @@ def link(name: str, kind: bytes) -> tuple[tarfile.TarInfo, bytes]:
         ((tarfile.TarInfo("../one.bin"), b"x"), "leads out of the archive"),
         ((tarfile.TarInfo("data/../../one.bin"), b"x"), "leads out of the archive"),
         ((tarfile.TarInfo("..\\one.bin"), b"x"), "leads out of the archive"),
-        ((tarfile.TarInfo("/tmp/one.bin"), b"x"), "leads out of the archive"),
+        ((tarfile.TarInfo("/one.bin"), b"x"), "leads out of the archive"),
         ((tarfile.TarInfo("C:/one.bin"), b"x"), "leads out of the archive"),
         (link("data/one.bin", tarfile.SYMTYPE), "is a link"),
         (link("data/one.bin", tarfile.LNKTYPE), "is a link"),
