@@ -9,16 +9,16 @@ from __future__ import annotations
 
 import re
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TypeVar
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from resnet_lib import projections, runtime
+from resnet_lib import projections, runtime, schemes
 from resnet_lib.projections import Conv2d, Undrawn, ZeroPad
-from resnet_lib.units import ORDERS, SHORTCUTS, UNITS, Unit, unit, unknown
+from resnet_lib.units import ORDERS, SCHEMES, SHORTCUTS, UNITS, Unit, unit, unknown
 
 __all__ = [
     "ORDERS",
@@ -121,14 +121,24 @@ class Linear(Undrawn, nn.Linear):
     """`nn.Linear` whose weights are NaN until `initialise` draws them."""
 
 
-def series(pattern: str, c_in: int, weights: Sequence[nn.Conv2d | nn.Linear], norm: type[nn.Module]) -> nn.Sequential:
+_ACTIVATIONS: dict[str, type[nn.Module]] = {"relu": nn.ReLU, "tanh": nn.Tanh, "sigmoid": nn.Sigmoid}
+
+
+def series(
+    pattern: str,
+    c_in: int,
+    weights: Sequence[nn.Conv2d | nn.Linear],
+    norm: type[nn.Module],
+    activation: str = "relu",
+) -> nn.Sequential:
     """The layers of a pattern such as `WNAWN`, named `weight1`, `norm1`, `act1`, `weight2`, ...
 
     Args:
-        pattern: W for the next of `weights`, N for a normalisation, A for a ReLU.
+        pattern: W for the next of `weights`, N for a normalisation, A for an activation.
         c_in: Channels that come in.
         weights: One layer for each W.
         norm: Makes a normalisation from a number of channels.
+        activation: One of `units.ACTIVATIONS`.
     """
     layers: OrderedDict[str, nn.Module] = OrderedDict()
     remaining, channels = iter(weights), c_in
@@ -141,7 +151,7 @@ def series(pattern: str, c_in: int, weights: Sequence[nn.Conv2d | nn.Linear], no
         elif kind == "N":
             layers[f"norm{nth}"] = norm(channels)
         else:
-            layers[f"act{nth}"] = nn.ReLU()
+            layers[f"act{nth}"] = _ACTIVATIONS[activation]()
     return nn.Sequential(layers)
 
 
@@ -156,7 +166,7 @@ def _block(unit: Unit, branch: nn.Sequential, shortcut: nn.Module, width: int, n
     else:
         merge = Scaled(1 - unit.beta, unit.alpha)
     if unit.after:
-        merge = After(merge, series(unit.after, width, (), norm))
+        merge = After(merge, series(unit.after, width, (), norm, unit.activation))
     return Block(branch, shortcut, merge)
 
 
@@ -200,7 +210,7 @@ def conv_block(unit: Unit, c_in: int, c_out: int, *, stride: int = 1) -> Block:
         Conv2d(a, b, k, stride=stride if i == strided else 1, padding=k // 2, bias=unit.norm == "none")
         for i, (a, b, k) in enumerate(zip([c_in, *widths], widths, kernels, strict=False))
     ]
-    branch = series(_branch_pattern(unit), c_in, weights, nn.BatchNorm2d)
+    branch = series(_branch_pattern(unit), c_in, weights, nn.BatchNorm2d, unit.activation)
     shortcut = None
     if unit.residual:
         shortcut = projections.build(unit.shortcut or "B", c_in, c_out, stride=stride)
@@ -235,20 +245,13 @@ def linear_block(unit: Unit, width: int) -> Block:
     """
     widths = _widths(unit, width)
     weights = [Linear(a, b, bias=unit.norm == "none") for a, b in zip([width, *widths], widths, strict=False)]
-    branch = series(_branch_pattern(unit), width, weights, nn.BatchNorm1d)
+    branch = series(_branch_pattern(unit), width, weights, nn.BatchNorm1d, unit.activation)
     project = unit.shortcut == "C" and unit.residual
     shortcut = series("W", width, [Linear(width, width, bias=False)], nn.BatchNorm1d) if project else nn.Identity()
     return _block(unit, branch, shortcut, width, nn.BatchNorm1d)
 
 
 M = TypeVar("M", bound=nn.Module)
-
-SCHEMES: dict[str, Callable[[Tensor, torch.Generator], object]] = {
-    "he": lambda weight, generator: nn.init.kaiming_normal_(weight, nonlinearity="relu", generator=generator),
-    "lecun": lambda weight, generator: nn.init.kaiming_normal_(weight, nonlinearity="linear", generator=generator),
-    "orthogonal": lambda weight, generator: nn.init.orthogonal_(weight, generator=generator),
-}
-"""How weights are drawn: Gaussian of variance 2 / fan_in (He et al. 2015, for ReLU) or 1 / fan_in, or orthogonal."""
 
 
 def initialise(module: M, generator: torch.Generator, scheme: str = "he") -> M:
@@ -262,24 +265,29 @@ def initialise(module: M, generator: torch.Generator, scheme: str = "he") -> M:
     Args:
         module: What to initialise, in place.
         generator: One number is drawn from it.
-        scheme: `he`, `lecun` or `orthogonal`.
+        scheme: One of `units.SCHEMES`. First and last are the layers that are first and last in `module`, in which
+            those of a network stand in the order of its data.
 
     Returns:
         `module`.
 
     Raises:
-        ValueError: Where `scheme` is not known.
+        ValueError: Where `scheme` is not known, or wants an even width.
     """
     if scheme not in SCHEMES:
-        raise unknown("scheme", scheme, tuple(SCHEMES))
+        raise unknown("scheme", scheme, SCHEMES)
     seed = int(torch.randint(2**62, (), generator=generator))
-    for name, layer in module.named_modules():
-        if isinstance(layer, nn.Conv2d | nn.Linear) and not isinstance(layer, projections.Principal):
-            weight = torch.empty(layer.weight.shape, dtype=layer.weight.dtype)
-            chosen = "orthogonal" if isinstance(layer, projections.Orthonormal) else scheme
-            SCHEMES[chosen](weight, runtime.stream(seed, name))
-            with torch.no_grad():
-                layer.weight.copy_(weight)
-                if layer.bias is not None:
-                    layer.bias.zero_()
+    layers = [(name, layer) for name, layer in module.named_modules() if isinstance(layer, nn.Conv2d | nn.Linear)]
+    for nth, (name, layer) in enumerate(layers):
+        if isinstance(layer, projections.Principal):
+            continue
+        weight = torch.empty(layer.weight.shape, dtype=layer.weight.dtype)
+        chosen = "orthogonal" if isinstance(layer, projections.Orthonormal) else scheme
+        place = {(True, True): "only", (True, False): "first", (False, True): "last"}
+        where = place.get((nth == 0, nth == len(layers) - 1), "inner")
+        schemes.draw(chosen, weight, runtime.stream(seed, name), place=where)
+        with torch.no_grad():
+            layer.weight.copy_(weight)
+            if layer.bias is not None:
+                layer.bias.zero_()
     return module

@@ -111,10 +111,10 @@ def mlp(
     _positive(depth=depth, width=width, in_features=in_features, classes=classes)
     unit = blocks.unit(unit)
     first = blocks.Linear(in_features, width, bias=unit.norm == "none")
-    stem = blocks.series(_stem(unit), in_features, [first], nn.BatchNorm1d)
+    stem = blocks.series(_stem(unit), in_features, [first], nn.BatchNorm1d, unit.activation)
     body = [blocks.linear_block(unit, width) for _ in range(depth)]
-    head = blocks.series(unit.entry + "W", width, [blocks.Linear(width, classes)], nn.BatchNorm1d)
-    return _drawn(Stack(stem, body, head, shape=(in_features,)), generator)
+    head = blocks.series(unit.entry + "W", width, [blocks.Linear(width, classes)], nn.BatchNorm1d, unit.activation)
+    return blocks.initialise(Stack(stem, body, head, shape=(in_features,)), generator, unit.scheme)
 
 
 def cifar_resnet(
@@ -271,7 +271,7 @@ def conv_net(
     first = blocks.Conv2d(
         in_channels, channels, kernel, stride=2 if kernel > 3 else 1, padding=kernel // 2, bias=unit.norm == "none"
     )
-    stem = blocks.series(_stem(unit), in_channels, [first], nn.BatchNorm2d)
+    stem = blocks.series(_stem(unit), in_channels, [first], nn.BatchNorm2d, unit.activation)
     if kernel > 3:
         stem.append(nn.MaxPool2d(3, stride=2, padding=1))
     body: list[nn.Module] = []
@@ -279,9 +279,9 @@ def conv_net(
         for position in range(count):
             body.append(blocks.conv_block(unit, channels, out, stride=2 if stage and not position else 1))
             channels = out
-    head = blocks.series(unit.entry, channels, (), nn.BatchNorm2d)
+    head = blocks.series(unit.entry, channels, (), nn.BatchNorm2d, unit.activation)
     head.extend([nn.AdaptiveAvgPool2d(1), nn.Flatten(), blocks.Linear(channels, classes)])
-    return _drawn(Stack(stem, body, head, shape=(in_channels, *size)), generator)
+    return blocks.initialise(Stack(stem, body, head, shape=(in_channels, *size)), generator, unit.scheme)
 
 
 def _stem(unit: Unit) -> str:
@@ -297,11 +297,6 @@ def _resolved(unit: Unit, *, bottleneck: bool, shortcut: str) -> Unit:
         bottleneck=bottleneck if unit.bottleneck is None else unit.bottleneck,
         shortcut=shortcut if unit.shortcut is None else unit.shortcut,
     )
-
-
-def _drawn(stack: Stack, generator: torch.Generator) -> Stack:
-    blocks.initialise(stack, generator)
-    return stack
 
 
 def _positive(**sizes: int) -> None:

@@ -11,8 +11,10 @@ from dataclasses import dataclass
 
 from torch import Tensor, optim
 
+from resnet_lib.optimizers import Lars
+
 SCHEDULES = ("one-cycle", "cosine", "constant", "step")
-OPTIMIZERS = ("sgd", "adam")
+OPTIMIZERS = ("sgd", "adam", "lars")
 AUGMENTATIONS = ("none", "crop-flip")
 
 
@@ -31,7 +33,8 @@ class Recipe:
             `step`, `lr / 10` in the warm-up, then `lr`, a tenth of it after half of all steps and a hundredth after
             three quarters.
         warmup: Fraction of all steps in which the rate rises (or, for `step`, waits).
-        optimizer: `sgd` or `adam`.
+        optimizer: `sgd`, `adam`, or `lars`: SGD whose steps are as large in each layer (`optimizers.Lars`); its `lr` is
+            a fraction of a layer's weights.
         augment: What is done to the training images at each sight of them: `none`, or `crop-flip`
             (`augmentation.crop_flip`).
 
@@ -87,11 +90,12 @@ class Recipe:
         )
 
     def optimizer_of(self, params: list[Tensor]) -> optim.Optimizer:
-        """An elementwise optimiser, so that stacked seeds stay independent: no norm is taken over a tensor."""
+        """An optimiser of stacked parameters in which no seed sees another: elementwise, or by norms of each seed."""
         if self.optimizer == "adam":
             betas = (self.momentum, 0.999)
             return optim.AdamW(params, lr=self.lr, betas=betas, weight_decay=self.weight_decay, foreach=True)
-        return optim.SGD(params, lr=self.lr, momentum=self.momentum, weight_decay=self.weight_decay, foreach=True)
+        sgd = Lars if self.optimizer == "lars" else optim.SGD
+        return sgd(params, lr=self.lr, momentum=self.momentum, weight_decay=self.weight_decay, foreach=True)
 
 
 def _cosine(start: float, end: float, progress: float) -> float:

@@ -40,6 +40,24 @@ kernel of the stride's size, so that every pixel is read once, and orthonormal r
 `pool` averages and then projects by a 1x1 convolution (ResNet-D, he2019bag).
 """
 
+ACTIVATIONS = ("relu", "tanh", "sigmoid")
+"""What the letter A stands for."""
+
+SCHEMES = ("he", "lecun", "orthogonal", "identity", "looks-linear")
+"""How the weights of a network are drawn (`schemes.draw`).
+
+Gaussian of variance 2 / fan_in (`he`, he2015delving, for ReLU) or 1 / fan_in (`lecun`), or `orthogonal`.
+
+`identity` is the identity (in a convolution a Dirac kernel, as in zagoruyko2017diracnets) plus a hundredth of `he`, in
+every layer that keeps the number of channels, except the first and the last of a network. Those, and the layers that
+change it, are drawn as in `he`.
+
+`looks-linear` is `[[A, -A], [-A, A]]` with an orthogonal A (balduzzi2017shattered): ReLU keeps `z` of the pair (z, -z)
+as its positive and its negative part, and the next layer puts them together. The first layer is `[A; -A]`, the last
+`[A, -A]`. So a plain network, each of whose layers but the first reads what comes out of a ReLU, starts as a linear
+map. In convolutions but the first only the central pixel of A is not zero.
+"""
+
 
 def unknown(field: str, value: object, known: Sequence[str], also: str = "") -> ValueError:
     """The error for a name that is not known; it lists the known ones and the closest of them."""
@@ -53,7 +71,7 @@ class Unit:
 
     Attributes:
         order: A name in `ORDERS`, or a pattern like them: `WNAWN+A` is weight, normalisation, activation, weight,
-            normalisation in the branch, and an activation after the addition. The activation is ReLU.
+            normalisation in the branch, and an activation after the addition.
         residual: Whether there is a shortcut. Without one the block is plain.
         norm: `batch` or `none`; `none` leaves the N out of the order and gives the weight layers of the branch a bias.
         alpha: Factor of the branch.
@@ -63,6 +81,8 @@ class Unit:
         bottleneck: Whether the branch is 1x1, 3x3, 1x1 with a quarter of the width inside. None: what the published
             network of that depth has, two 3x3 layers elsewhere.
         shortcut: One of `SHORTCUTS`. None: what the published network of that depth has; B for a single block.
+        activation: One of `ACTIVATIONS`, for the stem and the head too.
+        scheme: One of `SCHEMES`: how the weights of a network of such blocks are drawn, its stem and head included.
 
     Raises:
         ValueError: Where a field has a value that is not allowed, or two fields contradict each other.
@@ -76,12 +96,18 @@ class Unit:
     zero_gamma: bool = False
     bottleneck: bool | None = None
     shortcut: str | None = None
+    activation: str = "relu"
+    scheme: str = "he"
 
     def __post_init__(self):
         if self.order not in ORDERS and not re.fullmatch(r"[NA]*W[WNA]*\+[NA]*", self.order):
             raise unknown("order", self.order, tuple(ORDERS), ", or a pattern like 'WNAWN+A'")
         if self.norm not in ("batch", "none"):
             raise unknown("norm", self.norm, ("batch", "none"))
+        if self.activation not in ACTIVATIONS:
+            raise unknown("activation", self.activation, ACTIVATIONS)
+        if self.scheme not in SCHEMES:
+            raise unknown("scheme", self.scheme, SCHEMES)
         if self.shortcut is not None and self.shortcut not in SHORTCUTS:
             raise unknown("shortcut", self.shortcut, SHORTCUTS, " and None for the published one")
         if not math.isfinite(self.alpha):

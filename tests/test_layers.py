@@ -11,10 +11,10 @@ import resnet_lib
 # fmt: off
 LAYERS = (
     ("runtime", "linalg", "provenance", "source", "units", "cache", "progress", "markup", "rules", "vega",
-     "projections", "stiefel", "information", "archives", "distributions", "values", "roots", "tableaus", "recipes",
-     "augmentation", "stacked", "parallel"),
+     "projections", "stiefel", "information", "archives", "distributions", "values", "roots", "tableaus",
+     "augmentation", "stacked", "parallel", "optimizers", "schemes"),
     ("significance",
-     "blocks", "statements", "grid", "results", "collection", "steppers", "fits", "checkpoints"),
+     "blocks", "statements", "grid", "results", "collection", "steppers", "fits", "checkpoints", "recipes"),
     ("nets", "data", "ode", "dynamics"),
     ("trial", "costs", "shortcuts", "training", "jacobian", "lipschitz", "lesion", "lesion_runs", "paths",
      "stochastic_depth", "ensembles", "convergence", "flow"),

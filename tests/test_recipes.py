@@ -98,7 +98,7 @@ def test_the_published_recipe_is_that_of_the_paper():
     [
         ({"schedule": "one-cylce"}, r"schedule='one-cylce' is unknown; known: one-cycle, .*; closest: 'one-cycle'"),
         ({"augment": "flip"}, r"augment='flip' is unknown; known: none, crop-flip; closest: 'crop-flip'"),
-        ({"optimizer": "adamw"}, r"optimizer='adamw' is unknown; known: sgd, adam; closest: 'adam'"),
+        ({"optimizer": "adamw"}, r"optimizer='adamw' is unknown; known: sgd, adam, lars; closest: 'adam'"),
         ({"epochs": -1}, r"epochs=-1 must be 0 or more"),
         ({"batch": 0}, r"batch=0 must be at least 1"),
         ({"lr": math.nan}, r"lr=nan must be 0 or more, and finite"),

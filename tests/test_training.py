@@ -147,7 +147,7 @@ def exploding(make_net, seed):
     return make
 
 
-@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+@pytest.mark.parametrize("optimizer", ["sgd", "adam", "lars"])
 @pytest.mark.parametrize(("make_net", "dataset"), [(small_mlp, "digits"), (small_conv, "images")])
 def test_a_seed_that_diverges_is_marked_and_disturbs_no_other(make_net, dataset, optimizer, request):
     dataset, recipe = request.getfixturevalue(dataset), dataclasses.replace(RECIPE, optimizer=optimizer)
@@ -374,7 +374,7 @@ def states_equal(a, b):
     return a.keys() == b.keys() and all(torch.equal(a[key], b[key]) for key in a)
 
 
-@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+@pytest.mark.parametrize("optimizer", ["sgd", "adam", "lars"])
 @pytest.mark.parametrize("policy", [training.STACKED, training.ONE_BY_ONE], ids=["stacked", "one by one"])
 @pytest.mark.parametrize("after", [0, 1, 2, 3, 5])
 def test_a_run_that_was_stopped_goes_on_to_the_same_bits(images, optimizer, policy, after):
