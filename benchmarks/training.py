@@ -101,7 +101,9 @@ def peer(depth: int, images: np.ndarray, labels: np.ndarray, batch: int) -> Iter
             yield
 
 
-def ours(depth: int, images: np.ndarray, labels: np.ndarray, batch: int) -> Iterator[None]:
+def ours(
+    depth: int, images: np.ndarray, labels: np.ndarray, batch: int, policy: training.Policy = training.ONE_BY_ONE
+) -> Iterator[None]:
     """The package's run; one step each time."""
     x = torch.from_numpy(images).permute(0, 3, 1, 2).div(255)
     mean, deviation = (torch.tensor(values)[:, None, None] for values in (MEAN, DEVIATION))
@@ -116,7 +118,7 @@ def ours(depth: int, images: np.ndarray, labels: np.ndarray, batch: int) -> Iter
         dataset,
         recipe,
         [0],
-        policy=training.ONE_BY_ONE,
+        policy=policy,
     )
     while True:
         run.advance()

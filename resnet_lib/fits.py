@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 import torch
+from jaxtyping import Bool
 from torch import Tensor, nn
 
 from resnet_lib.stacked import Stacked
@@ -108,10 +109,14 @@ def from_records(seeds: tuple[int, ...], records: Mapping[str, Tensor], template
     measured, checkpoints = parsed(records)
     history = _history(seeds, measured)
     params = checkpoints[max(checkpoints)][0]
-    finite = torch.stack([value.flatten(1).isfinite().all(dim=1) for value in params.values()]).all(dim=0).tolist()
     lost = set(history.loc[history.isna().any(axis=1), "seed"])
-    diverged = tuple(seed in lost or not kept for seed, kept in zip(seeds, finite, strict=True))
+    diverged = tuple(seed in lost or not kept for seed, kept in zip(seeds, finite(params).tolist(), strict=True))
     return Fit(seeds, history, checkpoints, diverged, template.eval())
+
+
+def finite(params: Stacked) -> Bool[Tensor, " seeds"]:
+    """For each seed, whether all of its parameters are numbers and none is infinite."""
+    return torch.stack([value.flatten(1).isfinite().all(dim=1) for value in params.values()]).all(dim=0)
 
 
 def _history(seeds: tuple[int, ...], measured: Measured) -> pd.DataFrame:

@@ -1,18 +1,26 @@
-"""Networks of several seeds as one: their parameters stacked, their forward pass together. Trains nothing."""
+"""Networks of several seeds as one: their parameters stacked, their passes together or in turn. Trains nothing."""
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
-from dataclasses import dataclass
+import functools
+import importlib.util
+import pickle
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
-from torch.func import functional_call, stack_module_state, vmap
+from torch.func import functional_call, grad_and_value, stack_module_state, vmap
 
 Stacked = dict[str, Tensor]
 """Tensors of all seeds by name; the first axis counts the seeds."""
+
+Score = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
+"""Loss and hits of each network, from its outputs (networks, n, classes) and labels (networks, n)."""
 
 
 @dataclass(frozen=True)
@@ -25,15 +33,21 @@ class Policy:
         channels_last: Whether images and convolutions lie in memory with their channels last. Needs `stacked=False`.
         bfloat16: Whether a GPU multiplies in bfloat16, under autocast; parameters, sums and losses stay in float32. A
             CPU computes in float32 all the same.
+        compiled: Whether the gradients are compiled (`torch.compile`), which fuses what lies between the convolutions;
+            on a GPU they are then one CUDA graph. The first step takes up to some minutes, and a compiler: of C++ on a
+            CPU, Triton on a GPU. Needs `stacked=False`, and a network that draws no random numbers.
     """
 
     stacked: bool = True
     channels_last: bool = False
     bfloat16: bool = False
+    compiled: bool = False
 
     def __post_init__(self):
         if self.channels_last and self.stacked:
             raise ValueError("channels_last=True needs stacked=False: vectorised convolutions are grouped ones")
+        if self.compiled and self.stacked:
+            raise ValueError("compiled=True needs stacked=False: one network is compiled and serves all seeds in turn")
 
 
 STACKED = Policy()
@@ -41,6 +55,9 @@ STACKED = Policy()
 
 ONE_BY_ONE = Policy(stacked=False, channels_last=True, bfloat16=True)
 """One seed after another: for convolutional networks."""
+
+COMPILED = replace(ONE_BY_ONE, compiled=True)
+"""The same, compiled: for convolutional networks that train for longer than some minutes."""
 
 
 class Networks:
@@ -60,6 +77,8 @@ class Networks:
         self.params, self.buffers = stack_module_state(list(nets))
         self.template = copy.deepcopy(nets[0]).to("meta")
         self._count, self._policy = len(nets), policy
+        if policy.compiled:
+            _require_compiler(next(iter(self.params.values())).device.type)
         if policy.channels_last:
             moved = {name: _channels_last(value.detach()) for name, value in self.params.items()}
             self.params = {name: value.requires_grad_() for name, value in moved.items()}
@@ -71,17 +90,32 @@ class Networks:
             x: Examples, for each network its own; or the same ones for all.
             shared: Whether they are the same for all, without an axis for the networks.
         """
-        device, policy = x.device.type, self._policy
-        with torch.autocast(device, torch.bfloat16, enabled=policy.bfloat16 and device != "cpu"):
-            if policy.stacked:
-                outputs = vmap(self._call, in_dims=(0, 0, None if shared else 0))(self.params, self.buffers, x)
-            else:
-                parts = [x] * self._count if shared else list(x.unbind(0))
-                if policy.channels_last and parts[0].ndim == 4:
-                    parts = [part.contiguous(memory_format=torch.channels_last) for part in parts]
-                states = zip(self._apart(self.params), self._apart(self.buffers), parts, strict=True)
-                outputs = torch.stack([self._call(*state) for state in states])
-        return outputs.float() if outputs.dtype == torch.bfloat16 else outputs
+        if self._policy.stacked:
+            call = functools.partial(_outputs, self.template, self._policy)
+            return vmap(call, in_dims=(0, 0, None if shared else 0))(self.params, self.buffers, x)
+        states = zip(self._apart(self.params), self._apart(self.buffers), strict=True)
+        return torch.stack([self._one(*state, x if shared else x[i]) for i, state in enumerate(states)])
+
+    def gradients(
+        self, score: Score, x: Tensor, y: Int[Tensor, "seeds n"]
+    ) -> tuple[list[Tensor], Float[Tensor, " seeds"], Float[Tensor, " seeds"]]:
+        """Gradient of each network's loss in its own parameters, in their order; the losses and the hits.
+
+        Args:
+            score: The loss, and what is counted.
+            x: Examples, for each network its own.
+            y: Their labels.
+        """
+        if self._policy.stacked:
+            losses, hits = score(self.logits(x), y)
+            return list(torch.autograd.grad(losses.sum(), list(self.params.values()))), losses.detach(), hits
+        gradients = [torch.empty_like(value) for value in self.params.values()]
+        losses, hits = torch.empty(2, self._count, device=x.device)
+        states = zip(self._apart(self.params), self._apart(self.buffers), strict=True)
+        for i, (params, buffers) in enumerate(states):
+            found, loss, hit = self._learn(score, params, buffers, x[i], y[i : i + 1])
+            torch._foreach_copy_([*(value[i] for value in gradients), losses[i], hits[i]], [*found, loss[0], hit[0]])
+        return gradients, losses, hits
 
     def copy(self) -> tuple[Stacked, Stacked]:
         """Parameters and buffers as they are now."""
@@ -90,14 +124,75 @@ class Networks:
         )
         return params, buffers
 
-    def _call(self, params: Stacked, buffers: Stacked, x: Tensor) -> Tensor:
-        # No two modules share a parameter, and looking for such costs as much as a layer.
-        return functional_call(self.template, (params, buffers), (x,), tie_weights=False)
+    def _learn(self, score: Score, params: Stacked, buffers: Stacked, x: Tensor, y: Tensor) -> tuple:
+        """Gradients, loss and hits of one network, whose buffers change."""
+        values = {name: value.detach() for name, value in params.items()}
+        if self._policy.compiled:
+            learn = _compiled(pickle.dumps(self.template), self._policy, x.device.type, score)
+            gradients, loss, hit, after = learn(values, buffers, self._laid(x), y)
+            torch._foreach_copy_(list(buffers.values()), after)
+            return gradients, loss, hit
+        loss, hit = score(
+            self._one({name: value.requires_grad_() for name, value in values.items()}, buffers, x)[None], y
+        )
+        return torch.autograd.grad(loss.sum(), list(values.values())), loss.detach(), hit
+
+    def _one(self, params: Stacked, buffers: Stacked, x: Tensor) -> Tensor:
+        return _outputs(self.template, self._policy, params, buffers, self._laid(x))
+
+    def _laid(self, x: Tensor) -> Tensor:
+        """Images in the layout of the policy."""
+        return x.contiguous(memory_format=torch.channels_last) if self._policy.channels_last and x.ndim == 4 else x
 
     def _apart(self, stacked: Stacked) -> list[Stacked]:
         """The tensors of each network, as views."""
         parts = {name: (value.squeeze(0),) if self._count == 1 else value.unbind(0) for name, value in stacked.items()}
         return [{name: part[i] for name, part in parts.items()} for i in range(self._count)]
+
+
+def _outputs(template: nn.Module, policy: Policy, params: Stacked, buffers: Stacked, x: Tensor) -> Tensor:
+    """Outputs of one network, in float32."""
+    device = x.device.type
+    with torch.autocast(device, torch.bfloat16, enabled=policy.bfloat16 and device != "cpu"):
+        # No two modules share a parameter, and looking for such costs as much as a layer.
+        outputs = functional_call(template, (params, buffers), (x,), tie_weights=False)
+    return outputs.float() if outputs.dtype == torch.bfloat16 else outputs
+
+
+def _require_compiler(device: str) -> None:
+    """Fail before the first step, and in words, where `torch.compile` would fail at it."""
+    if device == "cuda":
+        found, needed = importlib.util.find_spec("triton"), "the package triton"
+    else:
+        found, needed = shutil.which("g++") or shutil.which("clang++"), "a C++ compiler (g++ or clang++)"
+    if not found:
+        raise ValueError(f"compiled=True needs {needed}, and there is none; install it or use compiled=False")
+
+
+@functools.cache
+def _compiled(pickled: bytes, policy: Policy, device: str, score: Score) -> Callable[..., tuple]:
+    """What `Networks._learn` does, as one compiled function without side effects; once for each architecture."""
+    template = pickle.loads(pickled)
+
+    def loss(params: Stacked, buffers: Stacked, x: Tensor, y: Tensor) -> tuple[Tensor, tuple]:
+        # The buffers that change are copies: a CUDA graph cannot hold what changes its input.
+        after = {name: value.clone() for name, value in buffers.items()}
+        losses, hits = score(_outputs(template, policy, params, after, x)[None], y)
+        return losses.sum(), (losses, hits, list(after.values()))
+
+    def learn(params: Stacked, buffers: Stacked, x: Tensor, y: Tensor) -> tuple:
+        gradients, (_, (losses, hits, after)) = grad_and_value(loss, has_aux=True)(params, buffers, x, y)
+        return list(gradients.values()), losses, hits, after
+
+    if device == "cpu":
+        return torch.compile(learn, fullgraph=True, dynamic=False)
+    graphed = torch.compile(learn, fullgraph=True, dynamic=False, mode="reduce-overhead")
+
+    def replayed(*arguments: Any) -> tuple:
+        torch.compiler.cudagraph_mark_step_begin()  # what the last call returned may be written over from here on
+        return graphed(*arguments)
+
+    return replayed
 
 
 def _channels_last(stacked: Tensor) -> Tensor:

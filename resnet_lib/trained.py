@@ -7,6 +7,7 @@ and the kind of device. Training that is interrupted goes on where it was, to th
 from __future__ import annotations
 
 import copy
+import importlib.util
 import math
 import time
 from collections.abc import Sequence
@@ -23,6 +24,7 @@ from resnet_lib import cache, checkpoints, data, nets, provenance, runtime, sour
 from resnet_lib.fits import Fit, from_records
 from resnet_lib.grid import as_json
 from resnet_lib.recipes import Recipe
+from resnet_lib.stacked import Policy
 from resnet_lib.units import Unit, unknown
 
 ARCHITECTURES = ("cifar-resnet", "digits-resnet", "mlp")
@@ -85,6 +87,7 @@ def train(
     device: torch.device | str = "cpu",
     folder: Path | None = None,
     pause: float = 60.0,
+    policy: Policy | None = None,
 ) -> Fit:
     """The trained networks of these seeds: those that are kept, the others trained now and kept.
 
@@ -98,6 +101,8 @@ def train(
         device: Where to train; where the tensors that come back are.
         folder: Where trained networks are kept; None for the user's cache folder.
         pause: Seconds after which unfinished training is kept; 0 after every step.
+        policy: How the machine does the work. None: MLPs stacked; convolutional networks one by one, compiled on a GPU
+            with Triton. Networks trained in another way are kept under another name.
 
     Raises:
         ValueError: As `training.fit`, `data.load`, `runtime.device`, and the functions that make networks.
@@ -107,26 +112,45 @@ def train(
     if not groups or not groups[0]:
         raise ValueError("seeds is empty; give at least one, e.g. seeds=(0,)")
     place = runtime.device(str(device))
+    policy = policy or default_policy(network, place.type)
     with runtime.numerics():
-        fits = [_kept(network, group, place, folder, pause) for group in groups]
+        fits = [_kept(network, group, place, folder, pause, policy) for group in groups]
     return fits[0] if len(fits) == 1 else _joined(fits)
 
 
-def path(network: Network, seeds: Sequence[int], *, device: str = "cpu", folder: Path | None = None) -> Path:
+def default_policy(network: Network, device: str) -> Policy:
+    """How a network is trained where nobody says it."""
+    if network.architecture == "mlp":
+        return training.STACKED
+    return training.COMPILED if device == "cuda" and importlib.util.find_spec("triton") else training.ONE_BY_ONE
+
+
+def path(
+    network: Network,
+    seeds: Sequence[int],
+    *,
+    device: str = "cpu",
+    folder: Path | None = None,
+    policy: Policy | None = None,
+) -> Path:
     """File in which the networks of a group of seeds are kept (of one seed, where they are convolutional)."""
     versions = provenance.versions()
     versions["python"] = versions["python"].rpartition(".")[0]
     parts = {"network": as_json(network, "network"), "seeds": list(seeds), "data": data.checksum(network.data)}
+    if policy not in (None, default_policy(network, device)):
+        parts["policy"] = as_json(policy, "policy")
     name = cache.key(parts | {"source": source.digest(train), "versions": versions, "device": device})
     return (folder or platformdirs.user_cache_path("resnet-lib") / "trained") / f"{name}.safetensors"
 
 
-def _kept(network: Network, seeds: tuple[int, ...], device: torch.device, folder: Path | None, pause: float) -> Fit:
-    file = path(network, seeds, device=device.type, folder=folder)
+def _kept(
+    network: Network, seeds: tuple[int, ...], device: torch.device, folder: Path | None, pause: float, policy: Policy
+) -> Fit:
+    file = path(network, seeds, device=device.type, folder=folder, policy=policy)
     try:
         with checkpoints.alone(file):
             if (found := _read(file)) is None:
-                found = _trained(network, seeds, device, file, pause)
+                found = _trained(network, seeds, device, file, pause, policy)
     except OSError as error:
         raise cache.CacheError(f"{file.parent} cannot be written ({error.strerror or error}); free it") from error
     tensors, about = found
@@ -144,7 +168,7 @@ def _read(file: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]] | None:
 
 
 def _trained(
-    network: Network, seeds: tuple[int, ...], device: torch.device, file: Path, pause: float
+    network: Network, seeds: tuple[int, ...], device: torch.device, file: Path, pause: float, policy: Policy
 ) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
     """Train from the last state that was kept on, keep the states on the way and what comes out."""
     dataset = data.load(network.data, flat=network.architecture == "mlp")
@@ -156,7 +180,6 @@ def _trained(
     def make(generator: torch.Generator) -> nn.Module:
         return network.make(generator, dataset.shape, dataset.classes)
 
-    policy = training.STACKED if network.architecture == "mlp" else training.ONE_BY_ONE
     run = training.Run(make, dataset.to(device), network.recipe, seeds, keep=network.keep, policy=policy)
     part = file.with_suffix(".part")
     if (before := _read(part)) is not None:

@@ -8,6 +8,7 @@ its state is a dictionary of tensors.
 from __future__ import annotations
 
 import copy
+import logging
 import math
 from collections.abc import Callable, Mapping, Sequence
 
@@ -17,12 +18,14 @@ from torch import Tensor, nn
 
 from resnet_lib import augmentation, runtime
 from resnet_lib.data import Dataset, Split
-from resnet_lib.fits import RECORDS, Fit, from_records, parsed, to_records
+from resnet_lib.fits import RECORDS, Fit, finite, from_records, parsed, to_records
 from resnet_lib.parallel import Ranks
 from resnet_lib.recipes import Recipe
-from resnet_lib.stacked import ONE_BY_ONE, STACKED, Networks, Policy, Stacked
+from resnet_lib.stacked import COMPILED, ONE_BY_ONE, STACKED, Networks, Policy, Stacked
 
-__all__ = ["ONE_BY_ONE", "STACKED", "Fit", "Policy", "Recipe", "Run", "Stacked", "fit"]
+__all__ = ["COMPILED", "ONE_BY_ONE", "STACKED", "Fit", "Policy", "Recipe", "Run", "Stacked", "fit"]
+
+_logger = logging.getLogger(__name__)
 
 _EVALUATED_AT_ONCE = 100
 """Examples in one evaluation call: so few that many seeds' activations stay in a CPU's cache. Changes no result."""
@@ -104,17 +107,16 @@ class Run:
         x = train.x[rows]
         if recipe.augment != "none":
             x = augmentation.crop_flip(x.flatten(0, 1), self._choice[:, part].flatten(0, 1)).unflatten(0, rows.shape)
-        losses, hits = _score(self._nets.logits(x), train.y[rows])
-        penalty = 0 if self._penalty is None else self._penalty(self._nets.params)
-        total = (losses + penalty).sum()
-        if self._ranks is not None:
-            total = total * (rows.shape[1] / (stop - start))
+        gradients, losses, hits = self._nets.gradients(_score, x, train.y[rows])
         parameters = list(self._nets.params.values())
-        gradients = torch.autograd.grad(total, parameters, allow_unused=True)
+        if self._penalty is not None:
+            added = torch.autograd.grad(self._penalty(self._nets.params).sum(), parameters, allow_unused=True)
+            gradients = [a if b is None else a + b for a, b in zip(gradients, added, strict=True)]
         for parameter, gradient in zip(parameters, gradients, strict=True):
             parameter.grad = gradient  # `backward` would copy each, for it adds to what is there
-        seen = torch.stack([losses.detach() * rows.shape[1], hits])
+        seen = torch.stack([losses * rows.shape[1], hits])
         if self._ranks is not None:
+            torch._foreach_mul_(gradients, rows.shape[1] / (stop - start))
             self._meet(self._ranks, seen)
         self._optimizer.step()
         self._seen += seen
@@ -134,10 +136,26 @@ class Run:
         measured = [self._accuracy(part) for part in (self._data.validation, self._data.test)]
         self.epoch, self.step = self.epoch + 1, 0
         self._records.append((self.epoch, lr, torch.stack([*(self._seen / len(self._data.train)), *measured])))
+        if not self.done and not finite(self._nets.params).any():
+            self._give_up()
         if self.epoch in self._keep or self.done:
             self._checkpoints[self.epoch] = self._nets.copy()
         if not self.done:
             self._begin()
+
+    def _give_up(self) -> None:
+        """Take the remaining epochs as done: what is not a number stays so, whatever is added to it."""
+        _logger.info(
+            "no seed of %s has finite parameters after epoch %d of %d at lr=%g; what is left of the training is "
+            "recorded as NaN; use a lower Recipe.lr",
+            *(self.seeds, self.epoch, self._recipe.epochs, self._recipe.lr),
+        )
+        self._checkpoints |= {epoch: self._nets.copy() for epoch in self._keep if epoch >= self.epoch}
+        lost = torch.full_like(self._records[-1][2], math.nan)
+        recipe = self._recipe
+        for epoch in range(self.epoch + 1, recipe.epochs + 1):
+            self._records.append((epoch, recipe.rate(epoch * self._steps - 1, recipe.epochs * self._steps), lost))
+        self.epoch = recipe.epochs
 
     @torch.no_grad()
     def _accuracy(self, part: Split) -> Float[Tensor, " seeds"]:
@@ -219,7 +237,8 @@ def fit(
     The loss is the cross-entropy. A seed's initial weights come from `stream(seed, "init")`, its order of the data
     from `stream(seed, "order")`, its augmentation from `stream(seed, "augment")`: alone or in a group it trains to the
     same numbers, up to the rounding of the batched products. A seed whose loss becomes NaN or infinite goes on as NaN,
-    is marked in `diverged`, and disturbs no other. Training runs on the device of `data`.
+    is marked in `diverged`, and disturbs no other; when none is left, the training ends, and a message of level INFO
+    from the logger `resnet_lib.training` says so. Training runs on the device of `data`.
 
     Args:
         make_net: Makes the network from a generator for its initial weights, e.g.

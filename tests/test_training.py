@@ -1,5 +1,6 @@
 import dataclasses
 import math
+import re
 
 import numpy as np
 import pandas as pd
@@ -168,6 +169,36 @@ def test_a_learning_rate_that_is_too_high_is_no_exception(digits):
     assert np.isnan(fitted.history["train_loss"].to_numpy()[[2, 5]]).all()
 
 
+def test_a_training_of_which_no_number_is_left_ends_and_says_so(digits, caplog):
+    """The weights are NaN after the first step, and the history is the one of a run to the end."""
+    recipe = dataclasses.replace(RECIPE, lr=1e30, epochs=50)
+    with caplog.at_level("INFO", logger="resnet_lib.training"):
+        run = training.Run(small_mlp, digits, recipe, [3], keep=[0, 40])
+        steps = 0
+        while not run.done:
+            run.advance()
+            steps += 1
+    assert steps <= 3 * math.ceil(200 / 60)
+    assert re.search(
+        r"no seed of \(3,\) has finite parameters after epoch \d of 50 at lr=1e\+30.*lower Recipe.lr", caplog.text
+    )
+    fitted = run.result()
+    assert fitted.history["epoch"].tolist() == list(range(1, 51))
+    assert fitted.history.query("epoch > 3").drop(columns=["seed", "epoch", "lr"]).isna().all(axis=None)
+    assert fitted.history["lr"].tolist() == pytest.approx([recipe.rate(4 * epoch - 1, 200) for epoch in range(1, 51)])
+    assert sorted(fitted.checkpoints) == [0, 40, 50]
+    assert fitted.diverged == (True,)
+
+
+def test_one_seed_that_is_left_keeps_a_training_going(digits):
+    run = training.Run(exploding(small_mlp, 1), digits, dataclasses.replace(RECIPE, epochs=3), [0, 1])
+    steps = 0
+    while not run.done:
+        run.advance()
+        steps += 1
+    assert steps == 3 * math.ceil(200 / 60)
+
+
 def test_outputs_that_overflow_count_as_diverged(digits):
     huge = dataclasses.replace(digits, validation=Split(torch.full((2, 64), 3e38), torch.zeros(2, dtype=torch.int64)))
     fitted = training.fit(small_mlp, huge, RECIPE, [0])
@@ -327,7 +358,7 @@ def test_a_penalty_is_added_to_the_loss_of_each_seed():
 POLICIES = [Policy(stacked=False), Policy(stacked=False, channels_last=True), training.ONE_BY_ONE]
 
 
-@pytest.mark.parametrize("policy", POLICIES, ids=str)
+@pytest.mark.parametrize("policy", POLICIES, ids=["in turn", "channels last", "one by one"])
 @pytest.mark.parametrize("augment", ["none", "crop-flip"])
 def test_how_the_machine_works_changes_rounding_alone(images, policy, augment):
     recipe = dataclasses.replace(RECIPE, augment=augment)
