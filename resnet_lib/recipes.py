@@ -91,11 +91,12 @@ class Recipe:
 
     def optimizer_of(self, params: list[Tensor]) -> optim.Optimizer:
         """An optimiser of stacked parameters in which no seed sees another: elementwise, or by norms of each seed."""
+        kernel = {"fused" if params[0].is_cuda else "foreach": True}  # on a GPU one kernel for all parameters
         if self.optimizer == "adam":
             betas = (self.momentum, 0.999)
-            return optim.AdamW(params, lr=self.lr, betas=betas, weight_decay=self.weight_decay, foreach=True)
+            return optim.AdamW(params, lr=self.lr, betas=betas, weight_decay=self.weight_decay, **kernel)
         sgd = Lars if self.optimizer == "lars" else optim.SGD
-        return sgd(params, lr=self.lr, momentum=self.momentum, weight_decay=self.weight_decay, foreach=True)
+        return sgd(params, lr=self.lr, momentum=self.momentum, weight_decay=self.weight_decay, **kernel)
 
 
 def _cosine(start: float, end: float, progress: float) -> float:
