@@ -161,7 +161,8 @@ class Check:
         return {
             "id": self.claim.id,
             "status": self.status,
-            "expected": self.claim.expected,
+            "expected": {preset: self.claim.expects(preset) for preset in PRESETS},
+            "expectation": self.claim.expectation,
             "statement": self.claim.statement,
             "measure": self.claim.measure,
             "rule": self.claim.holds_if,
@@ -174,7 +175,7 @@ class Check:
         record = self.record
         lines = [f"{record['id']}: {record['status']}", f"  rule   {record['rule']}"]
         if _surprises(record):
-            lines[0] += f" (expected: {record['expected']})"
+            lines[0] += f" (expected: {record['expectation']})"
         for row in _rows(record, digits=2):
             text = "not yet computed"
             if row["run"]:
@@ -242,7 +243,7 @@ def card(record: Mapping[str, Any], *, exact: bool = True) -> str:
 
 
 def _surprises(record: Mapping[str, Any]) -> bool:
-    return any(record[preset] and record[preset]["status"] != record["expected"] for preset in PRESETS)
+    return any(record[preset] and record[preset]["status"] != record["expected"][preset] for preset in PRESETS)
 
 
 def _rows(record: Mapping[str, Any], *, digits: int) -> Iterator[dict[str, Any]]:

@@ -154,13 +154,21 @@ def ledger(evidence: Evidence) -> str:
             shown.chapter,
             record["rule"],
             record["control"]["must"],
-            record["expected"],
         ]
         for preset in ("quick", "full"):
             if run := record[preset]:
                 claim = tested.get(name)
                 ps = [claim.p, claim.adjusted] if claim and claim.preset == preset else ["", ""]
-                rows.writerow([*first, preset, *(run[key] for key in VERDICT), *ps, run["stamp"]["commit"]])
+                rows.writerow(
+                    [
+                        *first,
+                        evidence.ledger.claim(name).expects(preset),
+                        preset,
+                        *(run[key] for key in VERDICT),
+                        *ps,
+                        run["stamp"]["commit"],
+                    ]
+                )
     return file.getvalue()
 
 

@@ -213,9 +213,9 @@ def _claim_problems(
                 run = record[preset]
                 if run and run["status"] == "invalid":
                     yield f"claim {claim.id} ({preset.upper()}) is invalid: {run['reason']}"
-                elif run and run["status"] != claim.expected:
+                elif run and run["status"] != (expected := claim.expects(preset)):
                     got = f"{run['status']} ({run['reason']})"
-                    yield f"claim {claim.id} ({preset.upper()}): expected {claim.expected}, got {got}"
+                    yield f"claim {claim.id} ({preset.upper()}): expected {expected}, got {got}"
 
 
 def _figure_problems(ledger: claims.Ledger, drawn: list[Shown], folders: set[str]) -> Iterator[str]:
@@ -251,5 +251,5 @@ def table(evidence: Evidence) -> str:
             entry = evidence.verdicts.get(claim.id)
             runs = {preset: entry.record[preset] if entry else None for preset in ("quick", "full")}
             told = (f"{preset.upper()} {run['status'] if run else '-':10}" for preset, run in runs.items())
-            lines.append(f"  {claim.id:34} {'  '.join(told)}  expected {claim.expected:10} {claim.holds_if}")
+            lines.append(f"  {claim.id:34} {'  '.join(told)}  expected {claim.expectation:10} {claim.holds_if}")
     return "\n".join(lines).strip()

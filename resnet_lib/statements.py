@@ -42,15 +42,33 @@ class Control(Entry):
     must: RuleText
 
 
+Outcome = Literal["holds", "fails", "undecided"]
+
+
 class Claim(Entry):
-    """An atomic claim: one measurement, one rule, one control. Its id is the statement's, a dot, and a name."""
+    """An atomic claim: one measurement, one rule, one control. Its id is the statement's, a dot, and a name.
+
+    The tests defend the verdict `expected`; that of FULL is `expected_full` where it is another, for many seeds decide
+    what few leave open.
+    """
 
     id: Annotated[str, StringConstraints(pattern=rf"^{SLUG}(?:\.{SLUG})?$")]
     statement: Prose
     measure: Prose
     holds_if: RuleText
     control: Control
-    expected: Literal["holds", "fails", "undecided"]
+    expected: Outcome
+    expected_full: Outcome | None = None
+
+    def expects(self, preset: str) -> Outcome:
+        """The expected verdict of `quick` or `full`."""
+        return self.expected_full or self.expected if preset == "full" else self.expected
+
+    @property
+    def expectation(self) -> str:
+        """Both in words: `holds`, or `undecided (FULL: holds)`."""
+        full = self.expects("full")
+        return self.expected if full == self.expected else f"{self.expected} (FULL: {full})"
 
 
 class Statement(Entry):

@@ -81,6 +81,14 @@ def stale_full(root: Path) -> None:
     books.write(root, books.verdict(root, books.Result(found.table, found.stamp, full)), books.figure(root))
 
 
+def test_full_is_held_to_its_own_expectation(root: Path) -> None:
+    replace(root, "claims.yml", "expected: holds", "expected: holds\n      expected_full: fails")
+    stale_full(root)
+    assert not [problem for problem in ledger.read(root).problems if "expected" in problem]
+    replace(root, "claims.yml", "expected_full: fails", "expected_full: undecided")
+    assert any("(FULL): expected undecided, got fails" in problem for problem in ledger.read(root).problems)
+
+
 def other_rule(root: Path) -> None:
     replace(root, "claims.yml", "0.8 < mean < 1.2", "0.9 < mean < 1.1")
 

@@ -51,7 +51,7 @@ def test_a_ledger_is_what_its_file_says(tmp_path: Path) -> None:
     ledger = statements.load(write(tmp_path, GOOD))
     assert list(ledger.claims) == ["shift.values", "shift.size", "other"]
     raw = yaml.safe_load(GOOD)
-    assert [statement.model_dump() for statement in ledger.statements] == raw
+    assert [statement.model_dump(exclude_none=True) for statement in ledger.statements] == raw
     assert ledger.claim("shift.size").control.must == "median > 2"
 
 
@@ -67,7 +67,15 @@ def test_a_changed_file_is_read_again(tmp_path: Path) -> None:
     assert statements.load(path).claim("shift.values").expected == "holds"
     write(tmp_path, GOOD.replace("expected: holds", "expected: fails"))
     os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns + 1))
-    assert statements.load(path).claim("shift.values").expected == "fails"
+    claim = statements.load(path).claim("shift.values")
+    assert (claim.expects("quick"), claim.expects("full"), claim.expectation) == ("fails", "fails", "fails")
+
+
+def test_full_may_have_an_expectation_of_its_own(tmp_path):
+    path = write(tmp_path, GOOD.replace("expected: holds", "expected: undecided\n      expected_full: holds"))
+    claim = statements.load(path).claim("shift.values")
+    assert (claim.expects("quick"), claim.expects("full")) == ("undecided", "holds")
+    assert claim.expectation == "undecided (FULL: holds)"
 
 
 def test_an_unknown_id_lists_the_closest(tmp_path: Path) -> None:
