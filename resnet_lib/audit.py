@@ -70,7 +70,7 @@ def verify(
             f"{' and '.join(reasons)} since {stored.stamp.commit[:7]}; check that commit out to verify it, or renew it "
             f"by resnet-lib run {experiment.name} --preset {results.PRESET}"
         )
-    plan = list(trials(experiment, experiment.full, Basis.of(experiment, device)))
+    plan = list(trials(experiment, experiment.full, Basis.of(experiment, device, experiment.full)))
     for i in sorted(rng.choice(len(plan), min(sample, len(plan)), replace=False)):
         yield _audited(plan[i], stored.table, close)
 

@@ -125,7 +125,7 @@ def _state(experiment: Experiment, root: Path) -> tuple[str, str]:
 
 
 def _count(experiment: Experiment, grid: Grid, kind: str, kept: Cache) -> int:
-    return sum(trial.key in kept for trial in trials(experiment, grid, Basis.of(experiment, kind)))
+    return sum(trial.key in kept for trial in trials(experiment, grid, Basis.of(experiment, kind, grid)))
 
 
 def _time(experiment: Experiment, grid: Grid, kind: str, kept: Cache, root: Path) -> tuple[float | None, str]:
@@ -146,7 +146,7 @@ def _time(experiment: Experiment, grid: Grid, kind: str, kept: Cache, root: Path
 
 def _sampled(experiment: Experiment, grid: Grid, kind: str, kept: Cache) -> float | None:
     found: list[float] = []
-    plan = (trial for trial in trials(experiment, grid, Basis.of(experiment, kind)) if trial.key in kept)
+    plan = (trial for trial in trials(experiment, grid, Basis.of(experiment, kind, grid)) if trial.key in kept)
     for trial in itertools.islice(plan, SAMPLE):
         try:
             entry = kept.read(trial.key)

@@ -22,6 +22,7 @@ class Grid:
         settings: Frozen dataclasses; their fields hold numbers, text, None, sequences or frozen dataclasses of these.
         seeds: The seeds of every setting.
         group: How many seeds are computed together, in one call of the trial; None for all of them.
+        data: Names of the datasets that these trials load, besides those that all trials of the experiment do.
 
     Raises:
         ValueError: Where one of these is empty, repeated or cannot be written as JSON.
@@ -30,6 +31,7 @@ class Grid:
     settings: tuple[Any, ...]
     seeds: tuple[int, ...]
     group: int | None = None
+    data: tuple[str, ...] = ()
 
     def __post_init__(self):
         if not self.settings or not self.seeds:
@@ -65,7 +67,7 @@ class Experiment:
             One with a parameter `device` is given the device to compute on, by keyword; any other one runs on the CPU.
         quick: The grid of a laptop.
         full: The grid of a publication.
-        data: Names of the datasets that the trial loads.
+        data: Names of the datasets that the trial loads on every grid.
 
     Raises:
         ValueError: Where the name could not be that of a folder, or the trial cannot be imported by its name.
@@ -92,6 +94,10 @@ class Experiment:
     def takes_device(self) -> bool:
         """Whether the trial can compute elsewhere than on the CPU."""
         return takes_device(self.trial)
+
+    def datasets(self, grid: Grid) -> tuple[str, ...]:
+        """Names of the datasets that the trials of a grid load."""
+        return (*self.data, *(name for name in grid.data if name not in self.data))
 
     def grid(self, preset: str) -> Grid:
         """The grid named `quick` or `full`."""

@@ -101,7 +101,7 @@ def run(
             f"the source of {experiment.name} has changed since it was imported; restart Python (the kernel)"
         )
     place = _place(device, scheduler)
-    basis = Basis.of(experiment, str(place))
+    basis = Basis.of(experiment, str(place), grid)
     full = _stored_nearby(experiment, root) if preset == "quick" else None
     pool = None
     if scheduler:
@@ -121,7 +121,7 @@ def run(
         commit=commit,
         dirty=dirty,
         source=basis.source,
-        data={key: text for name in experiment.data for key, text in data.provenance(name).items()},
+        data={key: text for name in experiment.datasets(grid) for key, text in data.provenance(name).items()},
         settings=[as_json(setting) for setting in grid.settings],
         seeds=list(grid.seeds),
         versions=provenance.versions(),

@@ -47,10 +47,10 @@ class Basis:
     device: str
 
     @classmethod
-    def of(cls, experiment: Experiment, device: str) -> "Basis":
-        """What it is here and now; a trial that takes no device computes on the CPU."""
+    def of(cls, experiment: Experiment, device: str, grid: Grid) -> "Basis":
+        """What it is here and now for a grid; a trial that takes no device computes on the CPU."""
         device = device if experiment.takes_device else "cpu"
-        checksums = tuple((name, data.checksum(name)) for name in experiment.data)
+        checksums = tuple((name, data.checksum(name)) for name in experiment.datasets(grid))
         return cls(source.digest(*experiment.roots), checksums, _versions(), device)
 
 

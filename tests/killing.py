@@ -41,7 +41,7 @@ def story(folder: Path, options: argparse.Namespace) -> dict[str, int | bool]:
     log.touch()
     settings = (Noise(size=size, pause=options.pause, log=str(log)) for size in range(options.trials // 2))
     grid = experiment(*settings, seeds=(0, 1), group=1, trial=logged)
-    keys = {f"{t.setting.size} {t.seeds}": t.key for t in trials(grid, grid.quick, Basis.of(grid, "cpu"))}
+    keys = {f"{t.setting.size} {t.seeds}": t.key for t in trials(grid, grid.quick, Basis.of(grid, "cpu", grid.quick))}
     rng = random.Random(options.seed)
 
     def start() -> int:

@@ -113,7 +113,7 @@ def test_the_device_is_that_of_the_workers(tmp_path: Path, cluster: Dask):
         ValueError, match="device='auto' would be this machine's; name that of the workers: cpu or cuda"
     ):
         run(tmp_path, "auto", grid, scheduler=cluster.address, device="auto")
-    (unit,) = trial.trials(grid, grid.quick, trial.Basis.of(grid, "cuda"))
+    (unit,) = trial.trials(grid, grid.quick, trial.Basis.of(grid, "cuda", grid.quick))
     with workers.Cluster(cluster.address, {"GPU": 1.0}).open() as (executor, _):
         found = executor.submit(trial.outcome, unit, None).result(30)
     if not torch.cuda.is_available():

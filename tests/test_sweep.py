@@ -164,7 +164,7 @@ def test_whatever_decides_a_number_is_in_the_key(tmp_path, monkeypatch, change):
 
     def keys():
         source._parse.cache_clear()
-        basis = trial.Basis.of(trials, str(runtime.device("auto")))
+        basis = trial.Basis.of(trials, str(runtime.device("auto")), trials.quick)
         return {unit.key for unit in trial.trials(trials, trials.quick, basis)}
 
     before = keys()
@@ -441,7 +441,7 @@ def test_a_changed_formula_is_never_served_from_the_cache(tmp_path, chapter):
 
 def test_a_worker_with_other_source_versions_or_data_computes_nothing():
     trials = experiment(Noise(size=1), data=("digits",))
-    basis = trial.Basis.of(trials, "cpu")
+    basis = trial.Basis.of(trials, "cpu", trials.quick)
     for change, message in [
         ({"source": "the parent's"}, "the source has changed since the sweep or its workers were started"),
         (
@@ -454,6 +454,22 @@ def test_a_worker_with_other_source_versions_or_data_computes_nothing():
         assert re.search(message, str(trial.outcome(unit)))
     (unit,) = trial.trials(trials, trials.quick, basis)
     assert isinstance(trial.outcome(unit), bytes)
+
+
+def test_a_grid_may_need_data_that_the_other_one_does_without(tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr(data, "provenance", lambda name: {name: "p"})
+    monkeypatch.setattr(data, "checksum", lambda name: asked.append(name) or "c")
+    one = experiment(Noise(size=1), data=("digits",))
+    trials = replace(one, full=replace(one.quick, data=("cifar10", "digits")))
+    assert sweep.run(trials, workers=1, cache=tmp_path, progress=False).stamp.data == {"digits": "p"}
+    assert set(asked) == {"digits"}
+    full = sweep.run(trials, "full", workers=1, cache=tmp_path, progress=False)
+    assert full.stamp.data == {"digits": "p", "cifar10": "p"}
+    assert [trial.Basis.of(trials, "cpu", grid).data for grid in (trials.quick, trials.full)] == [
+        (("digits", "c"),),
+        (("digits", "c"), ("cifar10", "c")),
+    ]
 
 
 # Stored results
