@@ -1,0 +1,248 @@
+"""Figures of drift, of signals through the grid of networks, and of their training: a table's part, and its drawing."""
+
+from typing import Any
+
+import altair as alt
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from resnet_lib.experiments.plain_networks import depths, drift, signals, stacks
+from resnet_lib.figures import COLOURS, MARKERS, ink
+from resnet_lib.vega import Chart
+
+LOOKS = {
+    "norm": ("pre", "-"),
+    "scaled": ("scaled", "-"),
+    "bare": ("post", "-"),
+    "plain-norm": ("plain", "-"),
+    "plain-scaled": ("plain", "--"),
+    "plain-bare": ("plain", ":"),
+}
+"""Colour and line of each variant; those without a shortcut share a colour."""
+
+WIDTHS = {32: "plain", 64: "post", 256: "pre", 1024: "scaled"}
+SIGNALS = {
+    "state": (r"state $\|h\|^2$", "pre"),
+    "direction": (r"one direction $\|Ju\|^2$", "post"),
+    "backward": (r"backward $\|J^\top v\|^2$", "scaled"),
+    "whole": (r"whole Jacobian $\|J\|_F^2/n$", "plain"),
+}
+
+
+def _look(variant: str) -> dict[str, Any]:
+    key, line = LOOKS[variant]
+    return {"color": COLOURS[key], "linestyle": line, "label": stacks.TITLES[variant]}
+
+
+def growth_by_depth(table: pd.DataFrame) -> pd.DataFrame:
+    """Mean and quantiles of the growth over draws, a row a (how drawn, signal, width, layer)."""
+    chosen = table[table["gain"] == 1]
+    grouped = chosen.groupby(["drawn", "signal", "width", "layer"])["growth"]
+    found = grouped.agg(["mean", "std"]).join(
+        grouped.quantile([0.05, 0.95]).unstack().set_axis(["low", "high"], axis=1)
+    )
+    return found.round(4).reset_index()
+
+
+def collapse(table: pd.DataFrame) -> Figure:
+    """Typical growth against depth and against depth over width, and of four signals through real layers."""
+    figure, (left, middle, right) = plt.subplots(1, 3, sharey=True, figsize=(9.5, 3.6))
+    law = table[table["drawn"] == "law"]
+    for width, key in WIDTHS.items():
+        mine, look = (
+            law[law["width"] == width],
+            {"color": COLOURS[key], "marker": MARKERS[key], "label": f"$n={width}$"},
+        )
+        left.plot(mine["layer"], mine["mean"], **look)
+        left.fill_between(mine["layer"], mine["low"], mine["high"], color=COLOURS[key], alpha=0.15, linewidth=0)
+        middle.plot(mine["layer"] / width, mine["mean"], **look)
+    real = table[table["drawn"] == "matrices"]
+    for signal, (title, key) in SIGNALS.items():
+        for width in drift.REAL:
+            mine = real[(real["signal"] == signal) & (real["width"] == width)]
+            right.plot(
+                mine["layer"] / width,
+                mine["mean"],
+                MARKERS[key],
+                color=COLOURS[key],
+                label=title if width == drift.REAL[0] else None,
+            )
+    for axis, most in ((middle, 3.2), (right, 3.2)):
+        x = np.array([0, most])
+        axis.plot(x, drift.RATE * x, "--", color=COLOURS["theory"], label=r"$-\frac{5}{2}L/n$")
+        axis.set(xlabel="depth over width $L/n$", xlim=(-0.1, most))
+        axis.legend(fontsize="small", loc="lower left")
+    left.set(xlabel="depth $L$", ylabel=r"$\ln$ growth of the squared norm", ylim=(-12, 4))
+    left.legend(fontsize="small", loc="lower left")
+    return figure
+
+
+def drift_chart(table: pd.DataFrame) -> Chart:
+    """A slider for the width: the law of the growth by depth, and what was drawn at the nearest width."""
+    widths = sorted(int(width) for width in table.loc[table["drawn"] == "law", "width"].unique())
+    level = alt.param(
+        name="level",
+        value=widths.index(64),
+        bind=alt.binding_range(min=0, max=len(widths) - 1, step=1, name="width, doubled at each step "),
+    )
+    n = f"{widths[0]} * pow(2, level)"
+    depth = alt.Chart(alt.sequence(0, 401, 10, as_="layer")).transform_calculate(
+        middle=f"-2.5 * datum.layer / ({n})",
+        low=f"-2.5 * datum.layer / ({n}) - 1.645 * sqrt(5 * datum.layer / ({n}))",
+        high=f"-2.5 * datum.layer / ({n}) + 1.645 * sqrt(5 * datum.layer / ({n}))",
+    )
+    x = alt.X("layer:Q", title="depth L", scale=alt.Scale(domain=(0, 400)))
+    scale = alt.Scale(domain=(-40, 10), clamp=True)
+    title = "ln growth of the squared norm"
+    band = depth.mark_area(opacity=0.2, color=ink("pre")).encode(
+        x, alt.Y("low:Q", title=title, scale=scale), alt.Y2("high:Q")
+    )
+    line = depth.mark_line(color=ink("theory"), strokeDash=[5, 3]).encode(
+        x, alt.Y("middle:Q", title=title, scale=scale)
+    )
+    measured = (
+        alt.Chart(table.loc[table["drawn"] == "law", ["width", "layer", "mean", "low", "high"]])
+        .transform_filter(f"datum.width == {n}")
+        .encode(x)
+    )
+    points = measured.mark_point(filled=True, color=ink("pre"), opacity=1).encode(
+        y=alt.Y("mean:Q", title=title, scale=scale)
+    )
+    bars = measured.mark_rule(color=ink("pre")).encode(y=alt.Y("low:Q", title=title, scale=scale), y2="high:Q")
+    told = alt.Chart(pd.DataFrame({"one": [1]})).transform_calculate(
+        told=f"'width ' + ({n}) + ': after 100 layers typically ' + format(exp(-250 / ({n})), '.2~g') + ' of the start'"
+    )
+    text = told.mark_text(align="left", fontSize=12).encode(text="told:N", x=alt.value(4), y=alt.value(-8))
+    return alt.layer(band, line, bars, points, text).add_params(level).properties(width=340, height=240)
+
+
+def signals_by_block(table: pd.DataFrame) -> pd.DataFrame:
+    """Geometric mean over draws of the mean square, and mean of the gradient's decades; a row a (network, block)."""
+    found = table[table["measure"].isin(["square", "gradient"])].copy()
+    square = found["measure"] == "square"
+    found["decades"] = found["value"].where(~square, np.log10(found["value"].where(square, 1.0)))
+    keys = ["variant", "power", "blocks", "measure", "block"]
+    return found.groupby(keys)["decades"].mean().round(4).reset_index()
+
+
+def backwards(blocks: int) -> np.ndarray:
+    """Decades of the gradient at each block over that at the last, with batch normalisation: the law of wide layers."""
+    c, block = signals.CENTRED, np.arange(blocks)
+    factor = np.log10(1 + 1 / (c * (1 + c * block))) / 2
+    return np.append(factor[::-1].cumsum()[::-1], 0)
+
+
+def laws(table: pd.DataFrame) -> Figure:
+    """Mean square along depth and gradient on its way back, six networks, with the laws of wide layers."""
+    figure, (left, right) = plt.subplots(1, 2, figsize=(9, 4.2))
+    blocks = int(table["blocks"].max())
+    block = np.arange(blocks + 1)
+    for variant in stacks.VARIANTS:
+        mine = table[(table["variant"] == variant) & (table["power"] == 0.5)]
+        for axis, measure in ((left, "square"), (right, "gradient")):
+            rows = mine[mine["measure"] == measure]
+            axis.plot(rows["block"], rows["decades"], **_look(variant))
+    theory: dict[str, Any] = {
+        "color": COLOURS["theory"],
+        "linewidth": 0,
+        "marker": ".",
+        "markersize": 4,
+        "markevery": 5,
+    }
+    for law in (block * np.log10(2), block * np.log10(1 + 1 / blocks), np.log10(1 + block)):
+        left.plot(block, law, **theory)
+    rest = blocks - block
+    for law in (rest * np.log10(2) / 2, rest * np.log10(1 + 1 / blocks) / 2, backwards(blocks)):
+        right.plot(block, law, **theory)
+    left.plot([], [], **theory, label=r"laws $2^l$, $(1+1/L)^l$, $1+l$")
+    left.set(xlabel="block $l$", ylabel=r"$\log_{10}$ mean square", ylim=(-10, 16))
+    right.set(xlabel="block $l$", ylabel=r"$\log_{10}$ gradient at $l$ over that at $L$", ylim=(-10, 10))
+    figure.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=4)
+    return figure
+
+
+def scale_chart(table: pd.DataFrame) -> Chart:
+    """Sliders for the exponent of the branches' scale and for the blocks: mean square by the law, and measured."""
+    power = alt.param(name="p", value=0.5, bind=alt.binding_range(min=0, max=1, step=0.05, name="exponent p "))
+    count = alt.param(name="L", value=50, bind=alt.binding_range(min=10, max=500, step=10, name="blocks L "))
+    x = alt.X("part:Q", title="depth l/L", scale=alt.Scale(domain=(0, 1)))
+    y = alt.Y("decades:Q", title="log10 mean square", scale=alt.Scale(domain=(0, 16), clamp=True))
+    line = (
+        alt.Chart(alt.sequence(0, 1.001, 0.02, as_="part"))
+        .transform_calculate(decades="datum.part * L * log(1 + pow(L, -2 * p)) / LN10")
+        .mark_line(color=ink("theory"), strokeDash=[5, 3], clip=True)
+        .encode(x, y)
+    )
+    rows = table[(table["measure"] == "square") & table["variant"].isin(["scaled", "bare"]) & (table["block"] % 5 == 0)]
+    rows = rows.assign(power=rows["power"].where(rows["variant"] == "scaled", 0.0), part=rows["block"] / rows["blocks"])
+    points = (
+        alt.Chart(rows[["power", "blocks", "part", "decades"]])
+        .transform_filter("abs(datum.power - p) < 0.001 && datum.blocks == L")
+        .mark_point(filled=True, size=50, color=ink("scaled"), opacity=1)
+        .encode(x, y)
+    )
+    told = alt.Chart(pd.DataFrame({"one": [1]})).transform_calculate(
+        told="'mean square times ' + format(exp(L * log(1 + pow(L, -2 * p))), '.3~g') + "
+        "', gradient times ' + format(exp(L * log(1 + pow(L, -2 * p)) / 2), '.3~g')"
+    )
+    text = told.mark_text(align="left", fontSize=12).encode(text="told:N", x=alt.value(4), y=alt.value(-8))
+    return alt.layer(line, points, text).add_params(power, count).properties(width=340, height=240)
+
+
+def trained_rows(table: pd.DataFrame) -> pd.DataFrame:
+    """Loss of every epoch and accuracy of the last one, a row a (network, seed, epoch)."""
+    columns = ["variant", "blocks", "seed", "epoch", "epochs", "loss", "test"]
+    return table[columns].assign(layers=2 * table["blocks"]).round(4)
+
+
+def losses(table: pd.DataFrame) -> Figure:
+    """Training loss by epoch for four depths, and the last one by depth."""
+    figure, (left, right) = plt.subplots(1, 2, sharey=True, figsize=(9, 4))
+    deep = sorted(table.loc[table["variant"] == "norm", "layers"].unique())
+    for layers, line in zip(deep[:4], ("-", "--", "-.", ":"), strict=False):
+        mine = table[(table["variant"] == "norm") & (table["layers"] == layers)].groupby("epoch")["loss"].mean()
+        left.plot(mine.index, mine, line, color=COLOURS["pre"], label=f"batch norm, {layers} layers")
+    bare = table[(table["variant"] == "bare") & (table["layers"] == 100)].groupby("epoch")["loss"].mean()
+    left.plot(bare.index, bare, color=COLOURS["post"], label="shortcut alone, 100 layers")
+    end = depths.last(table)
+    for variant in stacks.REPAIRS:
+        _by_depth(right, end[end["variant"] == variant], variant, "loss")
+    for axis in (left, right):
+        axis.axhline(depths.GUESS, color=COLOURS["reference"], linewidth=1)
+        axis.set_yscale("log")
+    left.set(xlabel="epoch", ylabel="training loss (nats)")
+    right.set(xlabel="layers", xscale="log")
+    _ticks(right, deep)
+    left.legend(fontsize="small", loc="lower left")
+    right.legend(fontsize="small", loc="center right")
+    return figure
+
+
+def accuracy(table: pd.DataFrame) -> Figure:
+    """Test accuracy by depth for the six networks of the grid; a dot a seed."""
+    figure, axes = plt.subplots(1, 2, sharey=True, figsize=(9, 3.6))
+    end = depths.last(table)
+    for axis, start, title in zip(axes, ("", "plain-"), ("with a shortcut", "without"), strict=True):
+        for repair in stacks.REPAIRS:
+            variant = start + repair
+            _by_depth(axis, end[end["variant"] == variant], variant, "test")
+        axis.axhline(10, color=COLOURS["reference"], linewidth=1)
+        axis.set(title=title, xlabel="layers", xscale="log", ylim=(0, 102))
+        _ticks(axis, sorted(end.loc[end["variant"].str.startswith("plain") == bool(start), "layers"].unique()))
+        axis.legend(fontsize="small", loc="center left", bbox_to_anchor=(0, 0.45))
+    axes[0].set_ylabel("test accuracy (%)")
+    return figure
+
+
+def _by_depth(axis: Axes, rows: pd.DataFrame, variant: str, column: str) -> None:
+    mean, look = rows.groupby("layers")[column].mean(), _look(variant)
+    axis.plot(mean.index, mean, marker=MARKERS[LOOKS[variant][0]], **look)
+    axis.plot(rows["layers"], rows[column], ".", color=look["color"], alpha=0.5)
+
+
+def _ticks(axis: Axes, layers: list[int]) -> None:
+    axis.set_xticks(layers, [str(layer) for layer in layers])
+    axis.minorticks_off()

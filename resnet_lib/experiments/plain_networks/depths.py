@@ -1,0 +1,190 @@
+"""The grid of networks, trained: shortcut or none, with batch normalisation, a scale or nothing, by depth."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from resnet_lib import data, training
+from resnet_lib.claims import Evidence
+from resnet_lib.experiments.plain_networks import stacks
+from resnet_lib.recipes import Recipe
+from resnet_lib.significance import paired
+from resnet_lib.sweep import Experiment, Grid
+
+SEEDS, MANY_SEEDS = tuple(range(5)), tuple(range(10))
+TUNING_SEEDS = tuple(range(100, 103))
+LEARNING_RATES = (1e-10, 1e-8, 1e-6, 1e-5, 1e-4, 1e-3, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
+"""So many, and so small, for the sake of the shortcut alone, whose logits start as large as the root of 2**blocks."""
+
+GUESS = float(np.log(10))  # the loss of guessing one of ten digits
+HUNDRED, FIFTY, TEN = 50, 25, 5  # blocks, of two layers each
+
+
+@dataclass(frozen=True)
+class Depth:
+    """An MLP of the grid, trained on digits by SGD with a one-cycle schedule; its blocks have ``2 * blocks`` layers."""
+
+    variant: str
+    blocks: int
+    lr: float
+    width: int = 32
+    epochs: int = 8
+    batch: int = 100
+
+
+def fit(setting: Depth, seeds: Sequence[int]) -> training.Fit:
+    """Train the setting's network for all seeds together."""
+    recipe = Recipe(epochs=setting.epochs, batch=setting.batch, lr=setting.lr)
+    return training.fit(
+        lambda generator: stacks.mlp(setting.variant, setting.blocks, setting.width, generator=generator),
+        data.load("digits", flat=True),
+        recipe,
+        seeds,
+    )
+
+
+def trial(setting: Depth, seeds: Sequence[int]) -> pd.DataFrame:
+    """Every epoch's loss and accuracies; a row a seed and epoch."""
+    return summary(fit(setting, seeds).history)
+
+
+def summary(history: pd.DataFrame) -> pd.DataFrame:
+    """Loss on the training images in nats, and accuracies in points, of a fit's history.
+
+    A loss that is not finite or worse than guessing counts as guessing, and so does an accuracy that is not finite.
+    """
+    kept = {"loss": history["train_loss"].fillna(GUESS).clip(upper=GUESS)}
+    kept |= {name: 100 * history[f"{name}_accuracy"].fillna(0.1) for name in ("train", "validation", "test")}
+    return history[["seed", "epoch"]].assign(**kept)
+
+
+def last(table: pd.DataFrame) -> pd.DataFrame:
+    """The rows of the last epoch."""
+    return table[table["epoch"] == table["epochs"]]
+
+
+def tuned(table: pd.DataFrame) -> dict[tuple[str, int], float]:
+    """For every network the learning rate of the highest mean validation accuracy; of equals the smallest."""
+    mean = last(table).groupby(["variant", "blocks", "lr"])["validation"].mean()
+    best = mean.groupby(level=[0, 1]).idxmax()
+    return {(variant, blocks): lr for variant, blocks, lr in best}
+
+
+# By `depth-tuning`, on seeds used for nothing else; a test compares with what is stored.
+BEST = {
+    ("norm", 5): 0.3,
+    ("norm", 25): 0.3,
+    ("norm", 50): 0.3,
+    ("norm", 100): 0.3,
+    ("scaled", 5): 0.1,
+    ("scaled", 25): 0.1,
+    ("scaled", 50): 0.1,
+    ("scaled", 100): 0.1,
+    ("bare", 5): 0.003,
+    ("bare", 25): 1e-6,
+    ("bare", 50): 1e-6,
+    ("plain-norm", 5): 0.1,
+    ("plain-norm", 50): 0.01,
+    ("plain-scaled", 5): 0.1,
+    ("plain-scaled", 50): 0.1,
+    ("plain-bare", 5): 0.01,
+    ("plain-bare", 50): 0.01,
+}
+
+
+def rate(variant: str, blocks: int) -> float:
+    """The tuned learning rate of a variant, for its deepest tuned network that is no deeper than this."""
+    return BEST[variant, max(depth for name, depth in BEST if name == variant and depth <= blocks)]
+
+
+def _grid(deep: Sequence[int], **recipe: int) -> tuple[Depth, ...]:
+    wanted = [*BEST, *((variant, blocks) for variant in ("norm", "scaled") for blocks in deep)]
+    return tuple(Depth(variant, blocks, rate(variant, blocks), **recipe) for variant, blocks in wanted)
+
+
+QUICK = tuple(setting for setting in _grid(()) if (setting.variant, setting.blocks) != ("bare", 25))
+
+DEPTHS = Experiment(
+    name="depth-digits",
+    trial=trial,
+    quick=Grid(settings=QUICK, seeds=SEEDS),
+    full=Grid(settings=_grid((250, 500), width=64, epochs=20), seeds=MANY_SEEDS),
+    data=("digits",),
+)
+
+TUNING = Experiment(
+    name="depth-tuning",
+    trial=trial,
+    quick=Grid(settings=tuple(Depth("norm", 5, lr) for lr in LEARNING_RATES[-4:]), seeds=TUNING_SEEDS),
+    full=Grid(
+        settings=tuple(Depth(variant, blocks, lr) for variant, blocks in BEST for lr in LEARNING_RATES),
+        seeds=TUNING_SEEDS,
+    ),
+    data=("digits",),
+)
+
+
+def _at(table: pd.DataFrame, variant: str, blocks: int) -> pd.DataFrame:
+    found = last(table)
+    return found[(found["variant"] == variant) & (found["blocks"] == blocks)]
+
+
+def deepest(table: pd.DataFrame, variant: str) -> int:
+    """Blocks of the deepest network of a variant."""
+    return int(table.loc[table["variant"] == variant, "blocks"].max())
+
+
+def _loss(table: pd.DataFrame, variant: str, blocks: int) -> np.ndarray:
+    return _at(table, variant, blocks).set_index("seed")["loss"].sort_index().to_numpy()
+
+
+def _trains(variant: str, control: str) -> Callable[[pd.DataFrame], Evidence]:
+    def measure(table: pd.DataFrame) -> Evidence:
+        found = [_loss(table, name, deepest(table, name)) / GUESS for name in (variant, control)]
+        return Evidence(values=found[0], control=found[1])
+
+    measure.__doc__ = f"Loss over guessing of the deepest {variant} network, a value a seed; control: {control}."
+    return measure
+
+
+norm, scaled, bare = _trains("norm", "bare"), _trains("scaled", "bare"), _trains("bare", "norm")
+
+
+def _fit(variant: str) -> Callable[[pd.DataFrame], Evidence]:
+    def measure(table: pd.DataFrame) -> Evidence:
+        shallow = _loss(table, variant, FIFTY)
+        deep, bad = _loss(table, variant, deepest(table, variant)), _loss(table, "bare", HUNDRED)
+        return Evidence(values=np.log2(deep / shallow), control=np.log2(bad / shallow), unit="octaves")
+
+    measure.__doc__ = f"log2 of the loss of the deepest {variant} network over that at 50 layers; control: bare."
+    return measure
+
+
+fits, fits_scaled = _fit("norm"), _fit("scaled")
+
+
+def gains(table: pd.DataFrame) -> Evidence:
+    """Points of test accuracy of the deepest network over 50 layers, a value a seed; control: over the plain twin."""
+    top = _at(table, "norm", deepest(table, "norm"))
+    gain = paired(pd.concat([top, _at(table, "norm", FIFTY)]), "test", "blocks", top["blocks"].iloc[0], FIFTY)
+    return Evidence(values=gain, control=behind(table, "plain-norm"), unit="percentage points")
+
+
+def behind(table: pd.DataFrame, variant: str, blocks: int = HUNDRED) -> np.ndarray:
+    """Points of test accuracy behind the shortcut with batch normalisation; a value a seed."""
+    both = pd.concat([_at(table, "norm", blocks), _at(table, variant, blocks)])
+    return paired(both, "test", "variant", "norm", variant)
+
+
+def _behind(variant: str, control: str) -> Callable[[pd.DataFrame], Evidence]:
+    def measure(table: pd.DataFrame) -> Evidence:
+        found = [behind(table, name) for name in (variant, control)]
+        return Evidence(values=found[0], control=found[1], unit="percentage points")
+
+    measure.__doc__ = f"Points that {variant} is behind batch normalisation at 100 layers, paired; control: {control}."
+    return measure
+
+
+alone, repaired, needed = _behind("bare", "scaled"), _behind("scaled", "bare"), _behind("plain-norm", "scaled")

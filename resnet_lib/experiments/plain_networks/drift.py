@@ -1,0 +1,213 @@
+r"""Plain ReLU layers with He's initialisation: how far their signals drift, by depth and width.
+
+One layer maps $h$ to $h'=\mathrm{relu}(Wh)$ with $W_{ij}$ Gaussian of variance $2/n$. Given $h$, the entries of $Wh$
+are independent Gaussians of variance $2\lVert h\rVert^2/n$, so $\lVert h'\rVert^2/\lVert h\rVert^2$ is
+$(2/n)\sum_i\mathrm{relu}(g_i)^2$ with $g$ standard normal, whatever $h$ is: its mean is 1, its variance $5/n$, and the
+factors of different layers are independent.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import torch
+from scipy import special, stats
+from torch import Tensor
+
+from resnet_lib import runtime
+from resnet_lib.claims import Evidence
+from resnet_lib.sweep import Experiment, Grid
+
+DRAWS, MANY_DRAWS = tuple(range(100)), tuple(range(200))
+LAYERS = 100
+RATE = -2.5  # of the typical ln |h|^2, per L/n
+REAL, LARGE = (32, 64, 128), (256, 512)
+DOUBLED = (32, 64)  # widths of real layers with doubled weights, the control
+WIDTHS = (32, 64, 128, 256, 512, 1024, 2048)
+
+
+@dataclass(frozen=True)
+class Drift:
+    """Stacks of plain layers.
+
+    Attributes:
+        width: Units of every layer.
+        layers: How many.
+        drawn: `matrices` draws every layer's weights; `law` only the Gaussians that they make of a given state, which
+            is exact in law, and says nothing about gradients.
+        gain: Factor of all weights; 1 is He's initialisation.
+        every: The signals are read after each so many layers.
+    """
+
+    width: int
+    layers: int = LAYERS
+    drawn: str = "matrices"
+    gain: float = 1.0
+    every: int = 25
+
+
+def trial(setting: Drift, seeds: Sequence[int]) -> pd.DataFrame:
+    r"""Growth of squared norms, $\ln$ of last over first; a row a (draw, layer, signal).
+
+    `state`: $\lVert h_L\rVert^2$. With matrices also `direction`: $\lVert Ju\rVert^2$ for a random $u$, with the
+    Jacobian $J$ at $h_0$; `backward`: $\lVert J^\top v\rVert^2$ for a random $v$; `whole`: $\lVert J\rVert_F^2/n$.
+    """
+    found = by_law(setting, seeds) if setting.drawn == "law" else by_matrices(setting, seeds)
+    rows = [
+        pd.DataFrame({"seed": list(seeds), "layer": layer, "signal": signal, "growth": values.numpy()})
+        for (layer, signal), values in found.items()
+    ]
+    return pd.concat(rows, ignore_index=True)
+
+
+Growth = dict[tuple[int, str], Tensor]
+
+
+def by_law(setting: Drift, seeds: Sequence[int]) -> Growth:
+    """Growth of the state by a product of independent factors; as float64, a value a draw."""
+    n = setting.width
+    factors = []
+    for seed in seeds:
+        gaussians = torch.randn(setting.layers, n, generator=runtime.stream(seed, "drift", "law", n))
+        factors.append(gaussians.relu_().square_().sum(1) * (2 * setting.gain**2 / n))
+    logs = torch.stack(factors).double().log().cumsum(1)
+    return {(layer, "state"): logs[:, layer - 1] for layer in read_at(setting)}
+
+
+def by_matrices(setting: Drift, seeds: Sequence[int]) -> Growth:
+    """Growth of four signals through layers whose weights are drawn."""
+    n = setting.width
+    streams = [runtime.stream(seed, "drift", n) for seed in seeds]
+    start = torch.stack([torch.randn(n, 3, generator=stream) for stream in streams])
+    h, u, v = start.split(1, dim=2)
+    j = torch.eye(n).expand(len(seeds), n, n)
+    signals = {"state": _unit(h), "direction": _unit(u), "whole": _unit(j)}
+    logs = dict.fromkeys(signals, torch.zeros(len(seeds), dtype=torch.float64))
+    passed: list[tuple[Tensor, Tensor]] = []
+    found: Growth = {}
+    for layer in range(1, setting.layers + 1):
+        weight = torch.stack([torch.randn(n, n, generator=stream) for stream in streams])
+        weight *= setting.gain * (2 / n) ** 0.5
+        on = (weight @ signals["state"] > 0).float()
+        passed.append((weight, on))
+        for name, signal in signals.items():
+            signal = on * (weight @ signal)
+            logs[name] = logs[name] + _log_square(signal)
+            signals[name] = _unit(signal)
+        if layer in read_at(setting):
+            found |= {(layer, name): log for name, log in logs.items()}
+            found[layer, "backward"] = backward(passed, v)
+    return found
+
+
+def backward(passed: Sequence[tuple[Tensor, Tensor]], v: Tensor) -> Tensor:
+    r"""$\ln\lVert J^\top v\rVert^2-\ln\lVert v\rVert^2$ for layers of these weights and slopes."""
+    signal, log = _unit(v), torch.zeros(len(v), dtype=torch.float64)
+    for weight, on in reversed(passed):
+        signal = weight.mT @ (on * signal)
+        log = log + _log_square(signal)
+        signal = _unit(signal)
+    return log
+
+
+def read_at(setting: Drift) -> range:
+    """The layers after which signals are read."""
+    return range(setting.every, setting.layers + 1, setting.every)
+
+
+def _log_square(x: Tensor) -> Tensor:
+    return x.flatten(1).double().square().sum(1).log()
+
+
+def _unit(x: Tensor) -> Tensor:
+    """Of norm one, so that nothing overflows on the way."""
+    return x / x.flatten(1).norm(dim=1)[:, None, None]
+
+
+def mean_of_layer(width: int) -> float:
+    r"""$E\ln$ of a layer's factor, exactly: that of $(2/n)\chi^2_K$ with $K$ of $n$ units on, if any is on at all."""
+    on = np.arange(1, width + 1)
+    chances = stats.binom.pmf(on, width, 0.5)
+    return float(np.log(4 / width) + (chances * special.digamma(on / 2)).sum() / chances.sum())
+
+
+def _grid(real: Sequence[int], widths: Sequence[int]) -> tuple[Drift, ...]:
+    return (
+        *(Drift(width) for width in real),
+        *(Drift(width, gain=2.0) for width in DOUBLED),
+        *(Drift(width, 400, "law", gain) for gain in (1.0, 2.0) for width in widths),
+    )
+
+
+DRIFT = Experiment(
+    name="plain-drift",
+    trial=trial,
+    quick=Grid(settings=_grid(REAL, WIDTHS), seeds=DRAWS, group=25),
+    full=Grid(settings=_grid((*REAL, *LARGE), (*WIDTHS, 4096)), seeds=MANY_DRAWS, group=10),
+)
+
+
+def rows(table: pd.DataFrame, drawn: str, signal: str = "state", *, gain: float = 1.0) -> pd.DataFrame:
+    """The rows of one signal, with a column `ratio`: layers over width."""
+    found = table[(table["drawn"] == drawn) & (table["signal"] == signal) & (table["gain"] == gain)]
+    return found.assign(ratio=found["layer"] / found["width"])
+
+
+def slopes(found: pd.DataFrame) -> np.ndarray:
+    """Slope of growth against layers over width, least squares through the origin; a value a draw."""
+    products = found.assign(xy=found["ratio"] * found["growth"], xx=found["ratio"] ** 2)
+    sums = products.groupby("seed")[["xy", "xx"]].sum()
+    return (sums["xy"] / sums["xx"]).to_numpy()
+
+
+def doubled(found: pd.DataFrame) -> np.ndarray:
+    """Growth a layer over ln 4 at 100 layers, mean over widths; a value a draw."""
+    last = found[found["layer"] == LAYERS]
+    return (last["growth"] / (LAYERS * np.log(4))).groupby(last["seed"]).mean().to_numpy()
+
+
+def _slope(signal: str, least: int = 0) -> Callable[[pd.DataFrame], Evidence]:
+    def measure(table: pd.DataFrame) -> Evidence:
+        found, control = (rows(table[table["width"] >= least], "matrices", signal, gain=gain) for gain in (1.0, 2.0))
+        return Evidence(values=slopes(found), control=doubled(control))
+
+    measure.__doc__ = f"Slope of the growth of {signal} against L/n, a value a draw; control: doubled weights, growth."
+    return measure
+
+
+slope, jacobian, gradient, frobenius = _slope("state"), _slope("direction"), _slope("backward"), _slope("whole", 64)
+
+
+def _at(table: pd.DataFrame, drawn: str, width: int, gain: float) -> np.ndarray:
+    found = rows(table[(table["width"] == width) & (table["layer"] == LAYERS)], drawn, gain=gain)
+    return found.set_index("seed")["growth"].sort_index().to_numpy()
+
+
+def _typical(drawn: str, width: int) -> Callable[[pd.DataFrame], Evidence]:
+    def measure(table: pd.DataFrame) -> Evidence:
+        control = _at(table, drawn, width, 2.0) / (LAYERS * np.log(4))
+        return Evidence(values=_at(table, drawn, width, 1.0), control=control)
+
+    measure.__doc__ = f"ln of the growth through 100 layers of width {width}, a value a draw; control: doubled weights."
+    return measure
+
+
+narrow, wide = _typical("matrices", 32), _typical("law", 1024)
+
+
+def mean(table: pd.DataFrame) -> Evidence:
+    """Growth itself at width 1024, a value a draw; control: its decades with doubled weights."""
+    values, control = (_at(table, "law", 1024, gain) for gain in (1.0, 2.0))
+    return Evidence(values=np.exp(values), control=control / np.log(10))
+
+
+def variance(table: pd.DataFrame) -> Evidence:
+    """Squared distance of the growth from -b/2, over b = 5L/n, mean over widths of 64 and more; control: doubled."""
+    found = []
+    for gain in (1.0, 2.0):
+        last = rows(table[table["width"] >= 64], "law", gain=gain)
+        last = last[last["layer"] == last["layer"].max()]
+        b = 5 * last["ratio"]
+        found.append(((last["growth"] + b / 2) ** 2 / b).groupby(last["seed"]).mean().to_numpy())
+    return Evidence(values=found[0], control=found[1])

@@ -1,0 +1,138 @@
+r"""Signals through the grid of networks at their initialisation: mean square and variance of the states, gradients.
+
+With two-layer branches $F(x)=W_2\,\mathrm{relu}(W_1\,\mathrm{relu}(x))$ of He's weights, and $x$ as often negative as
+positive, $F(x)$ has the mean square of $x$ and is uncorrelated with it: $E\lVert x_L\rVert^2=(1+L^{-2p})^L\,E\lVert
+x_0\rVert^2$ for branches of size $L^{-p}$.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import torch
+
+from resnet_lib import runtime
+from resnet_lib.claims import Evidence
+from resnet_lib.experiments.plain_networks import stacks
+from resnet_lib.sweep import Experiment, Grid
+
+DRAWS, MANY_DRAWS = tuple(range(5)), tuple(range(20))
+POWERS = (0.0, 0.25, 0.5, 0.75, 1.0)
+CENTRED = 1 - 1 / np.pi  # growth of the variance over images a block with batch normalisation
+
+
+@dataclass(frozen=True)
+class Signal:
+    """A network of the grid on Gaussian images; ``power`` is the exponent of the scale, where there is one."""
+
+    variant: str
+    power: float = 0.5
+    blocks: int = 50
+    width: int = 128
+    images: int = 64
+
+
+def trial(setting: Signal, seeds: Sequence[int]) -> pd.DataFrame:
+    r"""States and gradients along depth, in float64; a row a (draw, block, measure), where block 0 is the first state.
+
+    `square`: mean square of a state over units and images. `centred`: the variance of a unit over the images, mean over
+    units. `gradient`: $\log_{10}$ of the norm of the gradient at the state over that at the last one, which is random.
+    """
+    return pd.concat([_draw(setting, seed) for seed in seeds], ignore_index=True)
+
+
+def _draw(setting: Signal, seed: int) -> pd.DataFrame:
+    generator = runtime.stream(seed, "signals")
+    net = stacks.mlp(setting.variant, setting.blocks, setting.width, power=setting.power, generator=generator).double()
+    shape = (setting.images, setting.width)
+    x = torch.randn(shape, generator=generator, dtype=torch.float64).requires_grad_()
+    states = [x]
+    for block in net.blocks:
+        states.append(block(states[-1]))
+    out = torch.randn(shape, generator=generator, dtype=torch.float64)
+    gradients = [*torch.autograd.grad(states[-1], states[:-1], out), out]
+    sizes = torch.stack([gradient.norm() for gradient in gradients]).log10()
+    stacked = torch.stack(states).detach()
+    found = {
+        "square": stacked.square().mean((1, 2)),
+        "centred": stacked.var(1, correction=0).mean(1),
+        "gradient": sizes - sizes[-1],
+    }
+    return pd.concat(
+        [
+            pd.DataFrame({"seed": seed, "block": range(len(states)), "measure": name, "value": values.numpy()})
+            for name, values in found.items()
+        ]
+    )
+
+
+def _grid(**size: int) -> tuple[Signal, ...]:
+    others = tuple(Signal("scaled", power, **size) for power in POWERS if power not in (0.0, 0.5))
+    return (*(Signal(variant, **size) for variant in stacks.VARIANTS), *others)
+
+
+SIGNALS = Experiment(
+    name="skip-signals",
+    trial=trial,
+    quick=Grid(settings=_grid(), seeds=DRAWS),
+    full=Grid(settings=_grid(width=256, images=256), seeds=MANY_DRAWS, group=5),
+)
+
+
+def along(table: pd.DataFrame, variant: str, measure: str, power: float = 0.5) -> pd.DataFrame:
+    """A draw a row, a block a column."""
+    chosen = (table["variant"] == variant) & (table["measure"] == measure) & (table["power"] == power)
+    return table[chosen].pivot(index="seed", columns="block", values="value")
+
+
+def back(table: pd.DataFrame, variant: str) -> np.ndarray:
+    """Decades that the gradient grows by on its way back; a value a draw."""
+    return along(table, variant, "gradient")[0].to_numpy()
+
+
+def growth(table: pd.DataFrame, variant: str) -> np.ndarray:
+    """Decades that the mean square grows by; a value a draw."""
+    found = along(table, variant, "square")
+    return np.log10((found.iloc[:, -1] / found[0]).to_numpy())
+
+
+def increment(table: pd.DataFrame, variant: str, measure: str) -> np.ndarray:
+    """Growth of a mean square or variance a block; a value a draw."""
+    found = along(table, variant, measure)
+    return ((found.iloc[:, -1] - found[0]) / (found.shape[1] - 1)).to_numpy()
+
+
+def vanishing(table: pd.DataFrame) -> Evidence:
+    """Decades of the gradient with the shortcut alone, a value a draw; control: scale without a shortcut."""
+    return Evidence(values=back(table, "bare"), control=back(table, "plain-scaled"), unit="decades")
+
+
+def exploding(table: pd.DataFrame) -> Evidence:
+    """Decades of the gradient with the shortcut alone, a value a draw; control: scaled branches."""
+    return Evidence(values=back(table, "bare"), control=back(table, "scaled"), unit="decades")
+
+
+def doubling(table: pd.DataFrame) -> Evidence:
+    """Decades of the mean square with the shortcut alone, a value a draw; control: scaled branches."""
+    return Evidence(values=growth(table, "bare"), control=growth(table, "scaled"), unit="decades")
+
+
+def scaled(table: pd.DataFrame) -> Evidence:
+    """Decades of the gradient with scaled branches, a value a draw; control: the shortcut alone."""
+    return Evidence(values=back(table, "scaled"), control=back(table, "bare"), unit="decades")
+
+
+def norm(table: pd.DataFrame) -> Evidence:
+    """Decades of the gradient with batch normalisation, a value a draw; control: without a shortcut."""
+    return Evidence(values=back(table, "norm"), control=back(table, "plain-norm"), unit="decades")
+
+
+def linear(table: pd.DataFrame) -> Evidence:
+    """Growth of the mean square a block with batch normalisation, a value a draw; control: decades without."""
+    return Evidence(values=increment(table, "norm", "square"), control=np.log10(increment(table, "bare", "square")))
+
+
+def centred(table: pd.DataFrame) -> Evidence:
+    """Growth of the variance over images a block, a value a draw; control: decades without normalisation."""
+    return Evidence(values=increment(table, "norm", "centred"), control=np.log10(increment(table, "bare", "centred")))
