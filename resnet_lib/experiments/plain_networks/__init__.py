@@ -3,7 +3,7 @@
 from resnet_lib.experiments.plain_networks.deep_images import DEEP
 from resnet_lib.experiments.plain_networks.deep_images import TUNING as DEEP_TUNING
 from resnet_lib.experiments.plain_networks.depths import DEPTHS, TUNING
-from resnet_lib.experiments.plain_networks.drift import DRIFT
+from resnet_lib.experiments.plain_networks.drift import DRIFT, JACOBIANS
 from resnet_lib.experiments.plain_networks.signals import SIGNALS
 
-EXPERIMENTS = (DRIFT, SIGNALS, DEPTHS, TUNING, DEEP, DEEP_TUNING)
+EXPERIMENTS = (DRIFT, JACOBIANS, SIGNALS, DEPTHS, TUNING, DEEP, DEEP_TUNING)

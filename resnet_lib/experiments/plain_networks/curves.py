@@ -28,7 +28,6 @@ SIGNALS = {
     "state": (r"state $\|h\|^2$", "pre"),
     "direction": (r"one direction $\|Ju\|^2$", "post"),
     "backward": (r"backward $\|J^\top v\|^2$", "scaled"),
-    "whole": (r"whole Jacobian $\|J\|_F^2/n$", "plain"),
 }
 
 
@@ -38,17 +37,21 @@ def _look(variant: str) -> dict[str, Any]:
 
 
 def growth_by_depth(table: pd.DataFrame) -> pd.DataFrame:
-    """Mean and quantiles of the growth over draws, a row a (how drawn, signal, width, layer)."""
+    """Mean and quantiles of the growth over draws, a row a (how drawn, signal, width, layer).
+
+    Args:
+        table: Of `plain-drift`.
+    """
     chosen = table[table["gain"] == 1]
     grouped = chosen.groupby(["drawn", "signal", "width", "layer"])["growth"]
     found = grouped.agg(["mean", "std"]).join(
-        grouped.quantile([0.05, 0.95]).unstack().set_axis(["low", "high"], axis=1)
+        grouped.quantile(np.array([0.05, 0.95])).unstack().set_axis(["low", "high"], axis=1)
     )
     return found.round(4).reset_index()
 
 
 def collapse(table: pd.DataFrame) -> Figure:
-    """Typical growth against depth and against depth over width, and of four signals through real layers."""
+    """Typical growth against depth, against depth over width, and of three signals through real layers."""
     figure, (left, middle, right) = plt.subplots(1, 3, sharey=True, figsize=(9.5, 3.6))
     law = table[table["drawn"] == "law"]
     for width, key in WIDTHS.items():
@@ -76,7 +79,7 @@ def collapse(table: pd.DataFrame) -> Figure:
         axis.set(xlabel="depth over width $L/n$", xlim=(-0.1, most))
         axis.legend(fontsize="small", loc="lower left")
     left.set(xlabel="depth $L$", ylabel=r"$\ln$ growth of the squared norm", ylim=(-12, 4))
-    left.legend(fontsize="small", loc="lower left")
+    left.legend(fontsize="small", loc="upper right", ncols=2)
     return figure
 
 
@@ -89,13 +92,13 @@ def drift_chart(table: pd.DataFrame) -> Chart:
         bind=alt.binding_range(min=0, max=len(widths) - 1, step=1, name="width, doubled at each step "),
     )
     n = f"{widths[0]} * pow(2, level)"
-    depth = alt.Chart(alt.sequence(0, 401, 10, as_="layer")).transform_calculate(
+    depth = alt.Chart(alt.sequence(0, 201, 5, as_="layer")).transform_calculate(
         middle=f"-2.5 * datum.layer / ({n})",
         low=f"-2.5 * datum.layer / ({n}) - 1.645 * sqrt(5 * datum.layer / ({n}))",
         high=f"-2.5 * datum.layer / ({n}) + 1.645 * sqrt(5 * datum.layer / ({n}))",
     )
-    x = alt.X("layer:Q", title="depth L", scale=alt.Scale(domain=(0, 400)))
-    scale = alt.Scale(domain=(-40, 10), clamp=True)
+    x = alt.X("layer:Q", title="depth L", scale=alt.Scale(domain=(0, 200)))
+    scale = alt.Scale(domain=(-30, 10), clamp=True)
     title = "ln growth of the squared norm"
     band = depth.mark_area(opacity=0.2, color=ink("pre")).encode(
         x, alt.Y("low:Q", title=title, scale=scale), alt.Y2("high:Q")
@@ -232,7 +235,7 @@ def accuracy(table: pd.DataFrame) -> Figure:
         axis.axhline(10, color=COLOURS["reference"], linewidth=1)
         axis.set(title=title, xlabel="layers", xscale="log", ylim=(0, 102))
         _ticks(axis, sorted(end.loc[end["variant"].str.startswith("plain") == bool(start), "layers"].unique()))
-        axis.legend(fontsize="small", loc="center left", bbox_to_anchor=(0, 0.45))
+        axis.legend(fontsize="small", loc="upper center", bbox_to_anchor=(0.5, -0.17), ncols=3)
     axes[0].set_ylabel("test accuracy (%)")
     return figure
 

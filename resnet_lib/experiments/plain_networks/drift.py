@@ -19,7 +19,8 @@ from resnet_lib import runtime
 from resnet_lib.claims import Evidence
 from resnet_lib.sweep import Experiment, Grid
 
-DRAWS, MANY_DRAWS = tuple(range(100)), tuple(range(200))
+DRAWS, MANY_DRAWS = tuple(range(250)), tuple(range(1000))
+FEW_DRAWS = tuple(range(60))  # where the whole Jacobian is multiplied out
 LAYERS = 100
 RATE = -2.5  # of the typical ln |h|^2, per L/n
 REAL, LARGE = (32, 64, 128), (256, 512)
@@ -37,6 +38,7 @@ class Drift:
         drawn: `matrices` draws every layer's weights; `law` only the Gaussians that they make of a given state, which
             is exact in law, and says nothing about gradients.
         gain: Factor of all weights; 1 is He's initialisation.
+        whole: Whether the whole Jacobian is multiplied out; only for matrices.
         every: The signals are read after each so many layers.
     """
 
@@ -44,6 +46,7 @@ class Drift:
     layers: int = LAYERS
     drawn: str = "matrices"
     gain: float = 1.0
+    whole: bool = False
     every: int = 25
 
 
@@ -51,7 +54,7 @@ def trial(setting: Drift, seeds: Sequence[int]) -> pd.DataFrame:
     r"""Growth of squared norms, $\ln$ of last over first; a row a (draw, layer, signal).
 
     `state`: $\lVert h_L\rVert^2$. With matrices also `direction`: $\lVert Ju\rVert^2$ for a random $u$, with the
-    Jacobian $J$ at $h_0$; `backward`: $\lVert J^\top v\rVert^2$ for a random $v$; `whole`: $\lVert J\rVert_F^2/n$.
+    Jacobian $J$ at $h_0$; `backward`: $\lVert J^\top v\rVert^2$ for a random $v$; `whole`: $\lVert J\rVert_F^2/n$, if it is asked for.
     """
     found = by_law(setting, seeds) if setting.drawn == "law" else by_matrices(setting, seeds)
     rows = [
@@ -76,25 +79,28 @@ def by_law(setting: Drift, seeds: Sequence[int]) -> Growth:
 
 
 def by_matrices(setting: Drift, seeds: Sequence[int]) -> Growth:
-    """Growth of four signals through layers whose weights are drawn."""
+    """Growth of three or four signals through layers whose weights are drawn."""
     n = setting.width
     streams = [runtime.stream(seed, "drift", n) for seed in seeds]
     start = torch.stack([torch.randn(n, 3, generator=stream) for stream in streams])
     h, u, v = start.split(1, dim=2)
     j = torch.eye(n).expand(len(seeds), n, n)
-    signals = {"state": _unit(h), "direction": _unit(u), "whole": _unit(j)}
+    signals = {name: x / _norm(x) for name, x in (("state", h), ("direction", u), ("whole", j))}
+    if not setting.whole:
+        del signals["whole"]
     logs = dict.fromkeys(signals, torch.zeros(len(seeds), dtype=torch.float64))
     passed: list[tuple[Tensor, Tensor]] = []
     found: Growth = {}
     for layer in range(1, setting.layers + 1):
         weight = torch.stack([torch.randn(n, n, generator=stream) for stream in streams])
-        weight *= setting.gain * (2 / n) ** 0.5
+        weight.mul_(setting.gain * (2 / n) ** 0.5)
         on = (weight @ signals["state"] > 0).float()
         passed.append((weight, on))
         for name, signal in signals.items():
             signal = on * (weight @ signal)
-            logs[name] = logs[name] + _log_square(signal)
-            signals[name] = _unit(signal)
+            size = _norm(signal)
+            logs[name] = logs[name] + 2 * size.flatten().double().log()
+            signals[name] = signal / size
         if layer in read_at(setting):
             found |= {(layer, name): log for name, log in logs.items()}
             found[layer, "backward"] = backward(passed, v)
@@ -103,11 +109,12 @@ def by_matrices(setting: Drift, seeds: Sequence[int]) -> Growth:
 
 def backward(passed: Sequence[tuple[Tensor, Tensor]], v: Tensor) -> Tensor:
     r"""$\ln\lVert J^\top v\rVert^2-\ln\lVert v\rVert^2$ for layers of these weights and slopes."""
-    signal, log = _unit(v), torch.zeros(len(v), dtype=torch.float64)
+    signal, log = v / _norm(v), torch.zeros(len(v), dtype=torch.float64)
     for weight, on in reversed(passed):
         signal = weight.mT @ (on * signal)
-        log = log + _log_square(signal)
-        signal = _unit(signal)
+        size = _norm(signal)
+        log = log + 2 * size.flatten().double().log()
+        signal = signal / size  # of norm one, so that nothing overflows on the way
     return log
 
 
@@ -116,13 +123,9 @@ def read_at(setting: Drift) -> range:
     return range(setting.every, setting.layers + 1, setting.every)
 
 
-def _log_square(x: Tensor) -> Tensor:
-    return x.flatten(1).double().square().sum(1).log()
-
-
-def _unit(x: Tensor) -> Tensor:
-    """Of norm one, so that nothing overflows on the way."""
-    return x / x.flatten(1).norm(dim=1)[:, None, None]
+def _norm(x: Tensor) -> Tensor:
+    """Of each draw, in a shape that divides it."""
+    return x.flatten(1).norm(dim=1)[:, None, None]
 
 
 def mean_of_layer(width: int) -> float:
@@ -132,19 +135,27 @@ def mean_of_layer(width: int) -> float:
     return float(np.log(4 / width) + (chances * special.digamma(on / 2)).sum() / chances.sum())
 
 
-def _grid(real: Sequence[int], widths: Sequence[int]) -> tuple[Drift, ...]:
+def _grid(real: Sequence[int], widths: Sequence[int], layers: int) -> tuple[Drift, ...]:
     return (
         *(Drift(width) for width in real),
         *(Drift(width, gain=2.0) for width in DOUBLED),
-        *(Drift(width, 400, "law", gain) for gain in (1.0, 2.0) for width in widths),
+        *(Drift(width, layers, "law", gain) for gain in (1.0, 2.0) for width in widths),
     )
 
 
 DRIFT = Experiment(
     name="plain-drift",
     trial=trial,
-    quick=Grid(settings=_grid(REAL, WIDTHS), seeds=DRAWS, group=25),
-    full=Grid(settings=_grid((*REAL, *LARGE), (*WIDTHS, 4096)), seeds=MANY_DRAWS, group=10),
+    quick=Grid(settings=_grid(REAL, WIDTHS, 200), seeds=DRAWS, group=25),
+    full=Grid(settings=_grid((*REAL, *LARGE), (*WIDTHS, 4096), 400), seeds=MANY_DRAWS, group=20),
+)
+
+WHOLE = (Drift(64, whole=True), Drift(128, whole=True), Drift(64, gain=2.0, whole=True))
+JACOBIANS = Experiment(
+    name="plain-jacobians",
+    trial=trial,
+    quick=Grid(settings=WHOLE, seeds=FEW_DRAWS, group=20),
+    full=Grid(settings=WHOLE, seeds=MANY_DRAWS, group=20),
 )
 
 
@@ -167,16 +178,16 @@ def doubled(found: pd.DataFrame) -> np.ndarray:
     return (last["growth"] / (LAYERS * np.log(4))).groupby(last["seed"]).mean().to_numpy()
 
 
-def _slope(signal: str, least: int = 0) -> Callable[[pd.DataFrame], Evidence]:
+def _slope(signal: str) -> Callable[[pd.DataFrame], Evidence]:
     def measure(table: pd.DataFrame) -> Evidence:
-        found, control = (rows(table[table["width"] >= least], "matrices", signal, gain=gain) for gain in (1.0, 2.0))
+        found, control = (rows(table, "matrices", signal, gain=gain) for gain in (1.0, 2.0))
         return Evidence(values=slopes(found), control=doubled(control))
 
     measure.__doc__ = f"Slope of the growth of {signal} against L/n, a value a draw; control: doubled weights, growth."
     return measure
 
 
-slope, jacobian, gradient, frobenius = _slope("state"), _slope("direction"), _slope("backward"), _slope("whole", 64)
+slope, jacobian, gradient, frobenius = _slope("state"), _slope("direction"), _slope("backward"), _slope("whole")
 
 
 def _at(table: pd.DataFrame, drawn: str, width: int, gain: float) -> np.ndarray:
