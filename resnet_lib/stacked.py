@@ -82,6 +82,11 @@ class Networks:
         if policy.channels_last:
             moved = {name: _channels_last(value.detach()) for name, value in self.params.items()}
             self.params = {name: value.requires_grad_() for name, value in moved.items()}
+        # Views of each network's values, the same ones at every step, so that a CUDA graph can read them in place.
+        self._each = [(_views(self.params, i), _views(self.buffers, i)) for i in range(len(nets))]
+        if policy.compiled:
+            for value in (value for state in self._each for part in state for value in part.values()):
+                torch._dynamo.mark_static_address(value, guard=False)
 
     def logits(self, x: Tensor, *, shared: bool = False) -> Float[Tensor, "seeds n classes"]:
         """Outputs of each network.
@@ -93,9 +98,9 @@ class Networks:
         if self._policy.stacked:
             call = functools.partial(_outputs, self.template, self._policy)
             return vmap(call, in_dims=(0, 0, None if shared else 0))(self.params, self.buffers, x)
-        states = zip(self._apart(self.params), self._apart(self.buffers), strict=True)
-        return torch.stack([self._one(*state, x if shared else x[i]) for i, state in enumerate(states)])
+        return torch.stack([self._one(*state, x if shared else x[i]) for i, state in enumerate(self._each)])
 
+    @torch.enable_grad()
     def gradients(
         self, score: Score, x: Tensor, y: Int[Tensor, "seeds n"]
     ) -> tuple[list[Tensor], Float[Tensor, " seeds"], Float[Tensor, " seeds"]]:
@@ -111,10 +116,9 @@ class Networks:
             return list(torch.autograd.grad(losses.sum(), list(self.params.values()))), losses.detach(), hits
         gradients = [torch.empty_like(value) for value in self.params.values()]
         losses, hits = torch.empty(2, self._count, device=x.device)
-        states = zip(self._apart(self.params), self._apart(self.buffers), strict=True)
-        for i, (params, buffers) in enumerate(states):
-            found, loss, hit = self._learn(score, params, buffers, x[i], y[i : i + 1])
-            torch._foreach_copy_([*(value[i] for value in gradients), losses[i], hits[i]], [*found, loss[0], hit[0]])
+        for i, state in enumerate(self._each):
+            found, losses[i : i + 1], hits[i : i + 1] = self._learn(score, *state, x[i], y[i : i + 1])
+            torch._foreach_copy_([value[i] for value in gradients], found)
         return gradients, losses, hits
 
     def copy(self) -> tuple[Stacked, Stacked]:
@@ -126,16 +130,17 @@ class Networks:
 
     def _learn(self, score: Score, params: Stacked, buffers: Stacked, x: Tensor, y: Tensor) -> tuple:
         """Gradients, loss and hits of one network, whose buffers change."""
-        values = {name: value.detach() for name, value in params.items()}
         if self._policy.compiled:
             learn = _compiled(pickle.dumps(self.template), self._policy, x.device.type, score)
-            gradients, loss, hit, after = learn(values, buffers, self._laid(x), y)
-            torch._foreach_copy_(list(buffers.values()), after)
+            gradients, loss, hit, after = learn(params, buffers, self._laid(x), y)
+            for kind in {value.dtype for value in after}:  # one kernel for each
+                changed = [i for i, value in enumerate(after) if value.dtype == kind]
+                places = list(buffers.values())
+                torch._foreach_copy_([places[i] for i in changed], [after[i] for i in changed])
             return gradients, loss, hit
-        loss, hit = score(
-            self._one({name: value.requires_grad_() for name, value in values.items()}, buffers, x)[None], y
-        )
-        return torch.autograd.grad(loss.sum(), list(values.values())), loss.detach(), hit
+        leaves = {name: value.detach().requires_grad_() for name, value in params.items()}
+        loss, hit = score(self._one(leaves, buffers, x)[None], y)
+        return torch.autograd.grad(loss.sum(), list(leaves.values())), loss.detach(), hit
 
     def _one(self, params: Stacked, buffers: Stacked, x: Tensor) -> Tensor:
         return _outputs(self.template, self._policy, params, buffers, self._laid(x))
@@ -144,10 +149,10 @@ class Networks:
         """Images in the layout of the policy."""
         return x.contiguous(memory_format=torch.channels_last) if self._policy.channels_last and x.ndim == 4 else x
 
-    def _apart(self, stacked: Stacked) -> list[Stacked]:
-        """The tensors of each network, as views."""
-        parts = {name: (value.squeeze(0),) if self._count == 1 else value.unbind(0) for name, value in stacked.items()}
-        return [{name: part[i] for name, part in parts.items()} for i in range(self._count)]
+
+def _views(stacked: Stacked, i: int) -> Stacked:
+    """The tensors of one network, without a gradient of their own."""
+    return {name: value.detach()[i] for name, value in stacked.items()}
 
 
 def _outputs(template: nn.Module, policy: Policy, params: Stacked, buffers: Stacked, x: Tensor) -> Tensor:

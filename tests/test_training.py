@@ -291,6 +291,14 @@ def test_history_has_one_row_for_each_seed_and_epoch(kept):
     assert kept.history["lr"].is_monotonic_decreasing is False
 
 
+@pytest.mark.parametrize("policy", [training.STACKED, training.ONE_BY_ONE])
+def test_a_caller_who_needs_no_gradients_may_train(digits, policy):
+    expected = training.fit(small_mlp, digits, RECIPE, [0], policy=policy)
+    with torch.no_grad():
+        found = training.fit(small_mlp, digits, RECIPE, [0], policy=policy)
+    pd.testing.assert_frame_equal(found.history, expected.history, check_exact=True)
+
+
 def test_training_leaves_the_global_generator_alone(digits):
     before = torch.get_rng_state()
     training.fit(small_mlp, digits, RECIPE, [0])
