@@ -86,7 +86,7 @@ def listed(folder: Path, settings: int = 1000, seeds: int = 100) -> None:
     found = experiment(settings, seeds)
     kept = folder / "overhead"
     kept.mkdir(parents=True)
-    for trial in trials(found, found.full, Basis.of(found, "cpu", found.quick)):
+    for trial in trials(found, found.full, Basis.of(found, "cpu", found.full)):
         (kept / f"{trial.key}.npz").touch()
     items: list[backlog.Item] = []
     (seconds,) = best(2, lambda: items.append(backlog.survey(found, "full", folder, cache=folder)))

@@ -1,0 +1,136 @@
+"""Training of plain and residual networks by depth; what rescaled gradients and other initial weights change."""
+
+from collections.abc import Iterator, Sequence
+
+import pandas as pd
+import torch
+
+from resnet_lib import data, nets, runtime
+from resnet_lib.data import Split
+from resnet_lib.experiments.plain_networks import families, gradients
+from resnet_lib.experiments.plain_networks.families import MANY_SEEDS, SEEDS, Family, cifar, digits
+from resnet_lib.fits import Fit
+from resnet_lib.sweep import Experiment, Grid
+
+IMAGES = 100  # test images at which a slope is measured
+
+
+def trial(setting: Family, seeds: Sequence[int], device: torch.device | str = "cpu") -> pd.DataFrame:
+    """Everything that is measured at a family; a row a measurement, and the columns say which.
+
+    `train_error`, `validation_error` and `test_error` in percent, in the last epoch; where the family is watched,
+    `gradient` (norm) of each weight layer after each kept epoch, `ratio` (log10 of the first over the last one) and
+    `agreement` of two batches in each layer; where it is bent, `slope` before and after training.
+    """
+    found = families.fit(setting, seeds, device)
+    columns = {"seed": 0, "measure": "", "epoch": setting.epochs, "layer": 0, "value": float("nan")}
+    records = []
+    for seed, row in families.accuracies(found).iterrows():
+        for name, accuracy in row.items():
+            measure = str(name).replace("accuracy", "error")
+            records.append(columns | {"seed": seed, "measure": measure, "value": 100 * (1 - accuracy)})
+    if setting.watched or setting.bent:
+        images = data.load(setting.dataset, flat=setting.dataset == "digits")
+        for seed in seeds:
+            records += [columns | {"seed": seed} | record for record in _inside(setting, seed, found, images, device)]
+    return pd.DataFrame(records)
+
+
+def _inside(setting: Family, seed: int, found: Fit, images: data.Dataset, device: torch.device | str) -> Iterator[dict]:
+    """What the weights of one seed's network say."""
+    test = images.test.x[:IMAGES].to(device)
+    halves = [Split(half.x.to(device), half.y.to(device)) for half in gradients.batches(images.train)]
+    for epoch in sorted(found.checkpoints):
+        net = found.net(seed, epoch)
+        assert isinstance(net, nets.Stack)
+        if setting.bent and epoch in (0, setting.epochs):
+            value = gradients.slope(net, test, runtime.stream(seed, "slope", epoch))
+            yield {"measure": "slope", "epoch": epoch, "value": value}
+        if not setting.watched:
+            continue
+        one, other = (gradients.of_weights(net, half) for half in halves)
+        sizes = gradients.norms(one)
+        yield {"measure": "ratio", "epoch": epoch, "value": gradients.ratio(sizes)}
+        for name, values in (("gradient", sizes), ("agreement", gradients.agreement(one, other))):
+            for layer, value in enumerate(values, start=1):
+                yield {"measure": name, "epoch": epoch, "layer": layer, "value": value}
+
+
+DEPTHS, CIFAR_DEPTHS = (8, 20, 50), (8, 20, 32, 44, 56, 110)
+FAMILIES = ("plain", "original", "pre")
+
+DEGRADE = Experiment(
+    name="plain-degrade",
+    trial=trial,
+    quick=Grid(settings=tuple(digits(f, d) for f in FAMILIES for d in DEPTHS), seeds=SEEDS),
+    full=Grid(
+        settings=tuple(cifar(f, d) for f in FAMILIES for d in CIFAR_DEPTHS),
+        seeds=MANY_SEEDS,
+        group=1,
+        data=("cifar10",),
+    ),
+    data=("digits",),
+)
+CAUSE = Experiment(
+    name="plain-cause",
+    trial=trial,
+    quick=Grid(
+        settings=(
+            digits("plain", 50, watched=True),
+            digits("plain", 50, rescaled=True),
+            digits("original", 50, watched=True),
+            digits("bare", 50),
+            digits("bare", 50, rescaled=True),
+            digits("bare", 8),
+            digits("bare", 8, rescaled=True),
+            digits("sigmoid", 8, watched=True),
+            digits("sigmoid", 8, rescaled=True),
+        ),
+        seeds=SEEDS,
+    ),
+    full=Grid(
+        settings=(
+            cifar("plain", 56, watched=True),
+            cifar("plain", 56, rescaled=True),
+            cifar("original", 56, watched=True),
+            cifar("bare", 56),
+            cifar("bare", 56, rescaled=True),
+            cifar("bare", 8),
+            cifar("bare", 8, rescaled=True),
+            cifar("sigmoid", 8, watched=True),
+            cifar("sigmoid", 8, rescaled=True),
+        ),
+        seeds=MANY_SEEDS,
+        group=1,
+        data=("cifar10",),
+    ),
+    data=("digits",),
+)
+RESCUE = Experiment(
+    name="plain-rescue",
+    trial=trial,
+    quick=Grid(
+        settings=(
+            digits("scaled", 100, bent=True),
+            digits("bare", 100, bent=True),
+            digits("identity", 100, bent=True),
+            digits("looks-linear", 100, bent=True),
+            digits("scaled", 8),
+            digits("bare", 8),
+            Family("orthogonal", 100, 0.001, epochs=1, bent=True),
+        ),
+        seeds=SEEDS,
+    ),
+    full=Grid(
+        settings=(
+            *(cifar(f, d, bent=True) for d in (110, 56) for f in ("scaled", "bare", "identity", "looks-linear")),
+            cifar("scaled", 8),
+            cifar("bare", 8),
+            Family("orthogonal", 110, 0.001, dataset="cifar10", epochs=1, bent=True),
+        ),
+        seeds=MANY_SEEDS,
+        group=1,
+        data=("cifar10",),
+    ),
+    data=("digits",),
+)

@@ -1,0 +1,201 @@
+"""The families of networks that the chapter compares: what each is made of, and the learning rate it trains best at."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import pandas as pd
+import torch
+
+from resnet_lib import recipes, trained
+from resnet_lib.blocks import UNITS, Unit
+from resnet_lib.fits import Fit
+from resnet_lib.recipes import Recipe
+from resnet_lib.sweep import Experiment, Grid
+from resnet_lib.trained import Network
+
+SEEDS, MANY_SEEDS = tuple(range(5)), tuple(range(10))
+TUNING_SEEDS = tuple(range(100, 103))
+CHANCE = 0.1  # accuracy that a network whose numbers overflowed is given; ten classes
+
+BARE = replace(UNITS["plain"], norm="none")
+VARIANTS: dict[str, str | Unit] = {
+    "plain": "plain",
+    "original": "post",
+    "pre": "pre",
+    "scaled": Unit(order="pre", norm="none"),  # alpha = 1 / sqrt(blocks) is set by `network`
+    "bare": BARE,
+    "identity": replace(BARE, scheme="identity"),
+    "looks-linear": replace(BARE, scheme="looks-linear"),
+    "orthogonal": replace(BARE, scheme="orthogonal"),
+    "sigmoid": replace(BARE, activation="sigmoid", scheme="lecun"),
+}
+"""Plain networks with batch normalisation and residual ones of two units; below, all without normalisation."""
+
+EPOCHS = {"digits": 10, "cifar10": 60}
+
+
+@dataclass(frozen=True)
+class Family:
+    """A network and how it is trained: an MLP of width 64 on `digits`, the network of He et al. on `cifar10`.
+
+    Attributes:
+        variant: A key of ``VARIANTS``.
+        layers: Weight layers on the path of the branches: ``2 * blocks + 2``.
+        lr: Highest learning rate.
+        rescaled: Whether each layer's gradient is rescaled to the size of its weights.
+        dataset: ``digits`` or ``cifar10``.
+        epochs: Passes over the training images.
+        watched: Whether its weights after the epochs 0, 1, 2, half and all are kept, and its gradients measured there.
+        bent: Whether the slope from its first state to its last is measured, before and after training.
+    """
+
+    variant: str
+    layers: int
+    lr: float
+    rescaled: bool = False
+    dataset: str = "digits"
+    epochs: int = 10
+    watched: bool = False
+    bent: bool = False
+
+
+def recipe(setting: Family) -> Recipe:
+    """How the setting's network is trained."""
+    base = recipes.ONE_CYCLE if setting.dataset == "cifar10" else Recipe(epochs=1, batch=100)
+    optimizer = "lars" if setting.rescaled else "sgd"
+    decay = 0.0 if setting.rescaled else base.weight_decay  # the rescaled step is a fraction of the weights itself
+    return replace(base, epochs=setting.epochs, lr=setting.lr, optimizer=optimizer, weight_decay=decay)
+
+
+def kept(setting: Family) -> tuple[int, ...]:
+    """The epochs whose weights are kept; on digits for every network, so that experiments share them."""
+    if setting.watched or setting.bent or setting.dataset == "digits":
+        return tuple(sorted({epoch for epoch in (0, 1, 2, setting.epochs // 2) if epoch < setting.epochs}))
+    return ()
+
+
+def network(setting: Family) -> Network:
+    """The setting's network, as it is trained and kept."""
+    unit, blocks = VARIANTS[setting.variant], (setting.layers - 2) // 2
+    if setting.variant == "scaled":
+        unit = replace(VARIANTS["scaled"], alpha=blocks**-0.5)  # pyright: ignore[reportArgumentType]
+    architecture, depth = ("mlp", blocks) if setting.dataset == "digits" else ("cifar-resnet", setting.layers)
+    return Network(architecture, depth, setting.dataset, recipe(setting), unit=unit, keep=kept(setting))
+
+
+def fit(setting: Family, seeds: Sequence[int], device: torch.device | str) -> Fit:
+    """The trained networks of the setting."""
+    return trained.train(network(setting), seeds, device=device)
+
+
+def accuracies(found: Fit) -> pd.DataFrame:
+    """Accuracies in the last epoch, a row a seed; those of a network whose numbers overflowed are chance."""
+    last = found.history[found.history["epoch"] == found.history["epoch"].max()]
+    columns = ["train_accuracy", "validation_accuracy", "test_accuracy"]
+    return last.set_index("seed")[columns].fillna(CHANCE)
+
+
+def tuning_trial(setting: Family, seeds: Sequence[int], device: torch.device | str = "cpu") -> pd.DataFrame:
+    """Accuracies at the end of training, a row a seed."""
+    return accuracies(fit(setting, seeds, device)).reset_index()
+
+
+RATES = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3)
+RESCALED_RATES = (0.001, 0.003, 0.006, 0.01, 0.03)
+SIGMOID_RATES = (0.01, 0.1, 0.3, 1.0, 3.0, 10.0)
+
+# For every network on digits the best of those rates by mean validation accuracy, over seeds used for nothing else
+# (`plain-tuning`, stored under results/; a test compares). The key: variant, layers, whether rescaled.
+BEST: dict[tuple[str, int, bool], float] = {
+    ("plain", 8, False): 0.1,
+    ("plain", 20, False): 0.1,
+    ("plain", 50, False): 0.03,
+    ("plain", 50, True): 0.01,
+    ("original", 8, False): 0.1,
+    ("original", 20, False): 0.1,
+    ("original", 50, False): 0.03,
+    ("pre", 8, False): 0.1,
+    ("pre", 20, False): 0.1,
+    ("pre", 50, False): 0.1,
+    ("bare", 8, False): 0.03,
+    ("bare", 8, True): 0.01,
+    ("bare", 50, False): 0.01,
+    ("bare", 50, True): 0.001,
+    ("bare", 100, False): 0.003,
+    ("identity", 100, False): 0.003,
+    ("looks-linear", 100, False): 0.003,
+    ("scaled", 8, False): 0.1,
+    ("scaled", 100, False): 0.03,
+    ("sigmoid", 8, False): 0.3,
+    ("sigmoid", 8, True): 0.006,
+}
+LONG = {"sigmoid": 60}  # epochs on digits; eight sigmoid layers learn slowly even where their gradients are rescaled
+
+# On CIFAR-10, by variant and whether rescaled, until `plain-cifar-tuning` has been computed: the one-cycle rate of the
+# book where there is normalisation, and what trains at a tiny size elsewhere.
+BEST_CIFAR = {
+    ("plain", False): 0.1,
+    ("plain", True): 0.01,
+    ("original", False): 0.4,
+    ("pre", False): 0.4,
+    ("scaled", False): 0.03,
+    ("bare", False): 0.01,
+    ("bare", True): 0.01,
+    ("identity", False): 0.01,
+    ("looks-linear", False): 0.01,
+    ("sigmoid", False): 0.1,
+    ("sigmoid", True): 0.01,
+}
+
+
+def digits(variant: str, layers: int, *, rescaled: bool = False, watched: bool = False, bent: bool = False) -> Family:
+    """A family on digits at its own rate."""
+    lr, epochs = BEST[variant, layers, rescaled], LONG.get(variant, EPOCHS["digits"])
+    return Family(variant, layers, lr, rescaled=rescaled, epochs=epochs, watched=watched, bent=bent)
+
+
+def cifar(variant: str, layers: int, *, rescaled: bool = False, watched: bool = False, bent: bool = False) -> Family:
+    """A family on CIFAR-10 at its own rate."""
+    lr, epochs = BEST_CIFAR[variant, rescaled], EPOCHS["cifar10"]
+    return Family(variant, layers, lr, rescaled=rescaled, dataset="cifar10", epochs=epochs, watched=watched, bent=bent)
+
+
+def _candidates() -> tuple[Family, ...]:
+    return tuple(
+        replace(digits(variant, layers, rescaled=rescaled), lr=lr)
+        for variant, layers, rescaled in BEST
+        for lr in (RESCALED_RATES if rescaled else SIGMOID_RATES if variant == "sigmoid" else RATES)
+    )
+
+
+TUNING = Experiment(
+    name="plain-tuning",
+    trial=tuning_trial,
+    quick=Grid(settings=tuple(replace(digits("plain", 8), lr=lr, epochs=2) for lr in (0.03, 0.1)), seeds=TUNING_SEEDS),
+    full=Grid(settings=_candidates(), seeds=TUNING_SEEDS),
+    data=("digits",),
+)
+# Needs CIFAR-10 and, in FULL, a GPU; no page runs it. A rate of a family is chosen at its least and greatest depth.
+CIFAR_TUNING = Experiment(
+    name="plain-cifar-tuning",
+    trial=tuning_trial,
+    quick=Grid(settings=(replace(cifar("plain", 8), epochs=1),), seeds=TUNING_SEEDS, group=1),
+    full=Grid(
+        settings=tuple(
+            replace(cifar(variant, layers, rescaled=rescaled), lr=factor * lr)
+            for (variant, rescaled), lr in BEST_CIFAR.items()
+            for layers in ((8,) if variant == "sigmoid" else (8, 56))
+            for factor in (0.1, 0.3, 1.0, 3.0)
+        ),
+        seeds=TUNING_SEEDS,
+        group=1,
+    ),
+    data=("cifar10",),
+)
+
+
+def tuned(table: pd.DataFrame) -> dict[tuple[str, int, bool], float]:
+    """For every network the learning rate of the highest mean validation accuracy; of equals the smallest."""
+    mean = table.groupby(["variant", "layers", "rescaled", "lr"])["validation_accuracy"].mean()
+    best = mean.groupby(level=[0, 1, 2]).idxmax()
+    return {(variant, layers, rescaled): lr for variant, layers, rescaled, lr in best}
