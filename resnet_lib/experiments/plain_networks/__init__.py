@@ -2,8 +2,16 @@
 
 from resnet_lib.experiments.plain_networks.deep_images import DEEP
 from resnet_lib.experiments.plain_networks.deep_images import TUNING as DEEP_TUNING
-from resnet_lib.experiments.plain_networks.depths import DEPTHS, TUNING
+from resnet_lib.experiments.plain_networks.degradation import CAUSE, DEGRADE, RESCUE
+from resnet_lib.experiments.plain_networks.depths import DEPTHS
+from resnet_lib.experiments.plain_networks.depths import TUNING as DEPTH_TUNING
 from resnet_lib.experiments.plain_networks.drift import DRIFT, JACOBIANS
+from resnet_lib.experiments.plain_networks.families import CIFAR_TUNING, TUNING
+from resnet_lib.experiments.plain_networks.gradients import GRADIENTS
+from resnet_lib.experiments.plain_networks.published import HE_TABLE
 from resnet_lib.experiments.plain_networks.signals import SIGNALS
 
-EXPERIMENTS = (DRIFT, JACOBIANS, SIGNALS, DEPTHS, TUNING, DEEP, DEEP_TUNING)
+EXPERIMENTS = (
+    *(DEGRADE, CAUSE, GRADIENTS, RESCUE, TUNING, CIFAR_TUNING, HE_TABLE),
+    *(DRIFT, JACOBIANS, SIGNALS, DEPTHS, DEPTH_TUNING, DEEP, DEEP_TUNING),
+)

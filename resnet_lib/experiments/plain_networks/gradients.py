@@ -66,17 +66,17 @@ def slope(net: nets.Stack, x: Tensor, generator: torch.Generator) -> float:
         generator: Of the Gaussian directions `v`, one for each image.
     """
 
-    def body(state: Tensor) -> Tensor:
-        for block in net.blocks:
-            state = block(state)
-        return state
-
-    with torch.no_grad():
-        first = net.stem(x)
-        v = torch.randn(first.shape, generator=generator, dtype=torch.float64).to(first)
-        _, moved = torch.func.jvp(body, (first,), (v,))
-        sizes = (moved.flatten(1).norm(dim=1) / v.flatten(1).norm(dim=1)).clamp_min(1e-45)
-    return sizes.log10().median().item()
+    first = net.stem(x).detach().requires_grad_()
+    v = torch.randn(first.shape, generator=generator, dtype=torch.float64).to(first)
+    last = first
+    for block in net.blocks:
+        last = block(last)
+    # u -> J^T u is linear, and its own transpose is v -> J v, for all images at once.
+    u = torch.zeros_like(last, requires_grad=True)
+    (pulled,) = torch.autograd.grad(last, first, u, create_graph=True)
+    (moved,) = torch.autograd.grad(pulled, u, v)
+    sizes = moved.flatten(1).norm(dim=1) / v.flatten(1).norm(dim=1)
+    return sizes.clamp_min(1e-45).log10().median().item()
 
 
 @dataclass(frozen=True)
