@@ -80,52 +80,59 @@ def by_law(setting: Drift, seeds: Sequence[int]) -> Growth:
 
 def by_matrices(setting: Drift, seeds: Sequence[int]) -> Growth:
     """Growth of three or four signals through layers whose weights are drawn."""
-    n = setting.width
+    n, draws = setting.width, len(seeds)
     streams = [runtime.stream(seed, "drift", n) for seed in seeds]
     start = torch.stack([torch.randn(n, 3, generator=stream) for stream in streams])
-    h, u, v = start.split(1, dim=2)
-    j = torch.eye(n).expand(len(seeds), n, n)
-    signals = {name: x / _norm(x) for name, x in (("state", h), ("direction", u), ("whole", j))}
-    if not setting.whole:
-        del signals["whole"]
-    logs = dict.fromkeys(signals, torch.zeros(len(seeds), dtype=torch.float64))
+    pair, v = start[:, :, :2], start[:, :, 2:]  # state and direction go forward together
+    whole = torch.eye(n).expand(draws, n, n) if setting.whole else None
+    logs = torch.zeros(draws, 3, dtype=torch.float64)
+    logs[:, :2] = -_log_squares(pair)
+    logs[:, 2] = -np.log(n)
     passed: list[tuple[Tensor, Tensor]] = []
     found: Growth = {}
     for layer in range(1, setting.layers + 1):
         weight = torch.stack([torch.randn(n, n, generator=stream) for stream in streams])
         weight.mul_(setting.gain * (2 / n) ** 0.5)
-        on = (weight @ signals["state"] > 0).float()
+        pre = weight @ pair
+        on = (pre[:, :, :1] > 0).float()
         passed.append((weight, on))
-        for name, signal in signals.items():
-            signal = on * (weight @ signal)
-            size = _norm(signal)
-            logs[name] = logs[name] + 2 * size.flatten().double().log()
-            signals[name] = signal / size
-        if layer in read_at(setting):
-            found |= {(layer, name): log for name, log in logs.items()}
-            found[layer, "backward"] = backward(passed, v)
-    return found
+        pair = on * pre
+        if whole is not None:
+            whole = on * (weight @ whole)
+        if layer in read_at(setting):  # and brought to norm one, before anything overflows
+            logs[:, :2] += _log_squares(pair)
+            pair = pair / pair.norm(dim=1, keepdim=True)
+            found |= {(layer, name): logs[:, i].clone() for i, name in enumerate(("state", "direction"))}
+            if whole is not None:
+                size = whole.flatten(1).norm(dim=1)
+                logs[:, 2] += 2 * size.double().log()
+                whole = whole / size[:, None, None]
+                found[layer, "whole"] = logs[:, 2].clone()
+    return found | backward(passed, v, read_at(setting))
 
 
-def backward(passed: Sequence[tuple[Tensor, Tensor]], v: Tensor) -> Tensor:
-    r"""$\ln\lVert J^\top v\rVert^2-\ln\lVert v\rVert^2$ for layers of these weights and slopes."""
-    signal, log = v / _norm(v), torch.zeros(len(v), dtype=torch.float64)
-    for weight, on in reversed(passed):
+def backward(passed: Sequence[tuple[Tensor, Tensor]], v: Tensor, starts: Sequence[int]) -> Growth:
+    r"""$\ln\lVert J^\top v\rVert^2-\ln\lVert v\rVert^2$ through the first so many layers, for each of `starts`."""
+    unit = v / v.norm(dim=1, keepdim=True)
+    signal = unit[:, :, :0]  # a column a start, the deepest first
+    logs = torch.zeros(len(v), 0, dtype=torch.float64)
+    for layer, (weight, on) in reversed(list(enumerate(passed, 1))):
+        if layer in starts:
+            logs = torch.cat([logs + _log_squares(signal), logs.new_zeros(len(v), 1)], 1)
+            signal = torch.cat([signal / signal.norm(dim=1, keepdim=True), unit], 2)
         signal = weight.mT @ (on * signal)
-        size = _norm(signal)
-        log = log + 2 * size.flatten().double().log()
-        signal = signal / size  # of norm one, so that nothing overflows on the way
-    return log
+    logs = logs + _log_squares(signal)
+    return {(layer, "backward"): log for layer, log in zip(reversed(starts), logs.unbind(1), strict=True)}
+
+
+def _log_squares(x: Tensor) -> Tensor:
+    """Of each draw's columns, as float64."""
+    return 2 * x.norm(dim=1).double().log()
 
 
 def read_at(setting: Drift) -> range:
     """The layers after which signals are read."""
     return range(setting.every, setting.layers + 1, setting.every)
-
-
-def _norm(x: Tensor) -> Tensor:
-    """Of each draw, in a shape that divides it."""
-    return x.flatten(1).norm(dim=1)[:, None, None]
 
 
 def mean_of_layer(width: int) -> float:
