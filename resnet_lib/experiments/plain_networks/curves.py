@@ -60,7 +60,8 @@ def collapse(table: pd.DataFrame) -> Figure:
             {"color": COLOURS[key], "marker": MARKERS[key], "label": f"$n={width}$"},
         )
         left.plot(mine["layer"], mine["mean"], **look)
-        left.fill_between(mine["layer"], mine["low"], mine["high"], color=COLOURS[key], alpha=0.15, linewidth=0)
+        if width in (min(WIDTHS), max(WIDTHS)):
+            left.fill_between(mine["layer"], mine["low"], mine["high"], color=COLOURS[key], alpha=0.15, linewidth=0)
         middle.plot(mine["layer"] / width, mine["mean"], **look)
     real = table[table["drawn"] == "matrices"]
     for signal, (title, key) in SIGNALS.items():
@@ -201,42 +202,32 @@ def trained_rows(table: pd.DataFrame) -> pd.DataFrame:
     return table[columns].assign(layers=2 * table["blocks"]).round(4)
 
 
-def losses(table: pd.DataFrame) -> Figure:
-    """Training loss by epoch for four depths, and the last one by depth."""
-    figure, (left, right) = plt.subplots(1, 2, sharey=True, figsize=(9, 4))
+def trainings(table: pd.DataFrame) -> Figure:
+    """Training loss by epoch at four depths, the last one by depth, and test accuracy by depth for all six networks."""
+    figure, (left, middle, right) = plt.subplots(1, 3, figsize=(9.5, 4.2))
     deep = sorted(table.loc[table["variant"] == "norm", "layers"].unique())
     for layers, line in zip(deep[:4], ("-", "--", "-.", ":"), strict=False):
         mine = table[(table["variant"] == "norm") & (table["layers"] == layers)].groupby("epoch")["loss"].mean()
-        left.plot(mine.index, mine, line, color=COLOURS["pre"], label=f"batch norm, {layers} layers")
-    bare = table[(table["variant"] == "bare") & (table["layers"] == 100)].groupby("epoch")["loss"].mean()
-    left.plot(bare.index, bare, color=COLOURS["post"], label="shortcut alone, 100 layers")
+        left.plot(mine.index, mine, line, color=COLOURS["pre"], label=f"{layers} layers")
     end = depths.last(table)
-    for variant in stacks.REPAIRS:
-        _by_depth(right, end[end["variant"] == variant], variant, "loss")
-    for axis in (left, right):
+    for variant in stacks.VARIANTS:
+        mine = end[end["variant"] == variant]
+        _by_depth(right, mine, variant, "test")
+        if variant in stacks.REPAIRS:
+            _by_depth(middle, mine, variant, "loss")
+    for axis in (left, middle):
         axis.axhline(depths.GUESS, color=COLOURS["reference"], linewidth=1)
         axis.set_yscale("log")
-    left.set(xlabel="epoch", ylabel="training loss (nats)")
-    right.set(xlabel="layers", xscale="log")
-    _ticks(right, deep)
+    right.axhline(10, color=COLOURS["reference"], linewidth=1)
+    left.set(xlabel="epoch", ylabel="training loss (nats)", title="shortcut, batch norm")
     left.legend(fontsize="small", loc="lower left")
-    right.legend(fontsize="small", loc="center right")
-    return figure
-
-
-def accuracy(table: pd.DataFrame) -> Figure:
-    """Test accuracy by depth for the six networks of the grid; a dot a seed."""
-    figure, axes = plt.subplots(1, 2, sharey=True, figsize=(9, 3.6))
-    end = depths.last(table)
-    for axis, start, title in zip(axes, ("", "plain-"), ("with a shortcut", "without"), strict=True):
-        for repair in stacks.REPAIRS:
-            variant = start + repair
-            _by_depth(axis, end[end["variant"] == variant], variant, "test")
-        axis.axhline(10, color=COLOURS["reference"], linewidth=1)
-        axis.set(title=title, xlabel="layers", xscale="log", ylim=(0, 102))
-        _ticks(axis, sorted(end.loc[end["variant"].str.startswith("plain") == bool(start), "layers"].unique()))
-        axis.legend(fontsize="small", loc="upper center", bbox_to_anchor=(0.5, -0.17), ncols=3)
-    axes[0].set_ylabel("test accuracy (%)")
+    middle.set(title="after training", ylabel="training loss (nats)")
+    right.set(title="after training", ylabel="test accuracy (%)", ylim=(0, 102))
+    for axis in (middle, right):
+        axis.set(xlabel="layers", xscale="log")
+        axis.set_xticks(deep, [str(layer) for layer in deep])
+        axis.minorticks_off()
+    figure.legend(*right.get_legend_handles_labels(), loc="outside lower center", ncols=3)
     return figure
 
 
@@ -244,8 +235,3 @@ def _by_depth(axis: Axes, rows: pd.DataFrame, variant: str, column: str) -> None
     mean, look = rows.groupby("layers")[column].mean(), _look(variant)
     axis.plot(mean.index, mean, marker=MARKERS[LOOKS[variant][0]], **look)
     axis.plot(rows["layers"], rows[column], ".", color=look["color"], alpha=0.5)
-
-
-def _ticks(axis: Axes, layers: list[int]) -> None:
-    axis.set_xticks(layers, [str(layer) for layer in layers])
-    axis.minorticks_off()

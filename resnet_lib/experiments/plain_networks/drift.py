@@ -19,7 +19,7 @@ from resnet_lib import runtime
 from resnet_lib.claims import Evidence
 from resnet_lib.sweep import Experiment, Grid
 
-DRAWS, MANY_DRAWS = tuple(range(400)), tuple(range(1000))  # a slope has a deviation of 1.15, its bounds are 0.375 away
+DRAWS, MANY_DRAWS = tuple(range(400)), tuple(range(500))  # a slope has a deviation of 1.15, its bounds are 0.375 away
 FEW_DRAWS = tuple(range(60))  # where the whole Jacobian is multiplied out
 LAYERS = 100
 RATE = -2.5  # of the typical ln |h|^2, per L/n
@@ -155,7 +155,7 @@ DRIFT = Experiment(
     name="plain-drift",
     trial=trial,
     quick=Grid(settings=_grid(REAL, WIDTHS, 200), seeds=DRAWS, group=25),
-    full=Grid(settings=_grid((*REAL, *LARGE), (*WIDTHS, 4096), 400), seeds=MANY_DRAWS, group=20),
+    full=Grid(settings=_grid((*REAL, *LARGE), (*WIDTHS, 4096), 400), seeds=MANY_DRAWS, group=5),
 )
 
 WHOLE = (Drift(64, whole=True), Drift(128, whole=True), Drift(64, gain=2.0, whole=True))
