@@ -85,7 +85,7 @@ BEST = {
     ("bare", 5): 0.03,
     ("bare", 50): 1e-10,
     ("plain-norm", 5): 0.1,
-    ("plain-norm", 50): 1e-4,
+    ("plain-norm", 50): 1e-8,
     ("plain-scaled", 5): 0.1,
     ("plain-scaled", 50): 1e-10,
     ("plain-bare", 5): 0.03,
