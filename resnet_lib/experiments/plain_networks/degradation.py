@@ -56,15 +56,15 @@ def _inside(setting: Family, seed: int, found: Fit, images: data.Dataset, device
                 yield {"measure": name, "epoch": epoch, "layer": layer, "value": value}
 
 
-DEPTHS, CIFAR_DEPTHS = (8, 20, 50), (8, 20, 32, 44, 56, 110)
+DEPTHS, CIFAR_DEPTHS = (50, 20, 8), (110, 56, 44, 32, 20, 8)  # the longest first, so that two cores end together
 FAMILIES = ("plain", "original", "pre")
 
 DEGRADE = Experiment(
     name="plain-degrade",
     trial=trial,
-    quick=Grid(settings=tuple(digits(f, d) for f in FAMILIES for d in DEPTHS), seeds=SEEDS),
+    quick=Grid(settings=tuple(digits(f, d) for d in DEPTHS for f in FAMILIES), seeds=SEEDS),
     full=Grid(
-        settings=tuple(cifar(f, d) for f in FAMILIES for d in CIFAR_DEPTHS),
+        settings=tuple(cifar(f, d) for d in CIFAR_DEPTHS for f in FAMILIES),
         seeds=MANY_SEEDS,
         group=1,
         data=("cifar10",),
@@ -76,11 +76,11 @@ CAUSE = Experiment(
     trial=trial,
     quick=Grid(
         settings=(
-            digits("plain", 50, watched=True),
             digits("plain", 50, rescaled=True),
-            digits("original", 50, watched=True),
-            digits("bare", 50),
             digits("bare", 50, rescaled=True),
+            digits("bare", 50),
+            digits("plain", 50, watched=True),
+            digits("original", 50, watched=True),
             digits("bare", 8),
             digits("bare", 8, rescaled=True),
             digits("sigmoid", 8, watched=True),

@@ -15,7 +15,7 @@ from resnet_lib.experiments.plain_networks.families import VARIANTS
 from resnet_lib.sweep import Experiment, Grid
 
 BATCH = 500  # images of each of the two batches
-DRAWS, MANY_DRAWS = tuple(range(10)), tuple(range(50))
+DRAWS, MANY_DRAWS = tuple(range(5)), tuple(range(50))
 
 
 def of_weights(net: nets.Stack, images: Split) -> list[Tensor]:
