@@ -15,7 +15,7 @@ from resnet_lib.experiments.plain_networks.families import VARIANTS
 from resnet_lib.sweep import Experiment, Grid
 
 BATCH = 500  # images of each of the two batches
-DRAWS, MANY_DRAWS = tuple(range(5)), tuple(range(50))
+DRAWS, MANY_DRAWS = tuple(range(5)), tuple(range(20))
 
 
 def of_weights(net: nets.Stack, images: Split) -> list[Tensor]:
@@ -105,16 +105,14 @@ def trial(setting: Untrained, seeds: Sequence[int]) -> pd.DataFrame:
     return pd.concat(tables, ignore_index=True)
 
 
-def _settings(*widths: int) -> tuple[Untrained, ...]:
-    deep = ("plain", "original", "pre", "bare", "identity", "looks-linear", "scaled")
-    made = [Untrained(variant, width=width) for width in widths for variant in deep]
-    return (*made, *(Untrained("sigmoid", layers=8, width=width) for width in widths))
-
+DEEP = ("plain", "original", "pre", "bare", "identity", "looks-linear", "scaled")
+NARROW = (*(Untrained(variant) for variant in DEEP), Untrained("sigmoid", layers=8))
+WIDE = tuple(Untrained(variant, width=512) for variant in ("plain", "bare"))
 
 GRADIENTS = Experiment(
     name="plain-gradients",
     trial=trial,
-    quick=Grid(settings=_settings(64), seeds=DRAWS),
-    full=Grid(settings=_settings(64, 512), seeds=MANY_DRAWS, group=5),
+    quick=Grid(settings=NARROW, seeds=DRAWS),
+    full=Grid(settings=(*WIDE, *NARROW), seeds=MANY_DRAWS, group=5),
     data=("digits",),
 )
