@@ -11,7 +11,7 @@ import torch
 from scipy import integrate, stats
 from torch import nn
 
-from resnet_lib import claims, data, nets, recipes, runtime, trained
+from resnet_lib import claims, data, nets, recipes, runtime, sweep, trained
 from resnet_lib.blocks import Unit
 from resnet_lib.data import Split
 from resnet_lib.experiments.plain_networks import degradation, drawings, families, gradients, measures, published
@@ -337,3 +337,9 @@ def test_the_chart_has_a_slider_with_all_stages(drawn):
     spec = drawings.stages(found).to_dict()
     (bound,) = [parameter for parameter in spec["params"] if "bind" in parameter]
     assert bound["bind"] | {"name": ""} == {"input": "range", "min": 0, "max": 4, "step": 1, "name": ""}
+
+
+def test_learning_rates_are_those_that_the_stored_tuning_chose():
+    result = sweep.stored(families.TUNING, ROOT)
+    assert result is not None
+    assert families.tuned(result.table) == families.BEST
