@@ -101,7 +101,7 @@ def tuning_trial(setting: Family, seeds: Sequence[int], device: torch.device | s
 
 
 RATES = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3)
-RESCALED_RATES = (0.0003, 0.001, 0.003, 0.006, 0.01, 0.03)
+RESCALED_RATES = (0.0001, 0.0003, 0.001, 0.003, 0.006, 0.01, 0.03)
 SIGMOID_RATES = (0.01, 0.1, 0.3, 1.0, 3.0, 10.0)
 
 # For every network on digits the best of those rates by mean validation accuracy, over seeds used for nothing else
@@ -120,7 +120,7 @@ BEST: dict[tuple[str, int, bool], float] = {
     ("bare", 8, False): 0.03,
     ("bare", 8, True): 0.01,
     ("bare", 50, False): 0.003,
-    ("bare", 50, True): 0.001,
+    ("bare", 50, True): 0.0003,
     ("bare", 100, False): 0.003,
     ("identity", 100, False): 0.003,
     ("looks-linear", 100, False): 0.003,
