@@ -28,7 +28,7 @@ def trial(setting: Family, seeds: Sequence[int], device: torch.device | str = "c
     for seed, row in families.accuracies(found).iterrows():
         for name, accuracy in row.items():
             measure = str(name).replace("accuracy", "error")
-            records.append(columns | {"seed": seed, "measure": measure, "value": 100 * (1 - accuracy)})
+            records.append(columns | {"seed": seed, "measure": measure, "value": round(100 * (1 - accuracy), 4)})
     if setting.watched or setting.bent:
         images = data.load(setting.dataset, flat=setting.dataset == "digits")
         for seed in seeds:
