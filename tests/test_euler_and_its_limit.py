@@ -133,6 +133,15 @@ def test_trajectories_are_smoother_the_longer_their_weights_are_alike():
 # fixed points
 
 
+@pytest.mark.parametrize("seed", [44, 63])
+def test_a_field_on_which_newton_s_method_stagnates_from_zero_has_its_equilibrium(seed):
+    weight = points.gaussian([seed], "fixed", shape=(2, 16, 16))[0][0] / 4
+    bias = points.gaussian([seed], "bias", shape=(2, 16))[0][0]
+    assert not points.roots.newton(points._settling(weight, bias), torch.zeros(16, dtype=torch.float64)).converged
+    found = points._equilibrium(points._settling(weight, bias), seed, 16)
+    torch.testing.assert_close(torch.tanh(weight @ found + bias), found, rtol=0, atol=1e-10)
+
+
 def test_fixed_points_and_criteria():
     table = points.fixed_point_trial(points.FixedPoints(8, fields=50), (0, 1, 2))
     assert points.fixed_equal(table).values.max() < 1e-10

@@ -13,6 +13,8 @@ from resnet_lib.claims import Evidence
 from resnet_lib.experiments.euler_and_its_limit.orders import DRAWS, MANY_DRAWS, gaussian
 from resnet_lib.sweep import Experiment, Grid
 
+STARTS = 50  # random ones; of 200 draws two do not converge from 0
+
 
 @dataclass(frozen=True)
 class FixedPoints:
@@ -29,10 +31,7 @@ def fixed_point_trial(setting: FixedPoints, seeds: Sequence[int]) -> pd.DataFram
         d = setting.dimension
         weight, bias = gaussian([seed], "fixed", shape=(2, d, d))[0] / d**0.5, gaussian([seed], "bias", shape=(2, d))[0]
         fields = [_settling(weight[i], bias[i]) for i in range(2)]
-        root = roots.newton(fields[0], torch.zeros(d, dtype=torch.float64))
-        if not root.converged:
-            raise RuntimeError(f"seed {seed}: {root.failure}")
-        point = root.value
+        point = _equilibrium(fields[0], seed, d)
         moves = {
             f"{name}_{h:g}": float((h * fields[i](at)).norm() / point.norm())
             for name, i, at in (("equal", 0, point), ("beside", 0, 1.1 * point))
@@ -49,6 +48,19 @@ def fixed_point_trial(setting: FixedPoints, seeds: Sequence[int]) -> pd.DataFram
             }
         )
     return pd.DataFrame(records)
+
+
+def _equilibrium(field: Callable[[Tensor], Tensor], seed: int, d: int) -> Float[Tensor, " d"]:
+    """A zero of `_settling`'s field, by Newton's method from 0, and from random points where it stagnates.
+
+    There is one: `tanh(Wx + b)` maps the cube of side 2 into itself (Brouwer).
+    """
+    generator = runtime.stream(seed, "fixed", "start")
+    starts = [2 * torch.rand(d, dtype=torch.float64, generator=generator) - 1 for _ in range(STARTS)]
+    for start in (torch.zeros(d, dtype=torch.float64), *starts):
+        if (root := roots.newton(field, start)).converged:
+            return root.value
+    raise RuntimeError(f"seed {seed}: no equilibrium from {STARTS + 1} starting points; the last: {root.failure}")
 
 
 def _settling(weight: Float[Tensor, "d d"], bias: Float[Tensor, " d"]) -> Callable[[Tensor], Tensor]:
