@@ -154,7 +154,7 @@ def _grid(real: Sequence[int], widths: Sequence[int], layers: int) -> tuple[Drif
 DRIFT = Experiment(
     name="plain-drift",
     trial=trial,
-    quick=Grid(settings=_grid(REAL, WIDTHS, 200), seeds=DRAWS, group=25),
+    quick=Grid(settings=_grid(REAL, WIDTHS, 200), seeds=DRAWS, group=50),
     full=Grid(settings=_grid((*REAL, *LARGE), (*WIDTHS, 4096), 400), seeds=MANY_DRAWS, group=5),
 )
 
@@ -162,7 +162,7 @@ WHOLE = (Drift(64, whole=True), Drift(128, whole=True), Drift(64, gain=2.0, whol
 JACOBIANS = Experiment(
     name="plain-jacobians",
     trial=trial,
-    quick=Grid(settings=WHOLE, seeds=FEW_DRAWS, group=20),
+    quick=Grid(settings=WHOLE, seeds=FEW_DRAWS, group=30),
     full=Grid(settings=WHOLE, seeds=MANY_DRAWS, group=20),
 )
 
