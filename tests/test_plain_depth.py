@@ -253,7 +253,7 @@ def test_charts_have_their_sliders() -> None:
     grid = points.assign(variant="bare", power=0.5, blocks=5)
     drawn = curves.signals_by_block(grid)
     spec = curves.scale_chart(drawn).to_dict()
-    assert [parameter["name"] for parameter in spec["params"] if "bind" in parameter] == ["p", "L"]
+    assert [parameter["name"] for parameter in spec["params"] if "bind" in parameter] == ["p"]
     square = drawn[drawn["measure"] == "square"].set_index("block")["decades"]
     by_hand = np.log10(points[(points["measure"] == "square") & (points["block"] == 5)]["value"]).mean()
     assert square[5] == pytest.approx(by_hand, abs=1e-4)

@@ -85,42 +85,62 @@ def collapse(table: pd.DataFrame) -> Figure:
 
 
 def drift_chart(table: pd.DataFrame) -> Chart:
-    """A slider for the width: the law of the growth by depth, and what was drawn at the nearest width."""
-    widths = sorted(int(width) for width in table.loc[table["drawn"] == "law", "width"].unique())
+    """A slider for the width: its growth by depth with the law's band, and among all widths by depth over width."""
+    law = table[table["drawn"] == "law"]
+    widths = sorted(int(width) for width in law["width"].unique())
     level = alt.param(
         name="level",
         value=widths.index(64),
         bind=alt.binding_range(min=0, max=len(widths) - 1, step=1, name="width, doubled at each step "),
     )
     n = f"{widths[0]} * pow(2, level)"
+    scale = alt.Scale(domain=(-20, 4), clamp=True)
+
+    def y(field: str) -> alt.Y:
+        return alt.Y(f"{field}:Q", title="ln growth of the squared norm", scale=scale)
+
+    x = alt.X("layer:Q", title="depth L", scale=alt.Scale(domain=(0, 200)))
     depth = alt.Chart(alt.sequence(0, 201, 5, as_="layer")).transform_calculate(
         middle=f"-2.5 * datum.layer / ({n})",
         low=f"-2.5 * datum.layer / ({n}) - 1.645 * sqrt(5 * datum.layer / ({n}))",
         high=f"-2.5 * datum.layer / ({n}) + 1.645 * sqrt(5 * datum.layer / ({n}))",
     )
-    x = alt.X("layer:Q", title="depth L", scale=alt.Scale(domain=(0, 200)))
-    scale = alt.Scale(domain=(-30, 10), clamp=True)
-    title = "ln growth of the squared norm"
-    band = depth.mark_area(opacity=0.2, color=ink("pre")).encode(
-        x, alt.Y("low:Q", title=title, scale=scale), alt.Y2("high:Q")
-    )
-    line = depth.mark_line(color=ink("theory"), strokeDash=[5, 3]).encode(
-        x, alt.Y("middle:Q", title=title, scale=scale)
-    )
-    measured = (
-        alt.Chart(table.loc[table["drawn"] == "law", ["width", "layer", "mean", "low", "high"]])
-        .transform_filter(f"datum.width == {n}")
-        .encode(x)
-    )
-    points = measured.mark_point(filled=True, color=ink("pre"), opacity=1).encode(
-        y=alt.Y("mean:Q", title=title, scale=scale)
-    )
-    bars = measured.mark_rule(color=ink("pre")).encode(y=alt.Y("low:Q", title=title, scale=scale), y2="high:Q")
+    band = depth.mark_area(opacity=0.2, color=ink("pre")).encode(x, y("low"), alt.Y2("high:Q"))
+    line = depth.mark_line(color=ink("theory"), strokeDash=[5, 3]).encode(x, y("middle"))
+    measured = alt.Chart(law[["width", "layer", "mean", "low", "high"]]).transform_filter(f"datum.width == {n}")
+    points = measured.mark_point(filled=True, color=ink("pre"), opacity=1).encode(x, y("mean"))
+    bars = measured.mark_rule(color=ink("pre")).encode(x, y("low"), alt.Y2("high:Q"))
     told = alt.Chart(pd.DataFrame({"one": [1]})).transform_calculate(
         told=f"'width ' + ({n}) + ': after 100 layers typically ' + format(exp(-250 / ({n})), '.2~g') + ' of the start'"
     )
     text = told.mark_text(align="left", fontSize=12).encode(text="told:N", x=alt.value(4), y=alt.value(-8))
-    return alt.layer(band, line, bars, points, text).add_params(level).properties(width=340, height=240)
+    ratio = alt.X("ratio:Q", title="depth over width L/n", scale=alt.Scale(domain=(0, 6.5)))
+    drawn = alt.Chart(
+        table.assign(ratio=table["layer"] / table["width"])[["drawn", "signal", "width", "ratio", "mean"]]
+    )
+    theory = (
+        alt.Chart(alt.sequence(0, 6.6, 0.5, as_="ratio"))
+        .transform_calculate(mean="-2.5 * datum.ratio")
+        .mark_line(color=ink("theory"), strokeDash=[5, 3])
+        .encode(ratio, y("mean"))
+    )
+    every = drawn.mark_point(size=20, opacity=0.6, color=ink("reference")).encode(ratio, y("mean"))
+    chosen = (
+        drawn.transform_filter(f"datum.width == {n}")
+        .mark_point(filled=True, opacity=1)
+        .encode(
+            ratio,
+            y("mean"),
+            alt.Color(
+                "signal:N",
+                scale=alt.Scale(domain=list(SIGNALS), range=[ink(key) for _, key in SIGNALS.values()]),
+                legend=alt.Legend(orient="bottom", title=None),
+            ),
+            alt.Shape("drawn:N", legend=alt.Legend(orient="bottom", title=None)),
+        )
+    )
+    panels = alt.layer(band, line, bars, points, text), alt.layer(every, theory, chosen)
+    return alt.hconcat(*(panel.properties(width=240, height=240) for panel in panels)).add_params(level)
 
 
 def signals_by_block(table: pd.DataFrame) -> pd.DataFrame:
@@ -169,31 +189,57 @@ def laws(table: pd.DataFrame) -> Figure:
 
 
 def scale_chart(table: pd.DataFrame) -> Chart:
-    """Sliders for the exponent of the branches' scale and for the blocks: mean square by the law, and measured."""
-    power = alt.param(name="p", value=0.5, bind=alt.binding_range(min=0, max=1, step=0.05, name="exponent p "))
-    count = alt.param(name="L", value=50, bind=alt.binding_range(min=10, max=500, step=10, name="blocks L "))
-    x = alt.X("part:Q", title="depth l/L", scale=alt.Scale(domain=(0, 1)))
-    y = alt.Y("decades:Q", title="log10 mean square", scale=alt.Scale(domain=(0, 16), clamp=True))
-    line = (
-        alt.Chart(alt.sequence(0, 1.001, 0.02, as_="part"))
-        .transform_calculate(decades="datum.part * L * log(1 + pow(L, -2 * p)) / LN10")
-        .mark_line(color=ink("theory"), strokeDash=[5, 3], clip=True)
-        .encode(x, y)
+    """The six networks, and a slider for the exponent of the branches' scale: the law, and what was measured."""
+    blocks = int(table["blocks"].max())
+    power = alt.param(name="p", value=0.25, bind=alt.binding_range(min=0, max=1, step=0.05, name="exponent p "))
+    factor = f"log(1 + pow({blocks}, -2 * p)) / LN10"
+    rows = table[["variant", "power", "measure", "block", "decades"]].replace(
+        {"variant": {variant: title.replace(r"$1/\sqrt{L}$", "1/√L") for variant, title in stacks.TITLES.items()}}
     )
-    rows = table[(table["measure"] == "square") & table["variant"].isin(["scaled", "bare"]) & (table["block"] % 5 == 0)]
-    rows = rows.assign(power=rows["power"].where(rows["variant"] == "scaled", 0.0), part=rows["block"] / rows["blocks"])
-    points = (
-        alt.Chart(rows[["power", "blocks", "part", "decades"]])
-        .transform_filter("abs(datum.power - p) < 0.001 && datum.blocks == L")
-        .mark_point(filled=True, size=50, color=ink("scaled"), opacity=1)
-        .encode(x, y)
+    names = [stacks.TITLES[variant].replace(r"$1/\sqrt{L}$", "1/√L") for variant in stacks.VARIANTS]
+    dashes = {"-": [1, 0], "--": [6, 3], ":": [2, 3]}
+    legend = alt.Legend(orient="bottom", title=None, columns=3, symbolType="stroke")
+    colour = alt.Color(
+        "variant:N", legend=legend, scale=alt.Scale(domain=names, range=[ink(LOOKS[v][0]) for v in stacks.VARIANTS])
     )
+    dash = alt.StrokeDash(
+        "variant:N", legend=legend, scale=alt.Scale(domain=names, range=[dashes[LOOKS[v][1]] for v in stacks.VARIANTS])
+    )
+
+    def panel(measure: str, title: str, law: str, domain: tuple[int, int]) -> alt.LayerChart:
+        x = alt.X("block:Q", title="block l", scale=alt.Scale(domain=(0, blocks)))
+        y = alt.Y("decades:Q", title=title, scale=alt.Scale(domain=domain))
+        mine = rows[rows["measure"] == measure]
+        networks = (
+            alt.Chart(mine[mine["power"] == 0.5])
+            .mark_line(clip=True, strokeWidth=1.5)
+            .encode(x, y, colour, strokeDash=dash)
+        )
+        alone = mine[mine["variant"] == stacks.TITLES["bare"]].assign(power=0.0)
+        scaled = mine[mine["variant"] == names[stacks.VARIANTS.index("scaled")]]
+        measured = pd.concat([alone, scaled])
+        points = (
+            alt.Chart(measured.loc[measured["block"] % 5 == 0, ["power", "block", "decades"]])
+            .transform_filter("abs(datum.power - p) < 0.001")
+            .mark_point(filled=True, size=40, color=ink("control"), opacity=1)
+            .encode(x, y)
+        )
+        line = (
+            alt.Chart(alt.sequence(0, blocks + 1, 1, as_="block"))
+            .transform_calculate(decades=law)
+            .mark_line(color=ink("control"), strokeDash=[5, 3], strokeWidth=2)
+            .encode(x, y)
+        )
+        return alt.LayerChart(layer=[networks, line, points], width=240, height=240)
+
     told = alt.Chart(pd.DataFrame({"one": [1]})).transform_calculate(
-        told="'mean square times ' + format(exp(L * log(1 + pow(L, -2 * p))), '.3~g') + "
-        "', gradient times ' + format(exp(L * log(1 + pow(L, -2 * p)) / 2), '.3~g')"
+        told=f"'L^-' + p + ': square times ' + format(pow(10, {blocks} * {factor}), '.3~g') + "
+        f"', gradient times ' + format(pow(10, {blocks} * {factor} / 2), '.3~g')"
     )
-    text = told.mark_text(align="left", fontSize=12).encode(text="told:N", x=alt.value(4), y=alt.value(-8))
-    return alt.layer(line, points, text).add_params(power, count).properties(width=340, height=240)
+    text = told.mark_text(align="left", fontSize=11).encode(text="told:N", x=alt.value(-20), y=alt.value(-8))
+    left = panel("square", "log10 mean square", f"datum.block * {factor}", (-5, 16))
+    right = panel("gradient", "log10 gradient over the last", f"({blocks} - datum.block) * {factor} / 2", (-5, 10))
+    return alt.hconcat(alt.LayerChart(layer=[*left.layer, text], width=240, height=240), right).add_params(power)
 
 
 def trained_rows(table: pd.DataFrame) -> pd.DataFrame:
