@@ -19,8 +19,8 @@ def trial(setting: Family, seeds: Sequence[int], device: torch.device | str = "c
     """Everything that is measured at a family; a row a measurement, and the columns say which.
 
     `train_error`, `validation_error` and `test_error` in percent, in the last epoch; where the family is watched,
-    `gradient` (norm) of each weight layer after each kept epoch, `ratio` (log10 of the first over the last one) and
-    `agreement` of two batches in each layer; where it is bent, `slope` before and after training.
+    `gradient` (norm) of each weight layer after each kept epoch, `ratio` (log10 of the first over the last one),
+    and before training `agreement` of two batches in each layer; where it is bent, `slope` before and after training.
     """
     found = families.fit(setting, seeds, device)
     columns = {"seed": 0, "measure": "", "epoch": setting.epochs, "layer": 0, "value": float("nan")}
@@ -48,10 +48,12 @@ def _inside(setting: Family, seed: int, found: Fit, images: data.Dataset, device
             yield {"measure": "slope", "epoch": epoch, "value": value}
         if not setting.watched:
             continue
-        one, other = (gradients.of_weights(net, half) for half in halves)
-        sizes = gradients.norms(one)
-        yield {"measure": "ratio", "epoch": epoch, "value": gradients.ratio(sizes)}
-        for name, values in (("gradient", sizes), ("agreement", gradients.agreement(one, other))):
+        one = gradients.of_weights(net, halves[0])
+        measured = {"gradient": gradients.norms(one)}
+        if epoch == 0:
+            measured["agreement"] = gradients.agreement(one, gradients.of_weights(net, halves[1]))
+        yield {"measure": "ratio", "epoch": epoch, "value": gradients.ratio(measured["gradient"])}
+        for name, values in measured.items():
             for layer, value in enumerate(values, start=1):
                 yield {"measure": name, "epoch": epoch, "layer": layer, "value": value}
 

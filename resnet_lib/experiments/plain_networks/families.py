@@ -31,7 +31,7 @@ VARIANTS: dict[str, str | Unit] = {
 }
 """Plain networks with batch normalisation and residual ones of two units; below, all without normalisation."""
 
-EPOCHS = {"digits": 10, "cifar10": 60}
+EPOCHS = {"digits": 8, "cifar10": 60}
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Family:
     lr: float
     rescaled: bool = False
     dataset: str = "digits"
-    epochs: int = 10
+    epochs: int = 8
     watched: bool = False
     bent: bool = False
 
