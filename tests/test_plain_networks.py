@@ -36,6 +36,7 @@ ERRORS = {
     ("plain", 20, False): 3.0,
     ("plain", 50, False): 50.0,
     ("plain", 50, True): 45.0,
+    ("mirrored", 50, False): 6.0,
     ("original", 8, False): 4.5,
     ("original", 20, False): 2.0,
     ("original", 50, False): 5.0,
@@ -64,6 +65,8 @@ def test_what_rescaling_recovers_is_a_part_of_the_gap():
     np.testing.assert_allclose(measures.rescale(made).values, 5 / 45)
     np.testing.assert_allclose(measures.rescale(made).control, 68 / 85)
     np.testing.assert_allclose(measures.rescale_bare(made).values, 5 / 40)
+    np.testing.assert_allclose(measures.fails_normalised(made).values, 1)
+    np.testing.assert_allclose(measures.fails_normalised(made).control, 45)
     np.testing.assert_allclose(measures.sigmoid(made).values, 68)
     np.testing.assert_allclose(measures.sigmoid(made).control, -1)
 
@@ -243,7 +246,7 @@ def test_networks_that_share_a_setting_are_trained_once():
     assert mine <= {families.network(s) for s in degradation.DEGRADE.quick.settings}
 
 
-FULL_VARIANTS = ("plain", "original", "pre", "scaled", "bare", "identity", "looks-linear", "sigmoid")
+FULL_VARIANTS = ("plain", "mirrored", "original", "pre", "scaled", "bare", "identity", "looks-linear", "sigmoid")
 
 
 @pytest.mark.parametrize("variant", FULL_VARIANTS)

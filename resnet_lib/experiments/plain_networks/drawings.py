@@ -17,6 +17,7 @@ MEAN_FIELD = math.sqrt(math.pi / (math.pi - 1))
 
 TITLES = {
     "plain": "plain",
+    "mirrored": "plain, looks-linear, normalised",
     "original": "residual, original unit",
     "pre": "residual, pre-activation",
     "bare": "plain, He",
@@ -30,13 +31,15 @@ COLOUR = {
     "bare": "reference",
     "identity": "control",
     "looks-linear": "zero-gamma",
+    "mirrored": "zero-gamma",
     "sigmoid": "bottleneck",
 }  # others: their own
 
 
 def _look(variant: str) -> dict:
     key = COLOUR.get(variant, variant)
-    return {"color": COLOURS[key], "marker": MARKERS[key], "label": TITLES[variant]}
+    line = "--" if variant == "mirrored" else "-"
+    return {"color": COLOURS[key], "marker": MARKERS[key], "label": TITLES[variant], "linestyle": line}
 
 
 def errors_by_depth(table: pd.DataFrame) -> pd.DataFrame:
@@ -65,7 +68,7 @@ def degradation(table: pd.DataFrame) -> Figure:
     return figure
 
 
-AT_START = ("plain", "original", "pre", "bare", "identity", "looks-linear")
+AT_START = ("plain", "mirrored", "original", "pre", "bare", "identity", "looks-linear")
 
 
 def by_layer(table: pd.DataFrame) -> pd.DataFrame:
@@ -166,8 +169,9 @@ def by_rescaling(table: pd.DataFrame) -> pd.DataFrame:
         for rescaled in (False, True):
             found = measures.values(table, variant, layers, rescaled=rescaled).reset_index()
             pieces.append(found.assign(network=f"{title}, {layers} layers", rescaled=rescaled))
-    found = measures.values(table, "original", deep).reset_index()
-    pieces.append(found.assign(network=f"residual, {deep} layers", rescaled=False))
+    for variant, title in (("mirrored", "plain, looks-linear"), ("original", "residual")):
+        found = measures.values(table, variant, deep).reset_index()
+        pieces.append(found.assign(network=f"{title}, {deep} layers", rescaled=False))
     return pd.concat(pieces, ignore_index=True)[["network", "rescaled", "seed", "value"]]
 
 

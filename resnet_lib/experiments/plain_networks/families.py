@@ -20,6 +20,7 @@ CHANCE = 0.1  # accuracy that a network whose numbers overflowed is given; ten c
 BARE = replace(UNITS["plain"], norm="none")
 VARIANTS: dict[str, str | Unit] = {
     "plain": "plain",
+    "mirrored": replace(UNITS["plain"], scheme="looks-linear"),
     "original": "post",
     "pre": "pre",
     "scaled": Unit(order="pre", norm="none"),  # alpha = 1 / sqrt(blocks) is set by `network`
@@ -29,7 +30,7 @@ VARIANTS: dict[str, str | Unit] = {
     "orthogonal": replace(BARE, scheme="orthogonal"),
     "sigmoid": replace(BARE, activation="sigmoid", scheme="lecun"),
 }
-"""Plain networks with batch normalisation and residual ones of two units; below, all without normalisation."""
+"""Plain networks with batch normalisation, drawn in two ways, and residual ones of two units; below, all without normalisation."""
 
 EPOCHS = {"digits": 8, "cifar10": 60}
 
@@ -111,6 +112,7 @@ BEST: dict[tuple[str, int, bool], float] = {
     ("plain", 20, False): 0.1,
     ("plain", 50, False): 0.03,
     ("plain", 50, True): 0.01,
+    ("mirrored", 50, False): 0.01,
     ("original", 8, False): 0.3,
     ("original", 20, False): 0.1,
     ("original", 50, False): 0.03,
@@ -136,6 +138,7 @@ LONG = {"sigmoid": 60}  # epochs on digits; eight sigmoid layers learn slowly ev
 BEST_CIFAR = {
     ("plain", False): 0.1,
     ("plain", True): 0.01,
+    ("mirrored", False): 0.1,
     ("original", False): 0.4,
     ("pre", False): 0.4,
     ("scaled", False): 0.03,

@@ -105,7 +105,7 @@ def trial(setting: Untrained, seeds: Sequence[int]) -> pd.DataFrame:
     return pd.concat(tables, ignore_index=True)
 
 
-DEEP = ("plain", "original", "pre", "bare", "identity", "looks-linear", "scaled")
+DEEP = ("plain", "mirrored", "original", "pre", "bare", "identity", "looks-linear", "scaled")
 NARROW = (*(Untrained(variant) for variant in DEEP), Untrained("sigmoid", layers=8))
 WIDE = tuple(Untrained(variant, width=512) for variant in ("plain", "bare"))
 

@@ -157,6 +157,13 @@ def fails_looks_linear(table: pd.DataFrame) -> Evidence:
     return _points(behind(table, "looks-linear"), behind(table, "bare"))
 
 
+def fails_normalised(table: pd.DataFrame) -> Evidence:
+    """Points behind with batch normalisation and mirrored orthogonal weights; control: drawn as usual."""
+    deep = _deep(table)
+    residual = values(table, "original", deep)
+    return _points(values(table, "mirrored", deep) - residual, values(table, "plain", deep) - residual)
+
+
 def fails_test(table: pd.DataFrame) -> Evidence:
     """Points of test accuracy behind with mirrored orthogonal weights; control: drawn as usual."""
     return _points(behind(table, "looks-linear", measure="test_error"), behind(table, "bare", measure="test_error"))
