@@ -30,7 +30,7 @@ VARIANTS: dict[str, str | Unit] = {
     "orthogonal": replace(BARE, scheme="orthogonal"),
     "sigmoid": replace(BARE, activation="sigmoid", scheme="lecun"),
 }
-"""Plain networks with batch normalisation, drawn in two ways, and residual ones of two units; below, all without normalisation."""
+"""Plain networks with batch normalisation and residual ones of two units; from `scaled` on, all without it."""
 
 EPOCHS = {"digits": 8, "cifar10": 60}
 
