@@ -10,6 +10,7 @@ import signal
 import threading
 import time
 import traceback
+import warnings
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future
@@ -92,7 +93,10 @@ class Local:
             env={f"{name}_NUM_THREADS": "1" for name in THREADS},
         )
         try:
-            yield executor, lambda: 2 * self.workers
+            with warnings.catch_warnings():
+                # A process that has grown is replaced by a new one, and nothing is lost.
+                warnings.filterwarnings("ignore", "A worker stopped while some jobs were given to the executor")
+                yield executor, lambda: 2 * self.workers
         except BaseException:
             # loky's own shutdown(kill_workers=True) trips, now and then, over a trial that was handed out just before.
             for process in list(executor._processes.values()):
