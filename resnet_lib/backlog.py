@@ -129,7 +129,7 @@ def _count(experiment: Experiment, grid: Grid, kind: str, kept: Cache) -> int:
 
 
 def _time(experiment: Experiment, grid: Grid, kind: str, kept: Cache, root: Path) -> tuple[float | None, str]:
-    """Mean seconds of a trial: of those that are kept, of the stored result, or else of the QUICK ones."""
+    """Mean seconds of a trial: of those that are kept, of the stored result, or else of the QUICK ones on such data."""
     if known := _sampled(experiment, grid, kind, kept):
         return known, "measured"
     try:
@@ -139,7 +139,8 @@ def _time(experiment: Experiment, grid: Grid, kind: str, kept: Cache, root: Path
             return each * len(grid.seeds) / len(grid.groups), "stored result"
     except results.ResultError:
         pass
-    if grid is not experiment.quick and (known := _sampled(experiment, experiment.quick, kind, kept)):
+    alike = grid is not experiment.quick and grid.data == experiment.quick.data  # other data, other networks
+    if alike and (known := _sampled(experiment, experiment.quick, kind, kept)):
         return known, "as QUICK"
     return None, "never timed"
 

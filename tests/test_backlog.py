@@ -51,6 +51,14 @@ def test_a_time_comes_from_the_stored_result_or_from_quick_trials(tmp_path: Path
     assert "full.csv cannot be read with its stamp" in item.why
 
 
+def test_quick_trials_on_other_data_say_nothing_of_the_time(tmp_path: Path):
+    run(tmp_path, preset="quick")
+    full = replace(MORE.full, seeds=(5, 6, 7, 8))
+    assert survey(tmp_path, replace(MORE, full=full)).source == "as QUICK"
+    item = survey(tmp_path, replace(MORE, full=replace(full, data=("digits",))))
+    assert (item.state, item.left, item.source) == ("missing", None, "never timed")
+
+
 def test_the_device_with_most_trials_counts(tmp_path: Path):
     trials = experiment(Noise(size=1), trial=on_device)
     run(tmp_path, trials, "quick")

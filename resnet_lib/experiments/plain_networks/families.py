@@ -8,6 +8,7 @@ import torch
 
 from resnet_lib import recipes, trained
 from resnet_lib.blocks import UNITS, Unit
+from resnet_lib.experiments.plain_networks import stacks
 from resnet_lib.fits import Fit
 from resnet_lib.recipes import Recipe
 from resnet_lib.sweep import Experiment, Grid
@@ -23,14 +24,16 @@ VARIANTS: dict[str, str | Unit] = {
     "mirrored": replace(UNITS["plain"], scheme="looks-linear"),
     "original": "post",
     "pre": "pre",
-    "scaled": Unit(order="pre", norm="none"),  # alpha = 1 / sqrt(blocks) is set by `network`
     "bare": BARE,
     "identity": replace(BARE, scheme="identity"),
     "looks-linear": replace(BARE, scheme="looks-linear"),
     "orthogonal": replace(BARE, scheme="orthogonal"),
     "sigmoid": replace(BARE, activation="sigmoid", scheme="lecun"),
 }
-"""Plain networks with batch normalisation and residual ones of two units; from `scaled` on, all without it."""
+"""Plain networks with batch normalisation and residual ones of two units; from `bare` on, all without it.
+
+Besides these there is `scaled`, the residual network of `stacks` without normalisation.
+"""
 
 EPOCHS = {"digits": 8, "cifar10": 60}
 
@@ -40,7 +43,7 @@ class Family:
     """A network and how it is trained: an MLP of width 64 on `digits`, the network of He et al. on `cifar10`.
 
     Attributes:
-        variant: A key of ``VARIANTS``.
+        variant: A key of ``VARIANTS``, or ``scaled``.
         layers: Weight layers on the path of the branches: ``2 * blocks + 2``.
         lr: Highest learning rate.
         rescaled: Whether each layer's gradient is rescaled to the size of its weights.
@@ -75,13 +78,23 @@ def kept(setting: Family) -> tuple[int, ...]:
     return ()
 
 
+def unit(variant: str, layers: int) -> str | Unit:
+    """The recipe of a variant's blocks in a network of so many layers."""
+    return stacks.recipe("scaled", blocks_of(layers)).unit if variant == "scaled" else VARIANTS[variant]
+
+
+def blocks_of(layers: int) -> int:
+    """Blocks of two layers between the first layer and the last."""
+    return (layers - 2) // 2
+
+
 def network(setting: Family) -> Network:
     """The setting's network, as it is trained and kept."""
-    unit, blocks = VARIANTS[setting.variant], (setting.layers - 2) // 2
-    if setting.variant == "scaled":
-        unit = replace(VARIANTS["scaled"], alpha=blocks**-0.5)  # pyright: ignore[reportArgumentType]
-    architecture, depth = ("mlp", blocks) if setting.dataset == "digits" else ("cifar-resnet", setting.layers)
-    return Network(architecture, depth, setting.dataset, recipe(setting), unit=unit, keep=kept(setting))
+    architecture, depth = "cifar-resnet", setting.layers
+    if setting.dataset == "digits":
+        architecture, depth = "mlp", blocks_of(setting.layers)
+    made = unit(setting.variant, setting.layers)
+    return Network(architecture, depth, setting.dataset, recipe(setting), unit=made, keep=kept(setting))
 
 
 def fit(setting: Family, seeds: Sequence[int], device: torch.device | str) -> Fit:

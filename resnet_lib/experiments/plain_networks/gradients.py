@@ -9,9 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from resnet_lib import data, nets, runtime
-from resnet_lib.blocks import Unit
 from resnet_lib.data import Split
-from resnet_lib.experiments.plain_networks.families import VARIANTS
+from resnet_lib.experiments.plain_networks import families
 from resnet_lib.sweep import Experiment, Grid
 
 BATCH = 500  # images of each of the two batches
@@ -81,7 +80,7 @@ def slope(net: nets.Stack, x: Tensor, generator: torch.Generator) -> float:
 
 @dataclass(frozen=True)
 class Untrained:
-    """An MLP at its initialisation on digits; ``variant`` is a key of ``families.VARIANTS``."""
+    """An MLP at its initialisation on digits; ``variant`` is one of `families.unit`."""
 
     variant: str
     layers: int = 100
@@ -90,14 +89,10 @@ class Untrained:
 
 def trial(setting: Untrained, seeds: Sequence[int]) -> pd.DataFrame:
     """Norm of the gradient and agreement of two batches, a row a weight layer of the blocks and draw."""
-    found = VARIANTS[setting.variant]
-    blocks = (setting.layers - 2) // 2
+    blocks, unit = families.blocks_of(setting.layers), families.unit(setting.variant, setting.layers)
     halves = batches(data.load("digits", flat=True).train)
     tables = []
     for seed in seeds:
-        unit = found
-        if isinstance(unit, Unit) and setting.variant == "scaled":
-            unit = Unit(order="pre", norm="none", alpha=blocks**-0.5)
         net = nets.mlp(blocks, setting.width, unit=unit, generator=runtime.stream(seed, "init"))
         one, other = (of_weights(net, half) for half in halves)
         values = {"layer": range(1, len(one) + 1), "gradient": norms(one), "agreement": agreement(one, other)}
