@@ -7,11 +7,11 @@ RUN := $(VENV)/bin/python -m
 READY := $(VENV)/.ready-$(shell pwd -P | cksum | cut -d ' ' -f 1)
 
 .DEFAULT_GOAL := help
-.PHONY: help book html test refresh bench lock clean install
+.PHONY: help book html test newest refresh replicate bench lock clean install
 .DELETE_ON_ERROR:
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
 
 install: $(READY) ## make the environment in .venv (every other target does it too)
 
@@ -40,8 +40,18 @@ test: $(READY) ## everything that has to be right: style, types, units, notebook
 	@$(RUN) resnet_lib.cli book --stored
 	$(RUN) pytest -n 2 tests/book
 
+NEWEST := .venv-newest
+newest: ## run the unit tests with the newest release of everything that pyproject.toml admits, in .venv-newest
+	@"$(PYTHON)" -m venv $(NEWEST)
+	$(NEWEST)/bin/python -m pip install --quiet --disable-pip-version-check --upgrade --upgrade-strategy eager -e ".[book,test]"
+	$(NEWEST)/bin/python -m pip list --disable-pip-version-check
+	$(NEWEST)/bin/python -m pytest -n 2 --dist loadscope --ignore tests/book tests
+
 refresh: $(READY) ## run the committed notebooks and take their outputs and figures into the checkout
 	@$(RUN) resnet_lib.cli refresh
+
+replicate: $(READY) ## compute the book as if the processor were an old one, and compare it with what is published
+	@$(RUN) resnet_lib.cli replicate --instructions oldest
 
 bench: $(READY) ## compare speed with named peers, side by side
 	$(RUN) benchmarks

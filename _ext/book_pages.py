@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import vl_convert
+from myst_nb.sphinx_ext import add_global_html_resources
 from sphinx.application import Sphinx
 
 # What tex-chtml.js loads at run time; the package holds ten other bundles besides (24 MB).
@@ -47,6 +48,14 @@ def copy_vega(app: Sphinx) -> None:
         target.write_text(f"(() => {{{bundle}}})();\n", encoding="utf-8")
 
 
+def copy_style_of_notebooks(app: Sphinx) -> None:
+    """Put the style of notebooks beside the pages, before Sphinx computes the checksums of the styles.
+
+    MyST-NB does it after the last page: the pages of a first build would name it otherwise than those of the next.
+    """
+    add_global_html_resources(app, None)
+
+
 def repair(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: Any) -> None:
     """Correct what a screen reader would stumble over.
 
@@ -63,5 +72,6 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.set_html_assets_policy("always")  # verdicts are HTML, and Sphinx does not see that there is mathematics in it
     app.connect("builder-inited", copy_mathjax)
     app.connect("builder-inited", copy_vega)
+    app.connect("builder-inited", copy_style_of_notebooks)
     app.connect("html-page-context", repair)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

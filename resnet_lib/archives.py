@@ -12,6 +12,7 @@ import tarfile
 import urllib.request
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
+from email.message import Message
 from http import HTTPStatus
 from http.client import HTTPException
 from pathlib import Path, PurePosixPath
@@ -70,7 +71,8 @@ def download(url: str, folder: Path, *, size: int, sha256: str) -> Path:
 
     Raises:
         ArchiveError: Where the server cannot be reached, the download ends early (the part is kept, and the next call
-            goes on from there), or the file has another size or hash (it is removed).
+            goes on from there), the server offers a page or a file of another length (nothing of it is kept), or the
+            file has another size or hash (it is removed).
     """
     target = folder / url.rpartition("/")[2]
     if target.is_file() and digest(target) == sha256:
@@ -99,6 +101,22 @@ def download(url: str, folder: Path, *, size: int, sha256: str) -> Path:
     return part.replace(target)
 
 
+def _require_offered(url: str, headers: Message, start: int, size: int) -> None:
+    """Fail before anything is kept where a server offers a page, or a file of another length than is wanted."""
+    kind, length = headers.get("Content-Type") or "", headers.get("Content-Length") or ""
+    other = ""
+    if kind.startswith("text/html"):
+        other = "a page (text/html)"
+    elif length.isdigit() and start + int(length) != size:
+        other = f"{start + int(length):,} bytes"
+    if other:
+        raise ArchiveError(
+            f"{url} is not the file that was asked for: the server offers {other}, and expected are {size:,} bytes; "
+            "nothing of it was kept; try it in a browser, run it again later, or take a copy that you trust with "
+            "--from PATH"
+        )
+
+
 def _receive(url: str, part: Path, start: int, size: int) -> None:
     """Append to a part what is missing of it; begin anew where the server sends all."""
     headers = {"User-Agent": "resnet-lib"} | ({"Range": f"bytes={start}-"} if start else {})
@@ -108,6 +126,7 @@ def _receive(url: str, part: Path, start: int, size: int) -> None:
             given = response.headers.get("Content-Range") or ""
             if response.status != HTTPStatus.PARTIAL_CONTENT or not given.startswith(f"bytes {start}-"):
                 start = 0
+            _require_offered(url, response.headers, start, size)
             with part.open("ab" if start else "wb") as file, _Bar(total=size, initial=start, **options) as bar:
                 # One byte too many is enough to know that it is another file.
                 while start <= size and (data := response.read(min(_CHUNK, size + 1 - start))):
@@ -141,7 +160,7 @@ def contents(path: Path, sizes: Mapping[str, int]) -> Iterator[tuple[str, bytes]
     """
     if path.is_dir():
         found = _in_folder(path, sizes)
-    elif path.is_file() and tarfile.is_tarfile(path):
+    elif path.is_file() and _is_tar(path):
         found = _in_tar(path, sizes)
     else:
         problem = "is not a tar archive" if path.exists() else "does not exist"
@@ -153,6 +172,11 @@ def contents(path: Path, sizes: Mapping[str, int]) -> Iterator[tuple[str, bytes]
             size = f"more than {sizes[name]:,}" if len(data) > sizes[name] else f"{len(data):,}"
             raise ArchiveError(f"{name} in {path} has {size} bytes; expected are {sizes[name]:,}; take another copy")
         yield name, data
+
+
+def _is_tar(path: Path) -> bool:
+    with _readable(path):  # cut off within its first bytes, a compressed one raises EOFError here
+        return tarfile.is_tarfile(path)
 
 
 def _in_folder(folder: Path, sizes: Mapping[str, int]) -> Iterator[tuple[str, bytes]]:

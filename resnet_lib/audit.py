@@ -65,7 +65,7 @@ def verify(
     stored = sweep.stored(experiment, root)
     if stored is None:
         raise NotComparable(f"{experiment.name} has no stored result; resnet-lib run {experiment.name} --preset full")
-    if reasons := sweep.older(experiment, stored.stamp):
+    if reasons := sweep.older(experiment, stored.stamp, root):
         raise NotComparable(
             f"{' and '.join(reasons)} since {stored.stamp.commit[:7]}; check that commit out to verify it, or renew it "
             f"by resnet-lib run {experiment.name} --preset {results.PRESET}"

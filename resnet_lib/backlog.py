@@ -120,7 +120,7 @@ def _state(experiment: Experiment, root: Path) -> tuple[str, str]:
         return "refused", str(error)
     if stored is None:
         return "missing", ""
-    reasons = sweep.older(experiment, stored.stamp)
+    reasons = sweep.older(experiment, stored.stamp, root)
     return ("older", f"{' and '.join(reasons)} since {stored.stamp.commit[:7]}") if reasons else ("current", "")
 
 

@@ -10,11 +10,13 @@ from __future__ import annotations
 import re
 from collections import OrderedDict
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.nn.utils import parametrize
 
 from resnet_lib import projections, runtime, schemes
 from resnet_lib.projections import Conv2d, Undrawn, ZeroPad
@@ -31,11 +33,13 @@ __all__ = [
     "Block",
     "BranchOnly",
     "Conv2d",
+    "Formula",
     "Linear",
     "Scaled",
     "Unit",
     "ZeroPad",
     "conv_block",
+    "formula",
     "initialise",
     "linear_block",
     "series",
@@ -50,10 +54,20 @@ class Block(nn.Module):
         branch: What the block learns.
         shortcut: How `x` gets past the branch: `nn.Identity`, `Absent`, `ZeroPad`, or a projection.
         merge: How both become one: `Add`, `Scaled`, `BranchOnly`, or `After` one of them.
+
+    Raises:
+        ValueError: Where the branch or the shortcut begins with a layer that works in place, and so would change what
+            the other path reads.
     """
 
     def __init__(self, branch: nn.Module, shortcut: nn.Module, merge: nn.Module):
         super().__init__()
+        for name, path in (("branch", branch), ("shortcut", shortcut)):
+            first = _first(path)
+            if getattr(first, "inplace", False):
+                raise ValueError(
+                    f"{name} begins with {first}, which would overwrite what the other path reads; use inplace=False"
+                )
         self.branch = branch
         self.shortcut = shortcut
         self.merge = merge
@@ -61,6 +75,47 @@ class Block(nn.Module):
     def forward(self, x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape2"]:
         """One step of the stack."""
         return self.merge(self.shortcut(x), self.branch(x))
+
+
+def _first(path: nn.Module) -> nn.Module | None:
+    """The layer that reads the input of a path."""
+    while isinstance(path, nn.Sequential):
+        layers = [layer for layer in path if not isinstance(layer, nn.Identity)]
+        if not layers:
+            return None
+        path = layers[0]
+    return path
+
+
+@dataclass(frozen=True)
+class Formula:
+    """What a merge makes of both paths: `then(skip s + branch b)`.
+
+    Attributes:
+        skip: Factor of the shortcut; None where it is not read.
+        branch: Factor of the branch.
+        then: What the sum goes through, the first one first.
+    """
+
+    skip: float | None
+    branch: float
+    then: tuple[nn.Module, ...] = ()
+
+
+def formula(merge: nn.Module) -> Formula:
+    """What a merge makes of both paths, in its own words: its class defines `formula()` beside `forward`.
+
+    Raises:
+        ValueError: Where its class does not; one that inherits the word may have another `forward`.
+    """
+    if merge._forward_hooks or merge._forward_pre_hooks:
+        raise ValueError(f"this {type(merge).__name__} has forward hooks, which may change its map; remove them")
+    if "formula" not in vars(type(merge)) or "forward" in vars(merge):
+        raise ValueError(
+            f"{type(merge).__name__} does not say what it makes of both paths; give its class a method formula() that "
+            "returns blocks.Formula(skip, branch, then), or use Add, Scaled, BranchOnly, After"
+        )
+    return merge.formula()  # pyright: ignore[reportCallIssue]
 
 
 class Absent(nn.Module):
@@ -78,6 +133,10 @@ class Add(nn.Module):
         """The sum."""
         return s + b
 
+    def formula(self) -> Formula:
+        """`s + b`."""
+        return Formula(1.0, 1.0)
+
 
 class Scaled(nn.Module):
     """`skip * s + branch * b`."""
@@ -91,6 +150,10 @@ class Scaled(nn.Module):
         """The weighted sum."""
         return torch.add(s if self.skip == 1 else self.skip * s, b, alpha=self.branch)
 
+    def formula(self) -> Formula:
+        """`skip s + branch b`."""
+        return Formula(float(self.skip), float(self.branch))
+
     def extra_repr(self) -> str:
         """What `print` shows."""
         return f"skip={self.skip}, branch={self.branch}"
@@ -102,6 +165,10 @@ class BranchOnly(nn.Module):
     def forward(self, s: Tensor | None, b: Tensor) -> Tensor:
         """The branch."""
         return b
+
+    def formula(self) -> Formula:
+        """`b`."""
+        return Formula(None, 1.0)
 
 
 class After(nn.Module):
@@ -116,9 +183,18 @@ class After(nn.Module):
         """The merged paths, put through `then`."""
         return self.then(self.merge(s, b))
 
+    def formula(self) -> Formula:
+        """That of the merge, with one more layer behind it."""
+        inner = formula(self.merge)
+        return replace(inner, then=(*inner.then, self.then))
+
 
 class Linear(Undrawn, nn.Linear):
     """`nn.Linear` whose weights are NaN until `initialise` draws them."""
+
+    def effective(self) -> Float[Tensor, "out in"]:
+        """The matrix that is applied."""
+        return self.weight
 
 
 _ACTIVATIONS: dict[str, type[nn.Module]] = {"relu": nn.ReLU, "tanh": nn.Tanh, "sigmoid": nn.Sigmoid}
@@ -260,7 +336,8 @@ def initialise(module: M, generator: torch.Generator, scheme: str = "he") -> M:
     Each layer has a stream of its own, named by one draw from `generator` and the layer's name in `module`. So layers
     of one name and shape get the same weights whatever else is there: a plain net those of its residual twin. The draw
     happens on the CPU, the same on every device. Normalisations stay as they were built. Orthonormal projections start
-    as random ones, whatever the scheme; those that wait for data (`shortcuts.pca_`) stay NaN.
+    as random ones, whatever the scheme; those that wait for data (`shortcuts.pca_`) stay NaN. A weight that is
+    constrained (`lipschitz.constrain`) takes what is drawn as its raw weight, and stays constrained.
 
     Args:
         module: What to initialise, in place.
@@ -287,7 +364,10 @@ def initialise(module: M, generator: torch.Generator, scheme: str = "he") -> M:
         where = place.get((nth == 0, nth == len(layers) - 1), "inner")
         schemes.draw(chosen, weight, runtime.stream(seed, name), place=where)
         with torch.no_grad():
-            layer.weight.copy_(weight)
+            if parametrize.is_parametrized(layer, "weight"):
+                layer.weight = weight.to(layer.weight)  # what the attribute holds is a computed copy
+            else:
+                layer.weight.copy_(weight)
             if layer.bias is not None:
                 layer.bias.zero_()
     return module

@@ -8,6 +8,7 @@ import hashlib
 import io
 import json
 import os
+import secrets
 import sys
 import tempfile
 import zipfile
@@ -257,13 +258,13 @@ class Turns:
 def write_atomically(path: Path, data: bytes) -> None:
     """Write a file so that at any moment, also after a crash, the old or the new one is there whole."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     try:
-        with os.fdopen(handle, "wb") as file:
+        with temporary.open("xb") as file:  # with the rights of any new file, which `tempfile` would not give
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
     except BaseException:
-        Path(temporary).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise

@@ -2,13 +2,14 @@
 
 import functools
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from resnet_lib import markup, provenance, runtime
+from resnet_lib import markup, provenance, runtime, significance
+from resnet_lib.agreement import Agreement
 from resnet_lib.provenance import Result, Stamp
 from resnet_lib.rules import Rule
 from resnet_lib.statements import Claim, Control, Ledger, Statement, load
@@ -27,6 +28,7 @@ __all__ = [
     "judge",
     "load",
     "summary",
+    "text",
 ]
 
 SEED = 2015  # of the resampling; any would do, and it never changes
@@ -126,11 +128,23 @@ def judge(rule: Rule, must: Rule, evidence: Evidence, *path: str) -> Verdict:
 
 @dataclass(frozen=True)
 class Run:
-    """The verdict on one preset, and where its table comes from."""
+    """The verdict on one preset, and where its table comes from.
+
+    Attributes:
+        verdict: The verdict.
+        stamp: Of the table.
+        stale: Whether the source has changed since the table was stored.
+        evidence: The values that were judged.
+        same_again: Probability that a fresh run of the same size gives the same status.
+        agrees: How the experiment says that its numbers agree between machines.
+    """
 
     verdict: Verdict
     stamp: Stamp
     stale: bool
+    evidence: Evidence = field(compare=False)
+    same_again: float
+    agrees: Agreement
 
 
 @dataclass(frozen=True)
@@ -149,15 +163,29 @@ class Check:
 
     @property
     def status(self) -> str:
-        """The verdict at the largest size that was computed: FULL where it is, otherwise QUICK."""
-        return [self.runs[preset].verdict.status for preset in PRESETS if preset in self.runs][-1]
+        """The verdict at the largest size that was computed: FULL where it is, otherwise QUICK.
+
+        A claim that the book leaves open at that size is undecided, whatever this one run says.
+        """
+        preset = [preset for preset in PRESETS if preset in self.runs][-1]
+        found = self.runs[preset].verdict.status
+        return "undecided" if self.claim.expects(preset) == "open" and found != "invalid" else found
 
     @property
     def record(self) -> dict[str, Any]:
         """Everything, at full precision, as JSON knows it. A preset that was not computed is None."""
         runs: dict[str, Any] = dict.fromkeys(PRESETS)
         for preset, run in self.runs.items():
-            runs[preset] = {**asdict(run.verdict), "stale": run.stale, "stamp": run.stamp.as_dict()}
+            runs[preset] = {
+                **asdict(run.verdict),
+                "same_again": run.same_again,
+                "stale": run.stale,
+                "stamp": run.stamp.as_dict(),
+            }
+            if preset == "quick":  # what a run elsewhere is compared with
+                values, control = run.evidence.values, run.evidence.control
+                runs[preset] |= {"values": markup.listed(values), "control_values": markup.listed(control)}
+        agrees = self.claim.agrees or next(iter(self.runs.values())).agrees
         return {
             "id": self.claim.id,
             "status": self.status,
@@ -166,27 +194,19 @@ class Check:
             "statement": self.claim.statement,
             "measure": self.claim.measure,
             "rule": self.claim.holds_if,
-            "control": self.claim.control.model_dump(),
+            "control": self.claim.control.contract,
             "unit": self.unit,
+            "agrees": {"values": agrees, "control": self.claim.control.agrees or agrees},
             **runs,
         }
 
     def __str__(self) -> str:
-        record = self.record
-        lines = [f"{record['id']}: {record['status']}", f"  rule   {record['rule']}"]
-        if _surprises(record):
-            lines[0] += f" (expected: {record['expectation']})"
-        for row in _rows(record, digits=2):
-            text = "not yet computed"
-            if row["run"]:
-                text = f"{row['run']['status']}; {row['measured']}; control: {row['control']}, {row['known']}"
-            lines.append(f"  {row['name']:6} {text}")
-        return "\n".join(lines)
+        return text(self.record)
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> tuple[dict[str, str], dict[str, Any]]:
         record = self.record
         data = {"text/plain": str(self), "text/html": card(record, exact=False)}
-        return data, {"resnet_lib": {"kind": "verdict", "record": record}}
+        return data, {"resnet_lib": provenance.sealed("verdict", record)}
 
 
 def check(
@@ -223,40 +243,71 @@ def check(
             kind = type(evidence).__name__
             raise TypeError(f"measure of {id} returned {kind}; return claims.Evidence(values=..., control=...)")
         unit = unit or evidence.unit
-        runs[preset] = Run(judge(rule, must, evidence, id), part.stamp, part.stale)
+        verdict = judge(rule, must, evidence, id)
+        rng = runtime.rng(SEED, id, "same again")
+        again = significance.same_again(rule, must, evidence.values, evidence.control, verdict.status, rng=rng)
+        runs[preset] = Run(verdict, part.stamp, part.stale, evidence, again, part.agrees.default)
     return Check(claim, unit, runs)
+
+
+def text(record: Mapping[str, Any]) -> str:
+    """A verdict as text that comes out the same on every machine, from `Check.record`."""
+    lines = [f"{record['id']}: {record['status']}", f"  rule   {record['rule']}"]
+    if _surprises(record):
+        lines[0] += f" (expected: {record['expectation']})"
+    for row in _rows(record, digits=2):
+        told = "not yet computed"
+        if row["run"]:
+            told = f"{row['run']['status']}; {row['measured']}; control: {row['control']}, {row['known']}"
+        lines.append(f"  {row['name']:6} {told}")
+    return "\n".join(lines)
 
 
 def card(record: Mapping[str, Any], *, exact: bool = True) -> str:
     """A verdict as HTML, from `Check.record`.
 
     Args:
-        record: As in the metadata of a displayed `Check`.
+        record: As in the metadata of a displayed `Check`; with a run `here` where this machine found another verdict.
         exact: With intervals, four digits and the provenance, for the pages. Otherwise with what comes out the same on
             every machine, which nbval compares: two digits, and for `every` how many of the values satisfy it.
     """
     rows = list(_rows(record, digits=4 if exact else 2))
     interval = Rule.parse(record["rule"]).statistic != "every"
+    here = None
+    if "here" in record:
+        here = _row("QUICK, here", record["here"], record, digits=4)
     return markup.render(
-        "card.html", claim=record, rows=rows, interval=interval, exact=exact, surprises=_surprises(record)
+        "card.html",
+        claim=record,
+        rows=rows,
+        interval=interval,
+        exact=exact,
+        surprises=_surprises(record),
+        here=here,
+        fragile=significance.FRAGILE,
     )
 
 
 def _surprises(record: Mapping[str, Any]) -> bool:
-    return any(record[preset] and record[preset]["status"] != record["expected"][preset] for preset in PRESETS)
+    """Whether a verdict is another than claims.yml defends; one that is open never is."""
+    runs = {preset: record[preset] for preset in PRESETS if record[preset]}
+    return any(run["status"] != record["expected"][preset] != "open" for preset, run in runs.items())
 
 
 def _rows(record: Mapping[str, Any], *, digits: int) -> Iterator[dict[str, Any]]:
     """What each preset came to, in words; more than two digits bring the intervals."""
-    rules = Rule.parse(record["rule"]), Rule.parse(record["control"]["must"])
     for preset in PRESETS:
-        run = record[preset]
-        row = {"name": preset.upper(), "run": run}
-        if run:
-            row["measured"] = _measured(rules[0].statistic, run, "", digits)
-            row["control"] = _measured(rules[1].statistic, run, "control_", digits)
-            row["known"] = "as it must" if run["control_fails"] else "not as it must"
-        yield row
+        yield _row(preset.upper(), record[preset], record, digits=digits)
+
+
+def _row(name: str, run: Mapping[str, Any] | None, record: Mapping[str, Any], *, digits: int) -> dict[str, Any]:
+    rules = Rule.parse(record["rule"]), Rule.parse(record["control"]["must"])
+    row: dict[str, Any] = {"name": name, "run": run}
+    if run:
+        row["measured"] = _measured(rules[0].statistic, run, "", digits)
+        row["control"] = _measured(rules[1].statistic, run, "control_", digits)
+        row["known"] = "as it must" if run["control_fails"] else "not as it must"
+    return row
 
 
 def _measured(statistic: str, run: Mapping[str, Any], part: str, digits: int) -> str:

@@ -4,18 +4,21 @@ Imports of torch, matplotlib and Sphinx wait for the command that needs them: `-
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, TypeVar
 
 import click
 
 from resnet_lib import __version__, catalogue, runs
-from resnet_lib.catalogue import readable
+from resnet_lib.catalogue import readable, terminable
 
 if TYPE_CHECKING:
     from resnet_lib.book import Failure
     from resnet_lib.ledger import Evidence
+    from resnet_lib.replication import Report
 
 Done = TypeVar("Done")
 STEPS = ("all", "stage", "execute", "collect", "render")
@@ -38,7 +41,7 @@ def main() -> None:
     """  # noqa: D301 (click reads the control character)
 
 
-for command in (runs.run, runs.status, runs.verify, runs.export):
+for command in (runs.run, runs.status, runs.verify, runs.replicate, runs.export):
     main.add_command(command)
 
 
@@ -57,49 +60,53 @@ def list_() -> None:
 @click.argument("step", type=click.Choice(STEPS), default="all")
 @click.option("--stored", is_flag=True, help="Take the stored outputs instead of running the chapters.")
 @jobs_option
-def book(step: str, stored: bool, jobs: int) -> None:
+@runs.timeout_option
+def book(step: str, stored: bool, jobs: int, timeout: float) -> None:
     """Build the book: `stage` a copy, `execute` it, `collect` the evidence, `render` the pages; or `all` of these.
 
-    The committed notebooks stay as they are; `resnet-lib refresh` renews those. Ends with an error where a chapter
-    fails, or where the evidence is not what claims.yml expects; in the second case the pages are built all the same.
+    The committed notebooks stay as they are; `resnet-lib refresh` renews those. What was computed is compared with what
+    is published: on another machine a verdict may differ within sampling, which is told and no error. Ends with an
+    error where a chapter fails, where the published evidence is not what claims.yml expects, or where a difference is
+    no matter of sampling; in the last two cases the pages are built all the same.
     """
-    from resnet_lib import book as steps
-    from resnet_lib import provenance
-
-    with readable():
-        root = provenance.root()
+    with building() as (steps, root):
         folder, source = root / steps.RUN, root / steps.SOURCE
         if step in ("all", "stage"):
             timed("staged", lambda: steps.stage(root))
         if step == "execute" or (step == "all" and not stored):
-            report(timed("executed", lambda: steps.execute(steps.notebooks(folder), jobs=jobs)))
-        evidence = timed("collected", lambda: steps.collect(folder, source)) if step in ("all", "collect") else None
+            report(timed("executed", lambda: steps.execute(steps.notebooks(folder), jobs=jobs, timeout=timeout)))
+        held = (
+            timed("collected", lambda: steps.collect(folder, source, None if stored else root))
+            if step in ("all", "collect")
+            else None
+        )
         if step in ("all", "render"):
             page = timed("rendered", lambda: steps.render(source))
             click.secho(f"\nThe book is at {page}", bold=True)
-        if evidence:
-            judge(evidence)
+        if held:
+            judge(held.shown)
+        if held and not stored:
+            replicated(held.report)
 
 
 @main.command()
 @click.argument("chapters", nargs=-1)
 @jobs_option
-def refresh(chapters: tuple[str, ...], jobs: int) -> None:
+@runs.timeout_option
+def refresh(chapters: tuple[str, ...], jobs: int, timeout: float) -> None:
     """Run the committed notebooks and take their outputs and figures into the checkout, for review and commit.
 
     CHAPTERS name some of them, as `eigenvalue-clustering`; without any, all are run.
     """
-    from resnet_lib import book as steps
-    from resnet_lib import ledger, provenance
+    with building() as (steps, root):
+        from resnet_lib import ledger, manuscript
 
-    with readable():
-        root = provenance.root()
         folder = timed("staged", lambda: steps.stage(root))
-        pages = {path.stem.partition("_")[2].replace("_", "-"): path for path in steps.notebooks(folder)}
+        pages = {manuscript.chapter(path): path for path in steps.notebooks(folder)}
         if unknown := [name for name in chapters if name not in pages]:
             raise ValueError(f"CHAPTERS: {unknown[0]!r} is no chapter with a notebook; known: {', '.join(pages)}")
         wanted = [pages[name] for name in chapters or pages]
-        report(timed("executed", lambda: steps.execute(wanted, jobs=jobs)))
+        report(timed("executed", lambda: steps.execute(wanted, jobs=jobs, timeout=timeout)))
         changed = steps.refresh(root, folder)
         click.echo("\n".join(f"changed: {path.relative_to(root)}" for path in changed) or "nothing has changed")
         judge(ledger.read(root))
@@ -154,6 +161,19 @@ def data_fetch(name: str, source: Path | None, accept_variant: bool, place: Path
         click.echo(f"{name} is in {collection.folder(place) / name}: {manifest.describe()}")
 
 
+@contextmanager
+def building() -> Iterator[tuple[ModuleType, Path]]:
+    """The steps of the book and its folder, where nobody else builds meanwhile; Ctrl-C and SIGTERM end it in a line."""
+    with readable(), terminable():
+        from resnet_lib import book as steps
+        from resnet_lib import provenance
+
+        root = provenance.root()
+        told = f"another build of {root} is running; waiting for it to end"
+        with steps.alone(root / steps.BUILD, waiting=lambda: click.echo(told, err=True)):
+            yield steps, root
+
+
 def timed(what: str, step: Callable[[], Done]) -> Done:
     """Do a step and say how long it took."""
     started = time.perf_counter()
@@ -169,6 +189,13 @@ def report(failures: list["Failure"]) -> None:
     if failures:
         names = ", ".join(failure.notebook for failure in failures)
         raise click.ClickException(f"{len(failures)} of the chapters failed: {names}; nothing was built from them")
+
+
+def replicated(report: "Report") -> None:
+    """Say how the run compares with what is published; end with an error where it is no replication of it."""
+    click.echo(str(report))
+    if report.errors:
+        raise click.ClickException("this run does not replicate what is published:\n  " + "\n  ".join(report.errors))
 
 
 def judge(evidence: "Evidence") -> None:

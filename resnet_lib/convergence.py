@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import SupportsIndex
 
 import numpy as np
 from torch import Tensor
@@ -12,6 +13,7 @@ from torch import Tensor
 from resnet_lib import ode
 from resnet_lib.steppers import Field
 from resnet_lib.tableaus import Method
+from resnet_lib.whole import wholes
 
 
 @dataclass(frozen=True)
@@ -40,16 +42,24 @@ def observed(
     span: tuple[float, float] = (0.0, 1.0),
     *,
     method: str | Method,
-    steps: Sequence[int] = (16, 32, 64, 128),
+    steps: Iterable[SupportsIndex] = (16, 32, 64, 128),
 ) -> Convergence:
     """The observed order of a method on a problem whose end is known.
 
     Raises:
-        ValueError: With fewer than two numbers of steps, or an error that is zero or not finite.
+        TypeError: Where a number of steps is no whole number.
+        ValueError: With fewer than two numbers of steps, one that is given twice, an exact end of another shape, or an
+            error that is zero or not finite.
     """
-    steps = tuple(steps)
-    if len(set(steps)) < 2:
-        raise ValueError(f"steps={steps} must hold at least two different numbers; an order is a slope")
+    steps = wholes("steps", steps)
+    if len(steps) < 2 or len(set(steps)) < len(steps):
+        raise ValueError(
+            f"steps={steps} must hold at least two different numbers, each once; an order is a slope between them"
+        )
+    if exact.shape != x0.shape:
+        raise ValueError(
+            f"exact has shape {tuple(exact.shape)}, and the state {tuple(x0.shape)}; they must be the same"
+        )
     solutions = [ode.solve(field, x0, span, method=method, steps=n) for n in steps]
     errors = tuple(float((s.end.detach() - exact).norm() / exact.norm()) for s in solutions)
     if not all(0 < error < math.inf for error in errors):

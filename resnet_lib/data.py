@@ -12,6 +12,7 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import SupportsIndex
 
 import numpy as np
 import torch
@@ -21,6 +22,7 @@ from torch import Tensor
 from resnet_lib import collection, runtime
 from resnet_lib.distributions import DISTRIBUTIONS
 from resnet_lib.values import Values
+from resnet_lib.whole import whole
 
 DIGITS_SIZES = (1000, 200, 597)
 """Training, validation and test images of the 1797 digits."""
@@ -39,13 +41,18 @@ class Split:
 
     Raises:
         ValueError: Where the lengths differ, a value of `x` is NaN or infinite, or a label is negative.
-        TypeError: Where `x` is not of a floating type or `y` not of type int64.
+        TypeError: Where `x` or `y` is no tensor, `x` not of a floating type or `y` not of type int64.
     """
 
     x: Float[Tensor, "n ..."]
     y: Int[Tensor, " n"]
 
     def __post_init__(self):
+        for name in ("x", "y"):
+            if not isinstance(value := getattr(self, name), Tensor):
+                raise TypeError(
+                    f"{name} is a {type(value).__name__}; a split holds tensors: use torch.as_tensor({name})"
+                )
         if not self.x.is_floating_point():
             raise TypeError(f"x has dtype {self.x.dtype}; a split needs floating-point inputs: use x.float()")
         if self.y.dtype != torch.int64:
@@ -123,15 +130,16 @@ class Dataset:
             self, train=self.train.to(device), validation=self.validation.to(device), test=self.test.to(device)
         )
 
-    def subset(self, n: int) -> Dataset:
+    def subset(self, n: SupportsIndex) -> Dataset:
         """The dataset with only its first `n` training examples; validation and test stay whole.
 
         The order of the training examples is random, so the first `n` are a random sample.
 
         Raises:
+            TypeError: Where `n` is no whole number.
             ValueError: Where `n` is not between 1 and the number of training examples.
         """
-        if not 1 <= n <= len(self.train):
+        if not 1 <= (n := whole("n", n)) <= len(self.train):
             raise ValueError(f"n={n} is out of range; {self.name!r} has 1 to {len(self.train)} training examples")
         return dataclasses.replace(
             self,

@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from resnet_lib import linalg
 from resnet_lib.blocks import Block, Linear, Scaled
 
 
@@ -64,6 +65,10 @@ class Antisymmetric(Linear):
             turn = turn * (self.bound * 2**0.5 / turn.norm().clamp(min=1e-12)).clamp(max=1)
         return turn - self.gamma * eye
 
+    def effective(self) -> Float[Tensor, "d d"]:
+        """The matrix that is applied, by the name that all layers have for it."""
+        return self.matrix()
+
     def forward(self, input: Float[Tensor, "... d"]) -> Float[Tensor, "... d"]:
         """The map and the bias."""
         return nn.functional.linear(input, self.matrix(), self.bias)
@@ -96,6 +101,10 @@ class Shear(nn.Module):
         push = torch.tanh(self.inner(other)) @ self.inner.weight
         still = torch.zeros_like(push)
         return torch.cat([still, -push] if self.moves == "p" else [push, still], dim=-1)
+
+    def lipschitz_constant(self) -> float:
+        r"""$\lVert K\rVert_2^2$, since no slope of the hyperbolic tangent exceeds 1."""
+        return float(linalg.spectral_norms(self.inner.weight.double())) ** 2
 
 
 def euler_block(branch: nn.Module, h: float) -> Block:

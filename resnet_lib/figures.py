@@ -36,7 +36,7 @@ DOWNLOADS = {"SVG": "{}.svg", "PDF": "{}.pdf", "PNG": "{}.png", "CSV": "data.csv
 MANY = 2000  # marks of one artist; beyond, a vector file is large and slow, and a picture of the marks inside it is not
 INTERACTIVE = "interactive.js"
 # Fields of a stamp that say when and where a result was computed, not what it is.
-CIRCUMSTANCES = ("commit", "dirty", "seconds", "created", "peak_memory")
+CIRCUMSTANCES = ("commit", "dirty", "device", "seconds", "created", "peak_memory")
 
 # What a colour stands for, throughout the book. Matplotlib looks "C0" up in the style sheet when it draws, so that one
 # drawing comes out light and dark.
@@ -83,11 +83,11 @@ class Published:
     written: tuple[str, ...]
 
     def __str__(self) -> str:
-        return f"Figure {self.meta['id']}: {self.meta['caption']}"
+        return text(self.meta)
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> tuple[dict[str, str], dict[str, Any]]:
         data = {"text/plain": str(self), "text/html": html(self.meta)}
-        return data, {"resnet_lib": {"kind": "figure", "record": dict(self.meta)}}
+        return data, {"resnet_lib": provenance.sealed("figure", dict(self.meta))}
 
 
 def publish(
@@ -124,7 +124,7 @@ def publish(
     """
     _refuse(id, caption, alt, claims, result.table)
     folder = (root or provenance.root()) / FOLDER / id
-    older = _older(folder / "meta.json")
+    older = read(folder / "meta.json")
     if older and older["stamp"]["experiment"] != result.stamp.experiment:
         raise ValueError(
             f"id={id!r} is that of a figure of {older['stamp']['experiment']}, and an id is never used again; choose "
@@ -144,6 +144,7 @@ def publish(
         "height": height,
         "rows": len(result.table),
         "columns": [str(column) for column in result.table.columns],
+        "agrees": {name: how for name in map(str, result.table) if (how := result.agrees.of(name)) != "exact"},
         "book": BOOK,
         "version": __version__,
         "licence": LICENCE,
@@ -186,14 +187,19 @@ def _refuse(id: str, caption: str, alt: str, claims: Sequence[str], table: pd.Da
         raise ValueError(f"the table of {id} has complex columns ({', '.join(odd)}); give real and imaginary part")
 
 
-def _older(path: Path) -> dict[str, Any] | None:
+def read(path: Path) -> dict[str, Any] | None:
+    """What a meta.json says, or None where there is none.
+
+    Raises:
+        ValueError: It is damaged.
+    """
     try:
-        meta = json.loads(path.read_bytes())
+        meta = json.loads(path.read_bytes().decode("utf-8-sig"))
         if missing := {"experiment", "dirty"} - set(meta["stamp"]):
             raise ValueError(f"its stamp has no {missing.pop()}")
     except FileNotFoundError:
         return None
-    except (ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise ValueError(f"{path} is damaged ({error}); restore it with git, or remove it to publish anew") from error
     return meta
 
@@ -291,6 +297,11 @@ def bibtex(meta: Mapping[str, Any]) -> str:
     }
     lines = [f"  {name:12} = {{{value}}}" for name, value in fields.items()]
     return f"@misc{{{meta['id']},\n" + ",\n".join(lines) + "\n}\n"
+
+
+def text(meta: Mapping[str, Any]) -> str:
+    """A figure in words, from its meta.json."""
+    return f"Figure {meta['id']}: {meta['caption']}"
 
 
 def html(meta: Mapping[str, Any], *, prefix: str = "../figures", provenance: bool = False) -> str:

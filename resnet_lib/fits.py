@@ -6,6 +6,7 @@ import copy
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import SupportsIndex
 
 import pandas as pd
 import torch
@@ -13,6 +14,7 @@ from jaxtyping import Bool
 from torch import Tensor, nn
 
 from resnet_lib.stacked import Stacked
+from resnet_lib.whole import whole
 
 
 @dataclass(frozen=True)
@@ -36,12 +38,14 @@ class Fit:
     diverged: tuple[bool, ...]
     template: nn.Module
 
-    def params(self, epoch: int = -1) -> tuple[Stacked, Stacked]:
+    def params(self, epoch: SupportsIndex = -1) -> tuple[Stacked, Stacked]:
         """Stacked parameters and buffers after an epoch; -1 is the last.
 
         Raises:
+            TypeError: Where the epoch is no whole number.
             ValueError: Where that epoch was not kept.
         """
+        epoch = whole("epoch", epoch)
         wanted = max(self.checkpoints) if epoch == -1 else epoch
         if wanted not in self.checkpoints:
             raise ValueError(
@@ -50,12 +54,14 @@ class Fit:
             )
         return self.checkpoints[wanted]
 
-    def net(self, seed: int, epoch: int = -1) -> nn.Module:
+    def net(self, seed: SupportsIndex, epoch: SupportsIndex = -1) -> nn.Module:
         """One seed's network as a plain module in evaluation mode, with tensors of its own.
 
         Raises:
+            TypeError: Where the seed or the epoch is no whole number.
             ValueError: Where the seed was not trained, or that epoch was not kept.
         """
+        seed = whole("seed", seed)
         if seed not in self.seeds:
             raise ValueError(f"seed={seed} was not trained; trained: {', '.join(map(str, self.seeds))}")
         params, buffers = self.params(epoch)
@@ -63,7 +69,9 @@ class Fit:
         state = {name: value[index] for name, value in (params | buffers).items()}
         device = next(iter(state.values())).device
         net = copy.deepcopy(self.template).to_empty(device=device)
-        net.load_state_dict(state)
+        with torch.no_grad():
+            for name, value in (*net.named_parameters(), *net.named_buffers()):  # also buffers that no file would hold
+                value.copy_(state[name])
         return net.eval()
 
 

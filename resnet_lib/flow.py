@@ -9,15 +9,18 @@ import copy
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import SupportsIndex
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from resnet_lib import ode
+from resnet_lib import effects, ode
 from resnet_lib.blocks import Add, Block, Scaled
 from resnet_lib.dynamics import Repeat
 from resnet_lib.nets import Stack
+from resnet_lib.steppers import own, readable
+from resnet_lib.whole import whole
 
 
 def layers(stack: Stack) -> list[nn.Module]:
@@ -80,22 +83,25 @@ class Flow(nn.Module):
         return ode.solve(field(self.block), x, (0.0, self.time), method=self.method, steps=self.substeps).end
 
 
-def refine(stack: Stack, substeps: int, *, method: str = "euler", time: float = 1.0) -> Stack:
+def refine(stack: Stack, substeps: SupportsIndex, *, method: str = "euler", time: float = 1.0) -> Stack:
     """The network in which each block of the form `x + a F(x)` is followed in `substeps` steps; the weights are shared.
 
     Blocks that change the shape stay as they are. `substeps=1` with `euler` is the network itself.
 
     Raises:
-        ValueError: Where no block is a step, so that nothing would be refined.
+        TypeError: Where `substeps` is no whole number.
+        ValueError: Where no block is a step, so that nothing would be refined, or `substeps` is below 1.
     """
+    if (substeps := whole("substeps", substeps)) < 1:
+        raise ValueError(f"substeps={substeps} must be at least 1")
     blocks = layers(stack)
     if not any(steps(block) for block in blocks):
         raise ValueError("stack has no block of the form x + a F(x); use units of order 'pre' or 'inside'")
     replaced = [Flow(block, substeps=substeps, method=method, time=time) if steps(block) else block for block in blocks]
-    return Stack(stack.stem, replaced, stack.head, shape=stack.shape).train(stack.training)
+    return _around(stack, replaced)
 
 
-def interpolate(stack: Stack, factor: int = 2) -> Stack:
+def interpolate(stack: Stack, factor: SupportsIndex = 2) -> Stack:
     """The network of which the given one is every `factor`-th layer: weights linear in depth between the blocks.
 
     Block `l + j/factor` has the weights `(1 - j/factor) W_l + (j/factor) W_(l+1)`, and a step `1/factor` of the given
@@ -103,9 +109,10 @@ def interpolate(stack: Stack, factor: int = 2) -> Stack:
     A block is refined with its own weights where the next one has other shapes, and stays where it is no step.
 
     Raises:
+        TypeError: Where `factor` is no whole number.
         ValueError: Where `factor` is below 1, or no block is a step.
     """
-    if factor < 1:
+    if (factor := whole("factor", factor)) < 1:
         raise ValueError(f"factor={factor} must be at least 1")
     blocks = layers(stack)
     if not any(steps(block) for block in blocks):
@@ -124,7 +131,15 @@ def interpolate(stack: Stack, factor: int = 2) -> Stack:
                 {k: torch.lerp(a, b, part) if a.is_floating_point() and part else a for (k, a), b in pairs}
             )
             finer.append(Flow(mixed, time=1 / factor))
-    return Stack(stack.stem, finer, stack.head, shape=stack.shape).train(stack.training)
+    return _around(stack, finer)
+
+
+def _around(stack: Stack, blocks: Sequence[nn.Module]) -> Stack:
+    """A network of the given one's stem and head; only what is new here takes a mode, that of the given one."""
+    made = Stack(stack.stem, blocks, stack.head, shape=stack.shape)
+    for part in (made, made.blocks, *(block for block in blocks if isinstance(block, Flow))):
+        part.training = stack.training
+    return made
 
 
 def _shapes(block: nn.Module) -> dict[str, torch.Size]:
@@ -146,10 +161,18 @@ class Path:
 
 @torch.no_grad()
 def path(stack: Stack, x: Tensor) -> Path:
-    """The path of a batch through a network, in units of the state."""
-    state, moves = stack.stem(x), []
+    """The path of a batch through a network, in units of the state.
+
+    Raises:
+        ValueError: Where the network is in training mode, where the states hang on the batch, no block keeps the shape
+            of the state, or `x` has another shape than the network takes.
+    """
+    if why := effects.dependence(stack, "stack"):
+        raise ValueError(why)
+    stack._check(x)
+    state, moves = effects.restoring(stack.stem, x), []
     for block in layers(stack):
-        new = block(state)
+        new = effects.restoring(block, state)
         if new.shape == state.shape:
             moves.append(((new - state).flatten(1).norm(dim=1) / state.flatten(1).norm(dim=1)).mean())
         state = new
@@ -227,10 +250,19 @@ class NeuralODE(nn.Module):
         self.method = method
 
     def forward(self, x: Float[Tensor, "... d"]) -> Float[Tensor, "... d2"]:
-        """The state at the end."""
+        """The state at the end.
+
+        Raises:
+            ValueError: Under `torch.func.vmap`, where the solver cannot choose its steps.
+        """
         from torchdiffeq import odeint  # its import costs what other chapters need not pay
 
+        if not readable(x):
+            raise ValueError(
+                "NeuralODE looks at the size of its error, which torch.func.vmap does not allow; use jacobian.operator "
+                "in place of jacobian.dense, or training.fit(..., policy=training.ONE_BY_ONE)"
+            )
         x = nn.functional.pad(x, (0, self.extra))
         ends = torch.tensor([0.0, 1.0], dtype=x.dtype, device=x.device)
-        states = odeint(lambda t, y: self.field(y), x, ends, rtol=self.tol, atol=self.tol, method=self.method)
+        states = odeint(own(lambda t, y: self.field(y)), x, ends, rtol=self.tol, atol=self.tol, method=self.method)
         return torch.as_tensor(states)[-1]

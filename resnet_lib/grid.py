@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from resnet_lib import source
+from resnet_lib import agreement, source
 from resnet_lib.cache import Columns
+from resnet_lib.whole import whole
 
 SCALARS = (bool, int, float, str, type(None))
 
@@ -38,7 +39,7 @@ class Grid:
             raise ValueError(f"a grid needs settings and seeds; got {len(self.settings)} and {len(self.seeds)}")
         if any(type(seed) is not int for seed in self.seeds) or len(set(self.seeds)) < len(self.seeds):
             raise ValueError(f"seeds={self.seeds} must be different whole numbers, e.g. tuple(range(5))")
-        if self.group is not None and self.group < 1:
+        if self.group is not None and whole("group", self.group) < 1:
             raise ValueError(
                 f"group={self.group} must be at least 1; None computes all {len(self.seeds)} seeds together"
             )
@@ -68,6 +69,7 @@ class Experiment:
         quick: The grid of a laptop.
         full: The grid of a publication.
         data: Names of the datasets that the trial loads on every grid.
+        agrees: How the columns of its table agree between machines; `agreement.SAMPLED` where networks are trained.
 
     Raises:
         ValueError: Where the name could not be that of a folder, or the trial cannot be imported by its name.
@@ -78,6 +80,7 @@ class Experiment:
     quick: Grid
     full: Grid
     data: tuple[str, ...] = ()
+    agrees: agreement.Columns = agreement.EXACT
 
     def __post_init__(self):
         if not self.name or not set(self.name) <= set("abcdefghijklmnopqrstuvwxyz0123456789-"):
@@ -170,13 +173,18 @@ def join(settings: Iterable[Any], columns: Iterable[Columns]) -> pd.DataFrame:
 
 
 class _Column:
-    """A column that grows: numbers in arrays that are joined now and then, or texts."""
+    """A column that grows: numbers in arrays that are joined now and then, or texts.
+
+    Whole numbers become others where some trial has such, if that loses no digit; nothing else becomes another kind.
+    """
 
     def __init__(self, name: str):
         self.name = name
         self.texts: list[str] = []
         self.arrays: list[np.ndarray] = []
         self.small = 0
+        self.kinds: set[str] = set()
+        self.exact = True  # whether each whole number is one of float64 too
 
     def append(self, part: np.ndarray | list[str]) -> None:
         if isinstance(part, list):
@@ -184,8 +192,15 @@ class _Column:
         else:
             self.arrays.append(part)
             self.small += 1
-        if self.texts and self.arrays:
-            raise ValueError(f"column {self.name!r} holds text in some trials and numbers in others; choose one")
+        kind = (
+            "text" if isinstance(part, list) else {"b": "truth values", "i": "whole numbers"}.get(part.dtype.kind, "")
+        )
+        self.kinds.add(kind or "numbers")
+        if isinstance(part, np.ndarray) and kind == "whole numbers":
+            self.exact &= not ((part > 2**53) | (part < -(2**53))).any()
+        if len(self.kinds) > 1 and not (self.exact and self.kinds == {"whole numbers", "numbers"}):
+            one, other = sorted(self.kinds, key=["text", "truth values", "whole numbers", "numbers"].index)[:2]
+            raise ValueError(f"column {self.name!r} holds {one} in some trials and {other} in others; choose one")
         if self.small == 1000:  # an array of one number takes the memory of twenty
             self.arrays[-1000:] = [np.concatenate(self.arrays[-1000:])]
             self.small = 0

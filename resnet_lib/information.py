@@ -75,16 +75,17 @@ def probe(
         ridge: Penalty relative to the features' mean variance.
 
     Raises:
-        ValueError: Where `ridge` is not positive, or the features are not finite.
+        ValueError: Where `ridge` is not positive, or the features of either are not finite.
     """
     if not 0 < ridge < float("inf"):
         raise ValueError(f"ridge={ridge} must be positive and finite; the default is {RIDGE}")
     x, y = train[0].flatten(1).double(), train[1]
-    if not torch.isfinite(x).all():
-        raise ValueError("train holds features that are NaN or infinite; leave out networks that diverged")
+    for name, (features, _) in (("train", train), ("test", test)):
+        if not torch.isfinite(features).all():
+            raise ValueError(f"{name} holds features that are NaN or infinite; leave out networks that diverged")
     mean = x.mean(0)
     centred = x - mean
-    targets = torch.nn.functional.one_hot(y).double()
+    targets = torch.nn.functional.one_hot(y.long()).double()
     gram = centred.mT @ centred / len(x)
     penalty = ridge * gram.diagonal().mean() * torch.eye(len(gram), dtype=gram.dtype)
     weights = torch.linalg.solve(gram + penalty, centred.mT @ (targets - targets.mean(0)) / len(x))

@@ -7,17 +7,20 @@ at an example is the matrix of that example's flattened output by its flattened 
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 
 import torch
 from jaxtyping import Complex, Float
 from torch import Tensor, nn
 from torch.func import jacrev, vmap
 
-from resnet_lib import linalg
+from resnet_lib import linalg, modes
 from resnet_lib.nets import Stack
+from resnet_lib.whole import Wholes, wholes
 
 Map = Callable[[Tensor], Tensor]
+
+ALONE = "an example has no Jacobian of its own"
 
 AT_ONCE = 4 * 2**20
 """Bytes of Jacobians that are computed in one go; beyond the CPU's caches more are slower, not faster."""
@@ -26,19 +29,22 @@ AT_ONCE = 4 * 2**20
 def dense(f: Map, x: Float[Tensor, "n ..."], *, at_once: int | None = None) -> Float[Tensor, "n out in"]:
     """The Jacobian of `f` at each example.
 
-    Rows are computed together, and examples too: `vmap` of `jacrev`.
+    Rows are computed together, and examples too: `vmap` of `jacrev`. What `vmap` does not take, such as a solver that
+    decides its steps by the state, is differentiated row by row, which is slower.
 
     Args:
-        f: A map of batches, e.g. a block or its branch. Modules have to be in evaluation mode where that matters.
-        x: The examples.
+        f: A map of batches, e.g. a block or its branch. Modules have to be in evaluation mode where that matters, those
+            too that a lambda or a bound method calls. It is given copies, so that it may work in place.
+        x: The examples, in the type of the parameters of `f`.
         at_once: How many to treat together; by default as many as make 16 MiB of Jacobians.
 
     Returns:
         One matrix for each example, on the device of `x`, without a graph.
 
     Raises:
-        ValueError: Where `x` is no batch, `f` does not keep the batch, or a batch normalisation or dropout in `f` is in
-            training mode, where an example has no Jacobian of its own.
+        ValueError: Where `x` is no batch of real numbers, `f` does not keep the batch, or an example has no Jacobian of
+            its own: where a batch normalisation or dropout that `f` calls is in training mode, a batch normalisation
+            keeps no running statistics, `f` draws random numbers, changes a buffer, or mixes the examples otherwise.
     """
     return torch.cat(list(_pieces(f, x, at_once)))
 
@@ -46,8 +52,7 @@ def dense(f: Map, x: Float[Tensor, "n ..."], *, at_once: int | None = None) -> F
 def operator(f: Map, x: Float[Tensor, ...]) -> linalg.Operator:
     """The Jacobian of `f` at one example, known by its products and never formed.
 
-    `rmatvec` is a backward pass of a graph that is recorded once. `matvec` walks the same graph: `u -> J^T u` is
-    linear, and its own transpose is `v -> J v`. On convolutions this takes a quarter of the time of `torch.func.jvp`.
+    How it multiplies is said at `linalg.tangent`. On convolutions this takes a quarter of the time of `torch.func.jvp`.
 
     Args:
         f: A map of batches, as for `dense`.
@@ -60,19 +65,11 @@ def operator(f: Map, x: Float[Tensor, ...]) -> linalg.Operator:
         ValueError: As `dense` does.
     """
     _check(f, x[None])
-    with torch.enable_grad():
-        point = x.detach()[None].requires_grad_()
-        y = f(point)
-        u = torch.zeros_like(y, requires_grad=True)
-        (pulled,) = torch.autograd.grad(y, point, u, create_graph=True)
-
-    def matvec(v: Tensor) -> Tensor:
-        return torch.autograd.grad(pulled, u, v.reshape(point.shape), retain_graph=True)[0].flatten()
-
-    def rmatvec(v: Tensor) -> Tensor:
-        return torch.autograd.grad(y, point, v.reshape(y.shape), retain_graph=True)[0].flatten()
-
-    return linalg.Operator((y.numel(), x.numel()), x.dtype, x.device, matvec, rmatvec)
+    found = linalg.tangent(f, x[None])
+    shape = (found.value.numel(), x.numel())
+    return linalg.Operator(
+        shape, x.dtype, x.device, lambda v: found.push(v).flatten(), lambda u: found.pull(u).flatten()
+    )
 
 
 def eigenvalues(f: Map, x: Float[Tensor, "n ..."]) -> Complex[Tensor, "n d"]:
@@ -139,9 +136,10 @@ def lyapunov(stack: Stack, x: Float[Tensor, ...], k: int, *, generator: torch.Ge
         As `linalg.lyapunov`, with the blocks as factors.
 
     Raises:
+        TypeError: Where `stack` is no `nets.Stack`.
         ValueError: Where a block changes the number of coordinates; else as `along` and `linalg.lyapunov` do.
     """
-    _check_mode(stack)
+    _check_stack(stack)
     with torch.no_grad():
         states = [state[0] for state in stack.states(x[None])]
     operators = [operator(block, state) for block, state in zip(stack.blocks, states[:-1], strict=True)]
@@ -156,7 +154,7 @@ def lyapunov(stack: Stack, x: Float[Tensor, ...], k: int, *, generator: torch.Ge
 
 
 def along(
-    stack: nn.Module, x: Float[Tensor, "n ..."], *, blocks: Sequence[int] | None = None
+    stack: nn.Module, x: Float[Tensor, "n ..."], *, blocks: Wholes | None = None
 ) -> list[Float[Tensor, "n out in"]]:
     """The Jacobians of the blocks of a network, each at the states that `x` reaches there.
 
@@ -169,18 +167,12 @@ def along(
         One batch of matrices for each block; those of a block that changes shape are not square.
 
     Raises:
-        TypeError: Where `stack` is no `nets.Stack`.
+        TypeError: Where `stack` is no `nets.Stack`, or a position is no whole number.
         ValueError: Where a position is not one of a block, or `x` has another shape than the network expects; else as
             `dense` does.
     """
-    if not isinstance(stack, Stack):
-        raise TypeError(f"stack is a {type(stack).__name__}; expected a nets.Stack; for other modules use dense")
-    count = len(stack.blocks)
-    chosen = range(count) if blocks is None else blocks
-    for i in chosen:
-        if not 0 <= i < count:
-            raise ValueError(f"blocks holds {i}; this network's blocks are 0 to {count - 1}")
-    _check_mode(stack)
+    stack = _check_stack(stack)
+    chosen = _positions(stack, blocks)
     with torch.no_grad():
         states = stack.states(x)
     return [dense(stack.blocks[i], states[i]) for i in chosen]
@@ -192,7 +184,7 @@ def along_seeds(
     buffers: Mapping[str, Tensor],
     x: Float[Tensor, "n ..."],
     *,
-    blocks: Sequence[int] | None = None,
+    blocks: Wholes | None = None,
 ) -> Float[Tensor, "seed block n d d"]:
     """`along` for networks of one architecture whose parameters are stacked, as many-seed training keeps them.
 
@@ -209,15 +201,16 @@ def along_seeds(
     Raises:
         ValueError: Where the blocks that are taken do not all map a state to one of equal shape; else as `along` does.
     """
+    chosen = _positions(_check_stack(stack), blocks)
     net = copy.deepcopy(stack)
     seeds = len(next(iter(params.values())))
     results = []
     for seed in range(seeds):
         net.load_state_dict({name: value[seed] for name, value in {**params, **buffers}.items()}, assign=True)
-        jacobians = along(net, x, blocks=blocks)
+        jacobians = along(net, x, blocks=chosen)
         shapes = [tuple(j.shape[1:]) for j in jacobians]
         if any(a != b or (a, b) != shapes[0] for a, b in shapes):
-            position = dict(zip(range(len(shapes)) if blocks is None else blocks, shapes, strict=True))
+            position = dict(zip(chosen, shapes, strict=True))
             kept = [i for i, (a, b) in position.items() if a == b]
             raise ValueError(f"the Jacobians have shapes {position}; take blocks of one square shape: blocks={kept}")
         results.append(torch.stack(jacobians))
@@ -229,23 +222,62 @@ def _pieces(f: Map, x: Tensor, at_once: int | None) -> Iterator[Tensor]:
     if at_once is None:
         at_once = max(1, AT_ONCE // (n_out * n_in * x.element_size()))
     # Reverse mode for every shape: on square blocks forward mode is no faster, and torch warns at its first use.
-    one = vmap(jacrev(lambda v: f(v[None]).flatten()))
-    for piece in x.split(at_once):
-        with torch.no_grad():
-            yield one(piece.detach()).flatten(2)
+    one, together = vmap(jacrev(lambda v: f(v[None].clone()).flatten())), True
+    for piece in x.detach().split(at_once):
+        found = None
+        if together:
+            try:
+                with torch.no_grad():
+                    found = one(piece).flatten(2)
+            except (RuntimeError, ValueError):  # what vmap refuses; an error of f itself comes again below
+                together = False
+        yield torch.stack([_rows(f, v) for v in piece]) if found is None else found
+
+
+def _rows(f: Map, x: Tensor) -> Tensor:
+    """The Jacobian at one example, row by row."""
+    found = linalg.tangent(f, x[None])
+    basis = torch.eye(found.value.numel(), dtype=found.value.dtype, device=found.value.device)
+    return torch.stack([found.pull(row).flatten() for row in basis])
 
 
 def _check(f: Map, x: Tensor) -> tuple[int, int]:
     """Number of coordinates of an output and of an input, where `f` is a map of batches."""
     if x.ndim < 2 or len(x) == 0:
         raise ValueError(f"x has shape {tuple(x.shape)}; expected a batch (n, ...), n >= 1; one example is x[None]")
+    if not x.is_floating_point():
+        raise ValueError(f"x has dtype {x.dtype}; expected a real type, in which f can be differentiated: use .float()")
     if isinstance(f, nn.Module):
-        _check_mode(f)
+        types = {parameter.dtype for parameter in f.parameters()}
+        if types and x.dtype not in types:
+            kinds = ", ".join(sorted(map(str, types)))
+            raise ValueError(f"x has dtype {x.dtype} and the parameters of f have {kinds}; use x.to(...) or f.to(...)")
     with torch.no_grad():
-        y = f(x[:1])
-    if y.ndim < 2 or len(y) != 1:
-        raise ValueError(f"f maps shape {(1, *x.shape[1:])} to {tuple(y.shape)}; it has to map a batch to a batch")
+        y = modes.watched(f, x[:1], ALONE)
+        if not isinstance(y, Tensor):
+            raise ValueError(f"f gives a {type(y).__name__}; it has to map a tensor to one tensor")
+        if y.ndim < 2 or len(y) != 1:
+            raise ValueError(f"f maps shape {(1, *x.shape[1:])} to {tuple(y.shape)}; it has to map a batch to a batch")
+        y = y.clone()
+        if len(x) > 1:
+            _check_apart(f, x[:2], y)
     return y.numel(), x[0].numel()
+
+
+def _check_apart(f: Map, pair: Tensor, alone: Tensor) -> None:
+    """Refuse a map in which the second example changes what becomes of the first by more than rounding."""
+    first = f(pair.clone())[:1]
+    if first.shape != alone.shape:
+        raise ValueError(
+            f"f maps one example to shape {tuple(alone.shape)} and the first of two to {tuple(first.shape)}; it has to "
+            "map a batch to a batch"
+        )
+    apart = (first - alone).abs().max() if first.numel() else torch.zeros(())
+    if apart > 0.01 * torch.maximum(first.abs().max(), alone.abs().max()):
+        raise ValueError(
+            f"f makes another output of an example beside a second one, where {ALONE}; use a map that treats each "
+            "example on its own"
+        )
 
 
 def _check_square(f: Map, x: Tensor) -> None:
@@ -257,9 +289,17 @@ def _check_square(f: Map, x: Tensor) -> None:
         )
 
 
-def _check_mode(module: nn.Module) -> None:
-    kinds = (nn.modules.batchnorm._BatchNorm, nn.modules.dropout._DropoutNd)
-    for name, part in module.named_modules():
-        if part.training and isinstance(part, kinds):
-            where = f"{name!r} ({type(part).__name__})" if name else f"f ({type(part).__name__})"
-            raise ValueError(f"{where} is in training mode, where an example has no Jacobian of its own; use .eval()")
+def _check_stack(stack: nn.Module) -> Stack:
+    if not isinstance(stack, Stack):
+        raise TypeError(f"stack is a {type(stack).__name__}; expected a nets.Stack; for other modules use dense")
+    modes.check(stack, ALONE)
+    return stack
+
+
+def _positions(stack: Stack, blocks: Wholes | None) -> list[int]:
+    count = len(stack.blocks)
+    chosen = list(range(count) if blocks is None else wholes("blocks", blocks))
+    for i in chosen:
+        if not 0 <= i < count:
+            raise ValueError(f"blocks holds {i}; this network's blocks are 0 to {count - 1}")
+    return chosen

@@ -1,23 +1,23 @@
 """What the chapters' outputs say: verdicts and figures read out of notebooks, held against claims.yml, and made pages.
 
 Knows notebooks' outputs and the pages that are generated from them; runs nothing. An output of `claims.check` or
-`figures.publish` carries its record in `metadata["resnet_lib"]`, with all digits.
+`figures.publish` carries its record in `metadata["resnet_lib"]`, with all digits and its hash.
 """
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import nbformat
 from nbformat import NotebookNode
-from pybtex.database import parse_file
 
-from resnet_lib import claims, figures, markup, provenance, significance
+from resnet_lib import claims, figures, manuscript, markup, provenance, significance
+from resnet_lib.texts import TextError
 
 PUBLISHED = "resnet_lib"
+REFRESH = "run `make refresh`"
 VERBS = {
     "holds": ("holds", "hold"),
     "fails": ("fails", "fail"),
@@ -54,14 +54,19 @@ class Evidence:
         chapters: By their names.
         verdicts: What was checked, by the ids of the claims.
         figures: What was published, by the ids of the figures.
-        problems: Where the outputs and claims.yml contradict each other, one sentence each; empty in a good book.
+        faults: Where the outputs and claims.yml contradict each other, one sentence each; empty in a good book.
     """
 
     ledger: claims.Ledger
     chapters: dict[str, Chapter]
     verdicts: dict[str, Shown]
     figures: dict[str, Shown]
-    problems: tuple[str, ...]
+    faults: tuple[str, ...]
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """The faults, and the verdicts that are not those that claims.yml defends, one sentence each."""
+        return *self.faults, *_unexpected(self.ledger, self.verdicts)
 
     @property
     def statuses(self) -> dict[str, str]:
@@ -90,6 +95,25 @@ class Evidence:
         told = ((name, [s for s in self.ledger.statements if s.chapter == name]) for name in names)
         return [(name, statements) for name, statements in told if statements]
 
+    def only(self, chapter: str) -> "Evidence":
+        """The evidence of one chapter."""
+        verdicts, figures = (
+            {name: shown for name, shown in part.items() if shown.chapter == chapter}
+            for part in (self.verdicts, self.figures)
+        )
+        return replace(self, verdicts=verdicts, figures=figures)
+
+    @property
+    def fragile(self) -> list[tuple[Shown, str, float]]:
+        """Verdicts that a fresh run would repeat in fewer than 99 of 100 cases: record, preset, and in how many."""
+        found = []
+        for name, shown in self.verdicts.items():
+            preset = "full" if shown.record["full"] else "quick"
+            again = (shown.record[preset] or {}).get("same_again", 1.0)
+            if name in self.ledger.claims and again < significance.FRAGILE:
+                found.append((shown, preset, again))
+        return sorted(found, key=lambda entry: entry[2])
+
     def drawn(self, claim: str) -> list[str]:
         """The ids of the figures that show a claim."""
         return [name for name, shown in self.figures.items() if claim in shown.record["claims"]]
@@ -108,22 +132,27 @@ class Evidence:
 
 
 def read(root: Path) -> Evidence:
-    """The evidence in the notebooks, the claims.yml and the bibliography of the book in `root`."""
+    """The evidence in the notebooks, the claims.yml and the bibliography of the book in `root`.
+
+    Raises:
+        ValueError: One of these files cannot be read; the message names it and the place.
+    """
     ledger = claims.load(root / provenance.LEDGER)
-    chapters, shown = {}, []
-    for path in sorted((root / "chapters").glob("*.ipynb")):
-        notebook = nbformat.read(path, as_version=4)
-        name = path.stem.partition("_")[2].replace("_", "-")
+    chapters, shown, edited = {}, [], []
+    for path in manuscript.notebooks(root):
+        notebook, name = manuscript.notebook(path), manuscript.chapter(path)
+        edited += [f"{path.name}, {said}" for said in contradictions(notebook, path)]
         chapter = Chapter(name, f"chapters/{path.stem}", _title(notebook, path), _finding(notebook))
         chapters[chapter.name] = chapter
         shown += [(kind, Shown(chapter.name, record)) for _, kind, record in records(notebook)]
     checked = [entry for kind, entry in shown if kind == "verdict"]
     drawn = [entry for kind, entry in shown if kind == "figure"]
-    keys = set(parse_file(str(root / "references.bib")).entries)
+    keys = manuscript.references(root / "references.bib")
     folders = {path.parent.name for path in root.glob("figures/*/meta.json")}
-    problems = [*_claim_problems(ledger, chapters, checked, keys), *_figure_problems(ledger, drawn, folders)]
+    edited += _other_files(root, drawn)
+    faults = [*edited, *_claim_faults(ledger, chapters, checked, keys), *_figure_faults(ledger, drawn, folders)]
     by_claim, by_figure = ({entry.record["id"]: entry for entry in entries} for entries in (checked, drawn))
-    return Evidence(ledger, chapters, by_claim, by_figure, tuple(problems))
+    return Evidence(ledger, chapters, by_claim, by_figure, tuple(faults))
 
 
 def records(notebook: NotebookNode) -> Iterator[tuple[NotebookNode, str, dict[str, Any]]]:
@@ -135,12 +164,58 @@ def records(notebook: NotebookNode) -> Iterator[tuple[NotebookNode, str, dict[st
                 yield output, published["kind"], published["record"]
 
 
-def show_all_digits(notebook: NotebookNode) -> None:
-    """Replace the stable HTML of verdicts and figures by the one for the pages: all digits, and the provenance."""
+def contradictions(notebook: NotebookNode, path: Path = Path("the notebook")) -> Iterator[str]:
+    """Where an output that publishes shows something else than its record says, one sentence each: one was edited.
+
+    Raises:
+        TextError: A record from which no page can be made.
+    """
+    cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    outputs = ((n, output) for n, cell in enumerate(cells, 1) for output in cell.outputs)
+    for n, output in outputs:
+        if PUBLISHED not in (metadata := output.get("metadata", {})):
+            continue
+        try:
+            kind, record = metadata[PUBLISHED]["kind"], metadata[PUBLISHED]["record"]
+            shown = SHOWN[kind](record)
+            name, whole = f"{kind} {record['id']}", metadata[PUBLISHED] == provenance.sealed(kind, record)
+        except Exception as error:  # a field that is missing, or of another type, trips code at any depth
+            why = f"{type(error).__name__}: {error}"
+            raise TextError(
+                f"{path}, code cell {n}: the record behind its output is not whole ({why}); run `make refresh`"
+            ) from error
+        if not whole:
+            yield f"code cell {n}: the record of {name} has no hash, or was edited since it was written; {REFRESH}"
+        for form, text in shown.items():
+            if output.get("data", {}).get(form) != text:
+                yield f"code cell {n}: the {form} of {name} is not what its record says; undo the edit, or {REFRESH}"
+
+
+def _shown_verdict(record: Mapping[str, Any]) -> dict[str, str]:
+    claims.card(record)
+    significance.together([record])
+    return {"text/plain": claims.text(record), "text/html": claims.card(record, exact=False)}
+
+
+def _shown_figure(record: Mapping[str, Any]) -> dict[str, str]:
+    figures.html(record, provenance=True)
+    return {"text/plain": figures.text(record), "text/html": figures.html(record)}
+
+
+SHOWN = {"verdict": _shown_verdict, "figure": _shown_figure}
+
+
+def show_all_digits(notebook: NotebookNode, evidence: Evidence) -> None:
+    """Replace the stable HTML of verdicts and figures by the one for the pages: all digits, and the provenance.
+
+    A verdict is shown as `evidence` has it: as published, with what this machine found where that is another.
+    """
     for output, kind, record in records(notebook):
-        output.data["text/html"] = (
-            claims.card(record) if kind == "verdict" else figures.html(record, prefix="../figures", provenance=True)
-        )
+        if kind == "verdict":
+            shown = evidence.verdicts.get(record["id"])
+            output.data["text/html"] = claims.card(shown.record if shown else record)
+        else:
+            output.data["text/html"] = figures.html(record, prefix="../figures", provenance=True)
 
 
 def keep_older_stamps(notebook: NotebookNode, before: NotebookNode) -> None:
@@ -149,11 +224,14 @@ def keep_older_stamps(notebook: NotebookNode, before: NotebookNode) -> None:
     Two records say the same if they differ in nothing but the circumstances of their stamps. A stamp of a checkout with
     uncommitted changes is not kept once there is a clean one.
     """
-    old = {(kind, record["id"]): record for _, kind, record in records(before)}
+    old = {(kind, record["id"]): output.metadata[PUBLISHED] for output, kind, record in records(before)}
     for output, kind, record in records(notebook):
-        was = old.get((kind, record["id"]))
-        if was and _without_circumstances(was) == _without_circumstances(record) and not _cleaner(record, was):
-            output.metadata[PUBLISHED]["record"] = was
+        published = old.get((kind, record["id"]), {})
+        was, seal = published.get("record"), provenance.sealed(kind, published.get("record", {}))
+        if published not in (seal, {"kind": kind, "record": was}):  # edited; those of older versions have no hash
+            continue
+        if _without_circumstances(was) == _without_circumstances(record) and not _cleaner(record, was):
+            output.metadata[PUBLISHED] = seal
 
 
 def _without_circumstances(record: Any) -> Any:
@@ -184,7 +262,16 @@ def _title(notebook: NotebookNode, path: Path) -> str:
     raise ValueError(f"{path.name} has no title; its first Markdown cell must have a line that begins with '# '")
 
 
-def _claim_problems(
+def _other_files(root: Path, drawn: list[Shown]) -> Iterator[str]:
+    """Where the meta.json of a figure says another thing than the chapter that shows it."""
+    for record in (entry.record for entry in drawn):
+        path = root / figures.FOLDER / str(record["id"]) / "meta.json"
+        meta = figures.read(path)
+        if meta is not None and _without_circumstances(meta) != _without_circumstances(record):
+            yield f"figure {record['id']} is shown otherwise than {path.name} of its folder says; {REFRESH}"
+
+
+def _claim_faults(
     ledger: claims.Ledger, chapters: Mapping[str, Chapter], checked: list[Shown], keys: set[str]
 ) -> Iterator[str]:
     known, refresh = ledger.claims, "run `make refresh`"
@@ -205,20 +292,26 @@ def _claim_problems(
             record = entry.record
             if entry.chapter != statement.chapter:
                 yield f"claim {claim.id} is checked in {entry.chapter}, and claims.yml has it in {statement.chapter}"
-            if (record["rule"], record["control"]) != (claim.holds_if, claim.control.model_dump()):
+            if (record["rule"], record["control"]) != (claim.holds_if, claim.control.contract):
                 yield f"claim {claim.id} was judged by {record['rule']!r}, an older rule than claims.yml has; {refresh}"
             elif (record["statement"], record["measure"]) != (claim.statement, claim.measure):
                 yield f"claim {claim.id} is shown in older words than claims.yml has; {refresh}"
-            for preset in ("quick", "full"):
-                run = record[preset]
-                if run and run["status"] == "invalid":
-                    yield f"claim {claim.id} ({preset.upper()}) is invalid: {run['reason']}"
-                elif run and run["status"] != (expected := claim.expects(preset)):
-                    got = f"{run['status']} ({run['reason']})"
-                    yield f"claim {claim.id} ({preset.upper()}): expected {expected}, got {got}"
 
 
-def _figure_problems(ledger: claims.Ledger, drawn: list[Shown], folders: set[str]) -> Iterator[str]:
+def _unexpected(ledger: claims.Ledger, verdicts: Mapping[str, Shown]) -> Iterator[str]:
+    """Verdicts that are not those that claims.yml defends."""
+    for id, claim in ledger.claims.items():
+        for preset in claims.PRESETS if id in verdicts else ():
+            run, expected = verdicts[id].record[preset], claim.expects(preset)
+            if not run or run["status"] == expected or (expected == "open" and run["status"] != "invalid"):
+                continue
+            if run["status"] == "invalid":
+                yield f"claim {id} ({preset.upper()}) is invalid: {run['reason']}"
+            else:
+                yield f"claim {id} ({preset.upper()}): expected {expected}, got {run['status']} ({run['reason']})"
+
+
+def _figure_faults(ledger: claims.Ledger, drawn: list[Shown], folders: set[str]) -> Iterator[str]:
     names = Counter(entry.record["id"] for entry in drawn)
     for name, count in names.items():
         if count > 1:
@@ -232,13 +325,18 @@ def _figure_problems(ledger: claims.Ledger, drawn: list[Shown], folders: set[str
             yield f"figure {entry.record['id']} names the claim {claim}, which claims.yml does not have"
 
 
-def pages(evidence: Evidence) -> dict[str, str]:
-    """The generated pages by their paths: ledger, figure index, and the findings that the front page includes."""
+def pages(evidence: Evidence, runs: Sequence[Any] = ()) -> dict[str, str]:
+    """The generated pages by their paths: ledger, figure index, replications, and the front page's findings.
+
+    Args:
+        evidence: Of the book.
+        runs: `replication.Run`s that are kept, for the page that lists them.
+    """
 
     def page(template: str) -> str:
-        return f"{markup.render(template, book=evidence, claims=claims, figures=figures)}\n"
+        return f"{markup.render(template, book=evidence, claims=claims, figures=figures, runs=runs)}\n"
 
-    generated = ("ledger.md", "figure-index.md", "_generated/findings.md")
+    generated = ("ledger.md", "figure-index.md", "replications.md", "_generated/findings.md")
     return {path: page(Path(path).name) for path in generated}
 
 

@@ -11,21 +11,24 @@ import copy
 import itertools
 import math
 import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import SupportsIndex
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from resnet_lib.blocks import Block
+from resnet_lib.blocks import Block, Formula, formula
 from resnet_lib.nets import Stack
+from resnet_lib.whole import Wholes, whole, wholes
 
 PROBE = 32
 """Height and width of the image that tells shapes where the network takes any."""
 
 Shape = tuple[int, ...]
 
-_shapes: weakref.WeakKeyDictionary[Stack, tuple[tuple[int, ...], tuple[Shape, ...]]] = weakref.WeakKeyDictionary()
+_shapes: weakref.WeakKeyDictionary[Stack, tuple[tuple[nn.Module, ...], tuple[Shape, ...]]] = weakref.WeakKeyDictionary()
 
 
 def shapes(stack: Stack) -> tuple[Shape, ...]:
@@ -39,16 +42,16 @@ def shapes(stack: Stack) -> tuple[Shape, ...]:
     Raises:
         ValueError: Where the blocks do not fit together.
     """
-    key = tuple(map(id, stack.blocks))
+    parts = (stack.stem, *stack.blocks)  # held, so that no other module gets the identity of one
     known = _shapes.get(stack)
-    if known is None or known[0] != key:
-        _shapes[stack] = known = key, _probed(stack)
+    if known is None or len(known[0]) != len(parts) or any(a is not b for a, b in zip(known[0], parts, strict=True)):
+        _shapes[stack] = known = parts, _probed(stack)
     return known[1]
 
 
 def _probed(stack: Stack) -> tuple[Shape, ...]:
     probe = copy.deepcopy(stack).eval()
-    first = next(probe.parameters())
+    first = next(probe.parameters(), torch.zeros(()))
     x = torch.zeros(1, *(size or PROBE for size in stack.shape), dtype=first.dtype, device=first.device)
     with torch.no_grad():
         state = probe.stem(x)
@@ -71,7 +74,7 @@ def removable(stack: Stack) -> tuple[int, ...]:
     return tuple(i for i in range(len(stack.blocks)) if sizes[i] == sizes[i + 1])
 
 
-def delete(stack: Stack, blocks: int | Sequence[int]) -> Stack:
+def delete(stack: Stack, blocks: Wholes) -> Stack:
     """The network without some blocks: the state passes in their place as it is.
 
     For a residual block with an identity shortcut this removes the branch, for the original unit too, whose state is
@@ -79,15 +82,16 @@ def delete(stack: Stack, blocks: int | Sequence[int]) -> Stack:
 
     Args:
         stack: The network; it is not changed.
-        blocks: Positions, counted from 0.
+        blocks: One position or several, counted from 0: `int`, or numbers of NumPy or torch.
 
     Returns:
         A network of the same modules.
 
     Raises:
+        TypeError: Where a position is no whole number, e.g. where a mask is given.
         ValueError: Where a position is no block's or given twice, or that block changes the shape of the state.
     """
-    gone = _positions(stack, (blocks,) if isinstance(blocks, int) else blocks)
+    gone = _positions(stack, blocks)
     sizes = shapes(stack)
     for i in sorted(gone):
         if sizes[i] != sizes[i + 1]:
@@ -118,7 +122,9 @@ def singles(stack: Stack) -> dict[int, Stack]:
     return {i: delete(stack, i) for i in positions}
 
 
-def deletions(stack: Stack, count: int, limit: int, *, generator: torch.Generator) -> list[tuple[int, ...]]:
+def deletions(
+    stack: Stack, count: SupportsIndex, limit: SupportsIndex, *, generator: torch.Generator
+) -> list[tuple[int, ...]]:
     """Sets of `count` removable blocks: all of them where there are at most `limit`, else as many different ones.
 
     Args:
@@ -128,9 +134,12 @@ def deletions(stack: Stack, count: int, limit: int, *, generator: torch.Generato
         generator: Draws them.
 
     Raises:
-        ValueError: Where the network has fewer removable blocks than `count`.
+        TypeError: Where `count` or `limit` is no whole number.
+        ValueError: Where the network has fewer removable blocks than `count`, or `limit` is below 1.
     """
-    positions = removable(stack)
+    positions, count, limit = removable(stack), whole("count", count), whole("limit", limit)
+    if limit < 1:
+        raise ValueError(f"limit={limit} must be at least 1")
     if not 0 <= count <= len(positions):
         raise ValueError(f"count={count} must lie between 0 and {len(positions)}, the removable blocks {positions}")
     if math.comb(len(positions), count) <= limit:
@@ -142,7 +151,7 @@ def deletions(stack: Stack, count: int, limit: int, *, generator: torch.Generato
     return list(found)
 
 
-def reorder(stack: Stack, order: Sequence[int]) -> Stack:
+def reorder(stack: Stack, order: Iterable[SupportsIndex]) -> Stack:
     """The network with its blocks in another order.
 
     Args:
@@ -150,34 +159,40 @@ def reorder(stack: Stack, order: Sequence[int]) -> Stack:
         order: The position that each place takes its block from: every position once.
 
     Raises:
+        TypeError: Where a position is no whole number.
         ValueError: Where `order` is no permutation, or a block would read a state of another shape.
     """
+    order = wholes("order", order)
     if sorted(order) != list(range(len(stack.blocks))):
-        raise ValueError(f"order={tuple(order)} must hold each of 0 to {len(stack.blocks) - 1} once")
+        raise ValueError(f"order={order} must hold each of 0 to {len(stack.blocks) - 1} once")
     sizes = shapes(stack)
     for place, i in enumerate(order):
         if (sizes[i], sizes[i + 1]) != (sizes[place], sizes[place + 1]):
             raise ValueError(
-                f"order={tuple(order)} puts block {i}, which maps {sizes[i]} to {sizes[i + 1]}, in the place of block "
+                f"order={order} puts block {i}, which maps {sizes[i]} to {sizes[i + 1]}, in the place of block "
                 f"{place}, which maps {sizes[place]} to {sizes[place + 1]}; exchange blocks of equal shapes, as "
                 "shuffle(stack, ...) does"
             )
     return _with(stack, [stack.blocks[i] for i in order])
 
 
-def swap(stack: Stack, i: int, j: int) -> Stack:
+def swap(stack: Stack, i: SupportsIndex, j: SupportsIndex) -> Stack:
     """The network with two blocks exchanged.
 
     Raises:
-        ValueError: As `reorder` does.
+        TypeError: As `reorder` does.
+        ValueError: Where `i` and `j` are one block; else as `reorder` does.
     """
-    _positions(stack, {i, j})
+    i, j = whole("i", i), whole("j", j)
+    if i == j:
+        raise ValueError(f"i={i} and j={j} are one block, so that nothing would be exchanged; name two")
+    _positions(stack, (i, j))
     order = list(range(len(stack.blocks)))
     order[i], order[j] = j, i
     return reorder(stack, order)
 
 
-def shuffle(stack: Stack, swaps: int, *, generator: torch.Generator) -> tuple[int, ...]:
+def shuffle(stack: Stack, swaps: SupportsIndex, *, generator: torch.Generator) -> tuple[int, ...]:
     """An order after `swaps` exchanges of two random blocks of equal shapes (veit2016residual, sec. 4.3).
 
     Args:
@@ -186,8 +201,11 @@ def shuffle(stack: Stack, swaps: int, *, generator: torch.Generator) -> tuple[in
         generator: Draws the blocks.
 
     Raises:
-        ValueError: Where no two blocks have equal shapes.
+        TypeError: Where `swaps` is no whole number.
+        ValueError: Where no two blocks have equal shapes, or `swaps` is negative.
     """
+    if (swaps := whole("swaps", swaps)) < 0:
+        raise ValueError(f"swaps={swaps} must be 0 or more")
     sizes = shapes(stack)
     kinds = [(sizes[i], sizes[i + 1]) for i in range(len(stack.blocks))]
     pairs = [(i, j) for i, j in itertools.combinations(range(len(kinds)), 2) if kinds[i] == kinds[j]]
@@ -200,15 +218,17 @@ def shuffle(stack: Stack, swaps: int, *, generator: torch.Generator) -> tuple[in
     return tuple(order)
 
 
-def kendall_tau(order: Sequence[int]) -> float:
+def kendall_tau(order: Iterable[SupportsIndex]) -> float:
     """Kendall's rank correlation of an order with the sorted one: 1 where it is sorted, -1 where it is reversed.
 
     Raises:
+        TypeError: Where an entry is no whole number.
         ValueError: Where there are fewer than two places, or equal entries.
     """
+    order = wholes("order", order)
     places = np.asarray(order)
     if places.size < 2 or len(set(order)) < places.size:
-        raise ValueError(f"order={tuple(order)} must hold at least two different numbers, each once")
+        raise ValueError(f"order={order} must hold at least two different numbers, each once")
     upper = np.triu(np.sign(places[None, :] - places[:, None]), 1)
     return float(upper.sum() / math.comb(places.size, 2))
 
@@ -225,12 +245,17 @@ class Times(nn.Module):
         """The merged paths."""
         return self.merge(s, self.factor * b)
 
+    def formula(self) -> Formula:
+        """That of the merge, with the branch multiplied."""
+        inner = formula(self.merge)
+        return replace(inner, branch=self.factor * inner.branch)
+
     def extra_repr(self) -> str:
         """What `print` shows."""
         return f"factor={self.factor}"
 
 
-def scale(stack: Stack, factors: Mapping[int, float]) -> Stack:
+def scale(stack: Stack, factors: Mapping[SupportsIndex, float]) -> Stack:
     """The network with some branches multiplied by a number; 0 leaves the shortcut alone, whatever the shapes.
 
     Args:
@@ -239,21 +264,23 @@ def scale(stack: Stack, factors: Mapping[int, float]) -> Stack:
 
     Raises:
         ValueError: Where a position is no block's, or a factor is not finite.
-        TypeError: Where such a block is no `blocks.Block`, and so has no branch.
+        TypeError: Where such a block is no `blocks.Block`, and so has no branch; or a position is no whole number.
     """
-    _positions(stack, factors)
+    positions = wholes("factors", factors)
+    _positions(stack, positions)
     modules = list(stack.blocks)
-    for i, factor in factors.items():
+    for i, factor in zip(positions, map(float, factors.values()), strict=True):
         block = modules[i]
         if not isinstance(block, Block):
             raise TypeError(f"block {i} is a {type(block).__name__} and has no branch; scale takes a blocks.Block")
         if not math.isfinite(factor):
             raise ValueError(f"factors[{i}]={factor} must be finite")
-        modules[i] = Block(block.branch, block.shortcut, Times(block.merge, factor)).train(block.training)
+        modules[i] = made = Block(block.branch, block.shortcut, Times(block.merge, factor))
+        made.training = made.merge.training = block.training  # and no mode of what is the network's own
     return _with(stack, modules)
 
 
-def splice(stack: Stack, at: int, new: Sequence[nn.Module] = (), *, remove: int = 0) -> Stack:
+def splice(stack: Stack, at: SupportsIndex, new: Sequence[nn.Module] = (), *, remove: SupportsIndex = 0) -> Stack:
     """The network with `remove` blocks from position `at` on replaced by `new` ones, e.g. another network's.
 
     Args:
@@ -263,9 +290,10 @@ def splice(stack: Stack, at: int, new: Sequence[nn.Module] = (), *, remove: int 
         remove: How many blocks make way.
 
     Raises:
+        TypeError: Where `at` or `remove` is no whole number.
         ValueError: Where there are no such positions, or the shapes do not fit together.
     """
-    count = len(stack.blocks)
+    at, remove, count = whole("at", at), whole("remove", remove), len(stack.blocks)
     if not (0 <= at <= count and 0 <= remove <= count - at):
         raise ValueError(f"at={at}, remove={remove}: this network has blocks 0 to {count - 1}; at may be {count}")
     modules = list(stack.blocks)
@@ -279,15 +307,15 @@ def splice(stack: Stack, at: int, new: Sequence[nn.Module] = (), *, remove: int 
 
 def _with(stack: Stack, modules: Sequence[nn.Module]) -> Stack:
     made = Stack(stack.stem, modules, stack.head, shape=stack.shape)
-    made.training = stack.training  # of the container alone: the modules are the network's own
+    made.training = made.blocks.training = stack.training  # of the containers: the modules are the network's own
     return made
 
 
-def _positions(stack: Stack, positions: Sequence[int] | Mapping[int, float] | set[int]) -> set[int]:
-    count = len(stack.blocks)
-    for i in positions:
+def _positions(stack: Stack, positions: Wholes) -> set[int]:
+    count, given = len(stack.blocks), wholes("blocks", positions)
+    for i in given:
         if not 0 <= i < count:
             raise ValueError(f"block {i} does not exist; this network has blocks 0 to {count - 1}")
-    if len(set(positions)) < len(positions):
-        raise ValueError(f"blocks={tuple(positions)} names a block twice")
-    return set(positions)
+    if len(set(given)) < len(given):
+        raise ValueError(f"blocks={given} names a block twice")
+    return set(given)

@@ -9,12 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import SupportsIndex
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from resnet_lib import effects
 from resnet_lib.nets import Stack
+from resnet_lib.whole import whole
 
 AT_ONCE = 256
 """Examples in one call: bounds the memory of the states."""
@@ -58,7 +61,7 @@ class Scores:
 
 
 def outputs(
-    networks: Sequence[Stack], x: Float[Tensor, "examples ..."], *, head: bool = True, at_once: int = AT_ONCE
+    networks: Sequence[Stack], x: Float[Tensor, "examples ..."], *, head: bool = True, at_once: SupportsIndex = AT_ONCE
 ) -> Outputs:
     """The logits of every network, or its last state, without a graph.
 
@@ -69,13 +72,14 @@ def outputs(
         at_once: Examples in one call.
 
     Raises:
-        ValueError: Where there is no network, one is in training mode, or an example has another shape than they take.
+        ValueError: Where there is no network or no example, outputs of one hang on the batch (in training mode, or in a
+            batch normalisation without running statistics), or an example has another shape than they take.
     """
     pieces, calls = [], 0
     for batch in _batches(networks, x, at_once):
         results: list[Tensor] = [batch] * len(networks)
         for members, state, computed in _walk(networks, batch):
-            value = networks[members[0]].head(state) if head else state
+            value = effects.restoring(networks[members[0]].head, state) if head else state
             for i in members:
                 results[i] = value
             calls += computed
@@ -85,7 +89,11 @@ def outputs(
 
 
 def score(
-    networks: Sequence[Stack], x: Float[Tensor, "examples ..."], y: Int[Tensor, " examples"], *, at_once: int = AT_ONCE
+    networks: Sequence[Stack],
+    x: Float[Tensor, "examples ..."],
+    y: Int[Tensor, " examples"],
+    *,
+    at_once: SupportsIndex = AT_ONCE,
 ) -> Scores:
     """How many examples every network labels rightly; keeps no logits, so thousands of networks are no burden.
 
@@ -96,8 +104,10 @@ def score(
         at_once: Examples in one call.
 
     Raises:
-        ValueError: As `outputs` does.
+        ValueError: Where `x` and `y` have not as many examples; else as `outputs` does.
     """
+    if y.shape != x.shape[:1]:
+        raise ValueError(f"y has shape {tuple(y.shape)}; expected ({len(x)},), a label for each example of x")
     hits = torch.zeros(len(networks), dtype=torch.long, device=x.device)
     calls = start = batches = 0
     for batch in _batches(networks, x, at_once):
@@ -105,21 +115,21 @@ def score(
         start += len(batch)
         batches += 1
         for members, state, computed in _walk(networks, batch):
-            hits[members] += (networks[members[0]].head(state).argmax(1) == labels).sum()
+            hits[members] += (effects.restoring(networks[members[0]].head, state).argmax(1) == labels).sum()
             calls += computed
     alone = sum(len(network.blocks) for network in networks) * batches
     return Scores(hits, len(x), calls, alone)
 
 
-def _batches(networks: Sequence[Stack], x: Tensor, at_once: int) -> Iterator[Tensor]:
+def _batches(networks: Sequence[Stack], x: Tensor, at_once: SupportsIndex) -> Iterator[Tensor]:
     if not networks:
         raise ValueError("networks is empty; give at least one, e.g. [stack, *lesion.singles(stack).values()]")
     parts = {id(part): part for net in networks for part in (net.stem, *net.blocks, net.head)}
     for part in parts.values():
-        for name, module in part.named_modules():
-            if module.training and isinstance(module, nn.modules.batchnorm._BatchNorm | nn.modules.dropout._DropoutNd):
-                where = f"{name!r} ({type(module).__name__})" if name else type(module).__name__
-                raise ValueError(f"{where} is in training mode, where outputs depend on the batch; use .eval()")
+        if why := effects.dependence(part):
+            raise ValueError(why)
+    if (at_once := whole("at_once", at_once)) < 1 or not len(x):
+        raise ValueError(f"at_once={at_once} of {len(x)} examples; give at least one of each")
     networks[0]._check(x)
     with torch.no_grad():
         yield from x.split(at_once)
@@ -137,7 +147,7 @@ def _walk(networks: Sequence[Stack], x: Tensor) -> Iterator[tuple[list[int], Ten
         waiting.append((members, 0, networks[members[0]].stem, x))
     while waiting:
         members, depth, module, state = waiting.pop()
-        state = module(state)
+        state = effects.restoring(module, state)  # others read it too
         computed += depth > 0
         ended = [i for i in members if len(paths[i]) == depth]
         for group in _by(ended, [networks[i].head for i in ended]):

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import jinja2
+import numpy as np
 import pandas as pd
 from IPython.display import HTML, Markdown
 from markupsafe import Markup, escape
@@ -48,6 +49,25 @@ def number(value: float, digits: int = 2) -> str:
     text = f"{value:.{digits - 1}e}"
     exponent = int(text.partition("e")[2])
     return f"{float(text):.{max(digits - 1 - exponent, 0)}f}" if -4 <= exponent < 6 else text
+
+
+def listed(values: np.ndarray) -> str:
+    """Numbers as one line of text that `numbers` reads back exactly; a list would take a line of a notebook for each.
+
+    Example:
+        >>> listed(np.array([0.5, 3.0])), numbers(listed(np.array([0.5, 3.0])))
+        ('0.5 3.0', array([0.5, 3. ]))
+    """
+    return " ".join(map(repr, np.asarray(values, dtype=np.float64).tolist()))
+
+
+def numbers(text: str) -> np.ndarray:
+    """The numbers that `listed` wrote.
+
+    Raises:
+        ValueError: The text holds something else.
+    """
+    return np.array(text.split(), dtype=np.float64)
 
 
 def ranges(integers: Iterable[int]) -> str:

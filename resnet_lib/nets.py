@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from resnet_lib import blocks
 from resnet_lib.blocks import Unit
+from resnet_lib.whole import whole
 
 CIFAR_BASIC = (20, 32, 44, 56, 110, 1202)
 """Published depths with two 3x3 layers a block (he2016deep, sec. 4.2): 6n + 2."""
@@ -66,13 +67,15 @@ class Stack(nn.Module):
     def states(self, x: Float[Tensor, "batch ..."]) -> list[Tensor]:
         """The state that each block reads, and the last one, which the head reads.
 
+        Each block is given a copy, so that one that works in place leaves what the one before it returned.
+
         Raises:
             ValueError: Where an example has another shape than the network expects.
         """
         self._check(x)
-        states = [self.stem(x)]
+        states = [self.stem(x.clone())]
         for block in self.blocks:
-            states.append(block(states[-1]))
+            states.append(block(states[-1].clone()))
         return states
 
     def _check(self, x: Tensor) -> None:
@@ -301,5 +304,5 @@ def _resolved(unit: Unit, *, bottleneck: bool, shortcut: str) -> Unit:
 
 def _positive(**sizes: int) -> None:
     for name, size in sizes.items():
-        if size < 1:
+        if whole(name, size) < 1:
             raise ValueError(f"{name}={size} must be at least 1")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import SupportsIndex
 
 import numpy as np
 import torch
@@ -17,6 +18,7 @@ from torch import Tensor
 from resnet_lib import steppers, tableaus
 from resnet_lib.steppers import Field, Jacobian, Split
 from resnet_lib.tableaus import Method, Splitting, Tableau
+from resnet_lib.whole import whole
 
 __all__ = [
     "BlowUp",
@@ -42,7 +44,7 @@ class Solution:
         method: The method's name.
         steps: Steps that were taken.
         rejected: Steps that were tried and found too long; of an adaptive method.
-        evaluations: Of the field, those for Jacobians not included.
+        evaluations: Of the field, those for Jacobians not included; of a splitting, its kicks.
         error: Sum of the norms of the local error estimates, an estimate of the global error where nothing grows;
             NaN for a method without an estimate.
         residual: Largest relative residual of the equations that an implicit method solved; 0 for an explicit one.
@@ -97,7 +99,7 @@ def solve(
     span: tuple[float, float] = (0.0, 1.0),
     *,
     method: str | Method = "rk4",
-    steps: int | None = None,
+    steps: SupportsIndex | None = None,
     tol: float | None = None,
     jacobian: Jacobian | None = None,
     ceiling: float = CEILING,
@@ -107,9 +109,13 @@ def solve(
 
     The gradient flows through the steps; through an implicit one by the implicit function theorem.
 
+    Under `torch.func.vmap` (in `jacobian.dense`, and where `training.fit` stacks seeds) no number of a state can be
+    looked at: equal steps of an explicit method go on to the end, and what blew up there is infinite or NaN.
+
     Args:
-        field: `f(t, x)`, of the shape of `x`; a `Split` for a splitting method.
-        x0: The start, of a floating or complex type; float64 for what is meant to be exact.
+        field: `f(t, x)`, of the shape of `x`; a `Split` for a splitting method. It may write into `x` or give the same
+            buffer at every call.
+        x0: The start, which stays as it is; of a floating or complex type; float64 for what is meant to be exact.
         span: Start and end; the end may lie before the start.
         method: A name in `tableaus.METHODS`, or a method.
         steps: Number of equal steps.
@@ -124,15 +130,18 @@ def solve(
         BlowUp: Where the state leaves the ceiling; with the stability limit where the field's Jacobian shows one.
         NoRoot: Where an implicit step cannot be solved.
         TooManySteps: Where an adaptive method comes to no end.
-        TypeError: Where a splitting method gets a field that does not split, or the state is of a type of integers.
-        ValueError: Where an argument is not allowed, or does not fit the method.
+        TypeError: Where a splitting method gets a field that does not split, the state is no tensor or one of integers,
+            or the field gives no tensor or one that the type of the state cannot hold.
+        ValueError: Where an argument is not allowed, does not fit the method, or cannot be kept under `vmap`; or the
+            field changes the shape.
     """
     chosen = tableaus.method(method)
-    _check(chosen, field, x0, span, steps, tol)
-    start, end = span
+    steps = None if steps is None else whole("steps", steps)
+    seen = _check(chosen, field, x0, span, steps, tol)
+    start, end = map(float, span)
     t, x = start, x0
     h = (end - start) / steps if steps else (end - start) * min(0.1, (tol or 1.0) ** (1 / 3))
-    bound = ceiling * max(1.0, float(x0.detach().abs().max()))
+    bound = ceiling * max(1.0, float(x0.detach().abs().max())) if seen else math.inf
     times, states = [t], [x]
     count = rejected = evaluations = 0
     residual, error = 0.0, 0.0 if tol else math.nan
@@ -148,7 +157,7 @@ def solve(
             failure, message = NoRoot, f"step {count + 1} of {chosen.name} at t={t:.6g}, h={h:.6g}: {step.failure}"
             break
         # NaN compares as false, and counts as larger.
-        size = float(step.x.detach().abs().max())
+        size = float(step.x.detach().abs().max()) if seen else 0.0
         if tol and step.error is not None:
             ratio = _ratio(step, x, tol)
             factor = min(5.0, max(0.2, 0.9 * ratio ** (-1 / (chosen.embedded_order + 1)))) if ratio > 0 else 5.0  # pyright: ignore[reportAttributeAccessIssue]
@@ -233,14 +242,14 @@ def _blown_up(
 def _linear_limit(
     method: Method, field: Field, jacobian: Jacobian | None, t: float, x: Tensor
 ) -> tableaus.StepLimit | None:
-    flat = steppers.real(x.detach())
+    field, flat = steppers.own(field), steppers.real(x.detach())
     if flat.numel() > 64:
         return None
     with torch.no_grad():
         if jacobian is None or x.is_complex():
             matrix = torch.func.jacrev(lambda v: steppers.real(field(t, steppers.shaped(v, x))))(flat)
         else:
-            matrix = jacobian(t, x)
+            matrix = jacobian(t, x.clone())
     if not bool(torch.isfinite(matrix).all()):
         return None
     values = np.linalg.eigvals(matrix.double().cpu().numpy())  # pyright: ignore[reportAttributeAccessIssue]
@@ -252,15 +261,27 @@ def _linear_limit(
 
 def _check(
     method: Method, field: Field, x0: Tensor, span: tuple[float, float], steps: int | None, tol: float | None
-) -> None:
+) -> bool:
+    """Whether the numbers of the state can be looked at, of arguments that are allowed."""
+    if not isinstance(x0, Tensor):
+        raise TypeError(
+            f"x0 is a {type(x0).__name__}; a state is a tensor: use torch.as_tensor(x0, dtype=torch.float64)"
+        )
     if not (x0.is_floating_point() or x0.is_complex()):
         raise TypeError(f"x0 has dtype {x0.dtype}; a state needs floating-point numbers: use x0.double()")
-    if x0.numel() == 0 or not bool(torch.isfinite(x0.detach()).all()):
+    seen = x0.numel() > 0 and steppers.readable(x0)
+    if x0.numel() == 0 or (seen and not bool(torch.isfinite(x0.detach()).all())):
         raise ValueError(f"x0 of shape {tuple(x0.shape)} is empty or holds NaN or infinite values")
     if not all(math.isfinite(t) for t in span) or span[0] == span[1]:
         raise ValueError(f"span={span} must be two different, finite times")
     if (steps is None) == (tol is None):
         raise ValueError(f"steps={steps}, tol={tol}: give one of them, a number of equal steps or a tolerance")
+    if not seen and (tol or not (isinstance(method, Splitting) or method.explicit)):
+        raise ValueError(
+            f"method={method.name!r} looks at the numbers of a state (of its error, or of its equations), which "
+            "torch.func.vmap does not allow; use an explicit method with steps=..., jacobian.operator in place of "
+            "jacobian.dense, or training.fit(..., policy=training.ONE_BY_ONE)"
+        )
     if steps is not None and steps < 1:
         raise ValueError(f"steps={steps} must be at least 1")
     if tol is not None:
@@ -283,3 +304,4 @@ def _check(
             raise ValueError(
                 f"x0 has shape {tuple(x0.shape)}; {method.name} needs q and p of equal size in its last axis"
             )
+    return seen

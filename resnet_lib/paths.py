@@ -11,32 +11,36 @@ import itertools
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import SupportsIndex
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
+from resnet_lib import effects
 from resnet_lib.blocks import Block
 from resnet_lib.nets import Stack
+from resnet_lib.whole import whole
 
 MOST = 14
 """Most blocks whose paths are written out: there are 2**14 = 16,384."""
 
 
-def counts(depth: int) -> tuple[int, ...]:
+def counts(depth: SupportsIndex) -> tuple[int, ...]:
     """How many of the 2**depth paths enter 0, 1, ..., depth branches: binomial coefficients.
 
     Raises:
         ValueError: Where `depth` is negative.
     """
-    if depth < 0:
+    if (depth := whole("depth", depth)) < 0:
         raise ValueError(f"depth={depth} is a number of blocks, 0 or more")
     return tuple(math.comb(depth, length) for length in range(depth + 1))
 
 
-def share(depth: int, shortest: int, longest: int) -> float:
+def share(depth: SupportsIndex, shortest: SupportsIndex, longest: SupportsIndex) -> float:
     """The fraction of paths that enter at least `shortest` and at most `longest` of `depth` branches."""
-    return sum(counts(depth)[max(shortest, 0) : longest + 1]) / 2**depth
+    depth, shortest, longest = whole("depth", depth), whole("shortest", shortest), whole("longest", longest)
+    return sum(counts(depth)[max(shortest, 0) : max(longest, -1) + 1]) / 2**depth
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,10 +73,14 @@ def expand(blocks: Iterable[nn.Module], state: Float[Tensor, "examples ..."]) ->
         state: What the first one reads.
 
     Raises:
-        ValueError: Where there are more than `MOST` blocks.
+        ValueError: Where there are more than `MOST` blocks, outputs of one hang on the batch or on chance, or a branch
+            writes into the state that its shortcut reads.
         TypeError: Where one is no `blocks.Block`.
     """
     blocks = list(blocks)
+    for position, block in enumerate(blocks):
+        if why := effects.dependence(block, f"block {position}"):
+            raise ValueError(why)
     if len(blocks) > MOST:
         raise ValueError(f"{len(blocks)} blocks have 2**{len(blocks)} paths; at most {MOST} blocks are written out")
     terms, actual = state[None], state
@@ -80,11 +88,11 @@ def expand(blocks: Iterable[nn.Module], state: Float[Tensor, "examples ..."]) ->
         for position, block in enumerate(blocks):
             block = _checked(block, position)
             flat = terms.flatten(0, 1)
-            skip, enter = block.shortcut(flat), block.branch(flat)
+            skip, enter = block.shortcut(flat), effects.apart(block.branch, flat, f"branch {position}")
             past = block.merge(skip, torch.zeros_like(enter))
             through = block.merge(None if skip is None else torch.zeros_like(skip), enter)
             terms = torch.cat([part.unflatten(0, (len(terms), len(state))) for part in (past, through)])
-            actual = block(actual)
+            actual = effects.restoring(block, actual)
     # The paths are in the order of binary numbers whose highest digit is the last block.
     entered = torch.tensor([choice[::-1] for choice in itertools.product((False, True), repeat=len(blocks))])
     error = (actual - terms.sum(0)).norm() / actual.norm()
@@ -126,22 +134,21 @@ def linearise(stack: Stack, x: Float[Tensor, "examples ..."], y: Int[Tensor, " e
 
     Raises:
         TypeError: Where a block is no `blocks.Block`.
-        ValueError: Where a batch normalisation is in training mode, or `x` has another shape than the network takes.
+        ValueError: Where outputs hang on the batch or on chance (in training mode, or in a batch normalisation without
+            running statistics), a branch writes into the state that its shortcut reads, or `x` has another shape than
+            the network takes.
     """
-    for name, module in stack.named_modules():
-        if module.training and isinstance(module, nn.modules.batchnorm._BatchNorm):
-            raise ValueError(
-                f"{name!r} is in training mode, where examples have no gradients of their own; use .eval()"
-            )
+    if why := effects.dependence(stack, "stack"):
+        raise ValueError(why)
     stack._check(x)
     steps = []
     with torch.no_grad():
-        state = stack.stem(x)
+        state = effects.restoring(stack.stem, x)
     with torch.enable_grad():
         for position, block in enumerate(stack.blocks):
             block = _checked(block, position)
             skip, enter = (state.detach().requires_grad_() for _ in range(2))
-            out = block.merge(block.shortcut(skip), block.branch(enter))
+            out = block.merge(block.shortcut(skip), effects.apart(block.branch, enter, f"branch {position}"))
             steps.append((skip, enter, out))
             state = out.detach()
         last = state.requires_grad_()
@@ -165,7 +172,7 @@ def gradients_by_length(linearised: Linearised) -> Float[Tensor, "lengths exampl
 
 
 def path_gradients(
-    linearised: Linearised, length: int, paths: int, *, generator: torch.Generator
+    linearised: Linearised, length: SupportsIndex, paths: SupportsIndex, *, generator: torch.Generator
 ) -> Float[Tensor, "paths examples ..."]:
     """The gradient that flows to the first state along single paths of one length (veit2016residual, sec. 5).
 
@@ -176,9 +183,12 @@ def path_gradients(
         generator: Draws them.
 
     Raises:
-        ValueError: Where no path has that length.
+        TypeError: Where `length` or `paths` is no whole number.
+        ValueError: Where no path has that length, or `paths` is below 1.
     """
-    depth = len(linearised.steps)
+    depth, length, paths = len(linearised.steps), whole("length", length), whole("paths", paths)
+    if paths < 1:
+        raise ValueError(f"paths={paths} must be at least 1")
     if not 0 <= length <= depth:
         raise ValueError(f"length={length} must lie between 0 and {depth}, the number of blocks")
     ranks = torch.stack([torch.randperm(depth, generator=generator) for _ in range(paths)])

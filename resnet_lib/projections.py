@@ -30,6 +30,10 @@ class Undrawn:
 class Conv2d(Undrawn, nn.Conv2d):
     """`nn.Conv2d` whose weights are NaN until `blocks.initialise` draws them."""
 
+    def effective(self) -> Float[Tensor, "c_out c_in kh kw"]:
+        """The kernel that is applied."""
+        return self.weight
+
 
 def orthonormal(matrices: Float[Tensor, "*batch m n"]) -> Float[Tensor, "*batch m n"]:
     r"""Matrices with orthonormal rows (columns where there are more rows) that span what the rows (columns) span.
@@ -90,6 +94,10 @@ class Orthonormal(Patches):
 
 class Principal(Patches):
     """`Patches` that start as the principal directions of their input. NaN until `shortcuts.pca_` has seen data."""
+
+    def effective(self) -> Float[Tensor, "c_out c_in k k"]:
+        """The kernel that is applied."""
+        return self.weight
 
 
 class ZeroPad(nn.Module):

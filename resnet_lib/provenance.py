@@ -1,14 +1,18 @@
 """Where a result comes from: the checkout, the versions, and the stamp that a result carries. Runs nothing."""
 
+import hashlib
 import importlib.metadata
+import json
 import platform
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+
+from resnet_lib import agreement
 
 LEDGER = "claims.yml"
 
@@ -49,10 +53,22 @@ def commit() -> tuple[str, bool]:
     return oid, any(not line.startswith("#") for line in lines)
 
 
+def sealed(kind: str, record: Mapping[str, Any]) -> dict[str, Any]:
+    """A record as the metadata of an output carry it: with the hash of its JSON, so that an edit by hand shows."""
+    text = json.dumps([kind, record], sort_keys=True)
+    return {"kind": kind, "record": record, "sha256": hashlib.sha256(text.encode()).hexdigest()}
+
+
 def versions() -> dict[str, str]:
-    """Versions of what can change a number: Python, torch, NumPy, SciPy."""
-    found = {name: importlib.metadata.version(name) for name in ("torch", "numpy", "scipy")}
-    return {"python": platform.python_version()} | found
+    """Versions of what can change a number: Python, torch, NumPy, SciPy.
+
+    That of torch names its build (`2.14.1+cu130`), which computes with other libraries than `2.14.1+cpu` does. The
+    package's metadata need not name it: PyPI's for CUDA say `2.14.1`.
+    """
+    import torch  # takes seconds, and the rest of this module does without
+
+    found = {"python": platform.python_version(), "torch": str(torch.__version__)}
+    return found | {name: importlib.metadata.version(name) for name in ("numpy", "scipy")}
 
 
 @dataclass(frozen=True)
@@ -118,12 +134,14 @@ class Result:
         stamp: Where it comes from.
         full: The stored FULL result of the same experiment.
         stale: Whether the source that the trial reaches has changed since; shown as older, with its commit.
+        agrees: How the columns of the table agree between machines, as the experiment says.
     """
 
     table: pd.DataFrame
     stamp: Stamp
     full: "Result | None" = None
     stale: bool = False
+    agrees: agreement.Columns = agreement.EXACT
 
     def of(self, select: Callable[[pd.DataFrame], Any]) -> "Result":
         """The result with `select(table)` for its table, here and in `full`."""

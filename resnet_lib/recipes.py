@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from torch import Tensor, optim
 
 from resnet_lib.optimizers import Lars
+from resnet_lib.whole import whole
 
 SCHEDULES = ("one-cycle", "cosine", "constant", "step")
 OPTIMIZERS = ("sgd", "adam", "lars")
@@ -39,6 +40,7 @@ class Recipe:
             (`augmentation.crop_flip`).
 
     Raises:
+        TypeError: Where `epochs` or `batch` is no whole number.
         ValueError: Where a field has a value that is not allowed.
     """
 
@@ -58,6 +60,8 @@ class Recipe:
             if value not in known:
                 close = difflib.get_close_matches(str(value), known, n=1, cutoff=0)[0]
                 raise ValueError(f"{field}={value!r} is unknown; known: {', '.join(known)}; closest: {close!r}")
+        for field in ("epochs", "batch"):
+            whole(field, getattr(self, field))
         if self.epochs < 0:
             raise ValueError(f"epochs={self.epochs} must be 0 or more")
         if self.batch < 1:

@@ -3,6 +3,7 @@
 import hashlib
 import io
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from resnet_lib.provenance import Result, Stamp
 
 PRESET = "full"  # a quick result is computed where it is shown
 FOLDER = "results"
+SAME = "same-source.csv"  # digests of one and the same source: experiment, before and after their rule has changed
 
 
 class ResultError(ValueError):
@@ -64,24 +66,48 @@ def read(experiment: str, root: Path) -> Result | None:
     way_out = f"restore both files (git checkout -- {FOLDER}/{experiment}), or renew them: resnet-lib run {experiment}"
     way_out += f" --preset {PRESET}"
     try:
-        text, record = table.read_bytes(), json.loads(about.read_bytes())
+        text, record = table.read_bytes(), json.loads(about.read_bytes().decode("utf-8-sig"))
         digest, kinds, stamp = record["sha256"], record["columns"], Stamp.from_dict(record["stamp"])
         if (stamp.experiment, stamp.preset) != (experiment, PRESET):
             raise ValueError(f"it is stamped {stamp.experiment}, {stamp.preset}")
-        if set(record) - {"stamp_sha256"} != {"sha256", "columns", "stamp"}:
+        if set(record) != {"sha256", "stamp_sha256", "columns", "stamp"}:
             raise ValueError(f"it holds {', '.join(record)}")
-        if record.get("stamp_sha256", _digest(record)) != _digest(record):  # older files have none
+        if record["stamp_sha256"] != _digest(record):
             raise ValueError("the stamp was altered since it was written")
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ResultError(
             f"{table} cannot be read with its stamp ({type(error).__name__}: {error}); {way_out}"
         ) from error
+    # Git, and other programs, may have ended the lines as another system does; no text in a table holds a bare "\r".
+    text = text.replace(b"\r\n", b"\n")
     if (found := hashlib.sha256(text).hexdigest()) != digest:
         raise ResultError(
-            f"{table} is refused: its SHA-256 is {found[:12]}..., and {about.name} was written for {digest[:12]}...; "
-            f"it was altered, or only one of the two was renewed; {way_out}"
+            f"{table} is refused: its SHA-256 is {found[:12]}..., and {about.name} was written for "
+            f"{str(digest)[:12]}...; it was altered, or only one of the two was renewed; {way_out}"
         )
-    return Result(_parsed(text, kinds), stamp)
+    try:
+        return Result(_parsed(text, kinds), stamp)
+    except (ValueError, TypeError, AttributeError) as error:
+        raise ResultError(f"{table} is not the table of {about.name} ({error}); {way_out}") from error
+
+
+def same_sources(root: Path) -> frozenset[tuple[str, str, str]]:
+    """Experiment, old digest and new digest of sources that are the same, though how they are hashed has changed.
+
+    Both were computed from one tree, so that a stamp with the old digest is current as long as the new one is today's.
+
+    Raises:
+        ResultError: Where a line is anything else.
+    """
+    path = root / FOLDER / SAME
+    lines = path.read_text().splitlines() if path.exists() else []
+    for number, line in enumerate(lines[1:], start=2):
+        if not re.fullmatch(r"[a-z0-9-]+,[0-9a-f]{64},[0-9a-f]{64}", line):
+            raise ResultError(
+                f"{path}, line {number} is {line!r}, and has to be an experiment and two digests; restore the file "
+                f"(git checkout -- {FOLDER}/{SAME})"
+            )
+    return frozenset((name, old, new) for name, old, new in (line.split(",") for line in lines[1:]))
 
 
 def _digest(record: Mapping[str, Any]) -> str:

@@ -46,23 +46,36 @@ def newton(
     A failure is a value: `converged` is False and `failure` says why.
 
     Args:
-        function: A map of vectors.
+        function: A map of vectors. It is given copies, so that it may write into its argument, and may return the same
+            tensor each time.
         start: Where to begin.
         jacobian: Its derivative; by default automatic differentiation.
         tol: Largest residual, relative to `1 + |value|`; by default 1e-13 in float64 and 1e-5 in float32.
         iterations: At most so many linear systems.
 
     Raises:
-        ValueError: Where the function changes the size of a vector, or `iterations` is below 1.
+        ValueError: Where the function changes the size of a vector, `start` is not a vector of real numbers, or
+            `iterations` is below 1.
     """
+    if start.ndim != 1 or not start.is_floating_point():
+        raise ValueError(
+            f"start has shape {tuple(start.shape)} and dtype {start.dtype}; expected a vector of real numbers"
+        )
     if iterations < 1:
         raise ValueError(f"iterations={iterations} must be at least 1")
     tol = (1e-13 if start.dtype == torch.float64 else 1e-5) if tol is None else tol
-    derivative = torch.func.jacrev(function) if jacobian is None else jacobian
+    given = torch.func.jacrev(lambda v: function(v.clone())) if jacobian is None else jacobian
+
+    def evaluate(v: Tensor) -> Tensor:
+        return function(v.clone()).clone()
+
+    def derivative(v: Tensor) -> Tensor:
+        return given(v.clone())
+
     condition, done, failure = 1.0, 0, ""
     with torch.no_grad():
         x = start.detach()
-        value = function(x)
+        value = evaluate(x)
         if value.shape != x.shape:
             raise ValueError(f"function maps shape {tuple(x.shape)} to {tuple(value.shape)}; it must keep the size")
         size = _size(value, x)
@@ -80,11 +93,11 @@ def newton(
                 break
             done += 1
             move = torch.linalg.lu_solve(*factors, value[:, None])[:, 0]
-            damping, moved, new = 1.0, x - move, function(x - move)
+            damping, moved, new = 1.0, x - move, evaluate(x - move)
             while not _size(new, moved) < size and damping > 1e-3:
                 damping /= 2
                 moved = x - damping * move
-                new = function(moved)
+                new = evaluate(moved)
             if not _size(new, moved) < size:
                 # At the level of rounding nothing falls any more.
                 if size <= 100 * tol:
@@ -93,7 +106,7 @@ def newton(
                 break
             x, value, size = moved, new, _size(new, moved)
     if not failure and torch.is_grad_enabled():
-        value = function(x)
+        value = evaluate(x)
         if value.requires_grad:
             # One more step, whose derivative by all that the function depends on is that of the root.
             factors, condition = _factors(derivative(x).detach())

@@ -1,6 +1,7 @@
 """Rules fixed in advance, and what they decide about a sample. Knows numbers only: no claim, no table."""
 
 import re
+import sys
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -10,6 +11,7 @@ from scipy import stats
 
 LEVEL = 0.95
 RESAMPLES = 9999
+MANY = 30  # values from which on the bootstrap interval of an average is what its limit law says
 FEWEST = 5  # values for a mean or a median; with fewer no interval is worth its name
 GRAMMAR = "<statistic> < x, <statistic> > x, or lo < <statistic> < hi, where the statistic is every, mean or median"
 
@@ -57,7 +59,7 @@ class Rule:
         """The rule that a text says, e.g. `mean > 0.95` or `-1e-9 < every < 1e-9`.
 
         Raises:
-            ValueError: The text is no rule, or one that no number satisfies.
+            ValueError: The text is no rule, or one that no number satisfies, or every finite one.
         """
         match = _RULE.fullmatch(text.strip())
         low, statistic, sign, x = match.groups() if match else (None, "", None, None)
@@ -65,8 +67,14 @@ class Rule:
             raise ValueError(f"{text!r} is no rule; write {GRAMMAR}")
         if sign == ">":
             low, x = x, None
+        for bound in (low, x):
+            if bound is not None and not _is_kept(bound):
+                raise ValueError(
+                    f"{text!r} has the bound {bound}, which float64 knows as {float(bound):g}: beyond its largest or "
+                    "below its smallest number, where it decides nothing; write one that a measured value could pass"
+                )
         bounds = float(low or "-inf"), float(x or "inf")
-        if not bounds[0] < bounds[1]:
+        if not np.nextafter(bounds[0], np.inf) < bounds[1]:
             raise ValueError(f"{text!r} is satisfied by no number; write the lower bound first: {GRAMMAR}")
         return cls(text.strip(), statistic, *bounds)
 
@@ -79,6 +87,20 @@ class Rule:
         inside = (self.low < low) & (high < self.high)
         beyond = (high <= self.low) | (self.high <= low)
         return np.select([inside, beyond], ["holds", "fails"], "undecided")
+
+    def statuses(self, samples: Float[np.ndarray, "batch n"], *, rng: np.random.Generator) -> np.ndarray:
+        """The status of each sample, one per row, as `judge` would find it with fewer resamples; for very many."""
+        if self.statistic == "every":
+            return np.where(self.satisfied(samples).all(-1), "holds", "fails")
+        if samples.shape[-1] < FEWEST:
+            return np.full(len(samples), "undecided")
+        found = self.decide(samples.min(-1), samples.max(-1))  # no interval leaves the range of its sample
+        left = found == "undecided"
+        if samples.shape[-1] >= MANY:
+            found[left] = self.decide(*_limits(samples[left], self.statistic))
+        elif left.any():
+            found[left] = self.decide(*interval(samples[left], self.statistic, rng=rng, resamples=999))
+        return found
 
     def judge(self, values: Float[np.ndarray, " n"], *, rng: np.random.Generator) -> Decision:
         """What the rule decides about one sample; `rng` resamples it. Fewer than five values leave an average open."""
@@ -98,6 +120,12 @@ class Rule:
         return Decision(
             status, f"the 95% interval of the {self.statistic} {where}", effect, float(low), float(high), n, inside
         )
+
+
+def _is_kept(bound: str) -> bool:
+    """Whether a number as text is one that float64 tells from zero and from what lies beyond all numbers."""
+    value = abs(float(bound))
+    return value < sys.float_info.max and (value > 0 or not re.search("[1-9]", bound.lower().partition("e")[0]))
 
 
 def interval(
@@ -125,3 +153,14 @@ def interval(
     ).confidence_interval
     least, largest = values.min(-1), values.max(-1)
     return np.asarray(np.clip(ends.low, least, largest)), np.asarray(np.clip(ends.high, least, largest))
+
+
+def _limits(values: Float[np.ndarray, "batch n"], statistic: str) -> tuple[np.ndarray, np.ndarray]:
+    """What `interval` tends to for many values: Student's interval of the mean, order statistics for the median."""
+    n = values.shape[-1]
+    if statistic == "mean":
+        half = stats.t.isf((1 - LEVEL) / 2, n - 1) * values.std(-1, ddof=1) / np.sqrt(n)
+        return values.mean(-1) - half, values.mean(-1) + half
+    rank = int(stats.binom.ppf((1 - LEVEL) / 2, n, 0.5))
+    ordered = np.sort(values, axis=-1)
+    return ordered[:, rank], ordered[:, n - 1 - rank]

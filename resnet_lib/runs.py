@@ -1,8 +1,9 @@
-"""The commands that make evidence and check it: `resnet-lib run`, `status`, `verify`, `export`.
+"""The commands that make evidence and check it: `resnet-lib run`, `status`, `verify`, `replicate`, `export`.
 
 Imports of torch wait for the command that needs them: `--help` answers at once.
 """
 
+import contextlib
 import re
 import secrets
 import time
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from resnet_lib import catalogue
-from resnet_lib.catalogue import find, readable
+from resnet_lib.catalogue import find, readable, terminable
 
 if TYPE_CHECKING:
     from resnet_lib.grid import Experiment
@@ -39,6 +40,9 @@ class Time(click.ParamType):
         return float(seconds)
 
 
+timeout_option = click.option(
+    "--timeout", type=Time(), default="10m", show_default=True, help="A cell that takes longer has failed: 90s, 1h."
+)
 preset_option = click.option("--preset", type=click.Choice(["quick", "full"]), default="quick", show_default=True)
 cache_option = click.option(
     "--cache", type=FOLDER, help="Where finished trials are kept; the default is the user's cache folder."
@@ -198,6 +202,73 @@ def verify(name: str | None, sample: int, seed: int | None, device: str, close: 
     click.echo(f"{', '.join(f'{count} {what}' for what, count in counts.items()) or 'nothing'} (--seed {seed})")
     if counts["differs"] + counts["failed"] + counts["refused"]:
         raise click.ClickException("a stored result does not come out again")
+
+
+INSTRUCTIONS = {
+    "native": {},
+    "avx2": {"ATEN_CPU_CAPABILITY": "avx2", "ONEDNN_MAX_CPU_ISA": "AVX2", "MKL_CBWR": "COMPATIBLE"},
+    "oldest": {"ATEN_CPU_CAPABILITY": "default", "ONEDNN_MAX_CPU_ISA": "SSE41", "MKL_CBWR": "COMPATIBLE"},
+}
+"""What limits the instructions that PyTorch, oneDNN and MKL use; read by them when they are loaded."""
+
+
+@click.command()
+@click.argument("name", required=False)
+@click.option("--save", is_flag=True, help="Keep the run under results/replications, for the page that lists them.")
+@click.option(
+    "--instructions",
+    type=click.Choice(list(INSTRUCTIONS)),
+    default="native",
+    show_default=True,
+    help="What the processor may use: all it has, or as if it were an older one.",
+)
+@click.option("--jobs", type=AT_LEAST_ONE, default=2, show_default=True, help="Notebooks at a time.")
+@timeout_option
+def replicate(name: str | None, save: bool, instructions: str, jobs: int, timeout: float) -> None:
+    """Compute the book, or the chapter NAME, on this machine and compare it with what is published, claim by claim.
+
+    Nothing that is published is touched. Trials are kept apart from those of other runs, below _build/replicate, so
+    that an interrupted replication continues. Ends with 1 where a difference is no matter of sampling.
+    """
+    import os
+
+    if save and name:
+        raise click.UsageError("--save keeps a run of the whole book; leave NAME out, or --save")
+    os.environ.update(INSTRUCTIONS[instructions])  # before anything loads PyTorch; the kernels inherit it
+    from resnet_lib import book, ledger, manuscript, provenance, replicas, replication
+
+    with readable(), terminable(), contextlib.ExitStack() as stack:
+        root = provenance.root()
+        kept, folder = root / replicas.FOLDER, root / book.BUILD / "replicate"
+        if save:
+            replicas.require_writable(kept)
+        known = replicas.kept(root)
+        place = folder / f"{instructions}-{replicas.name_of(replicas.machine())}"
+        os.environ["XDG_CACHE_HOME"] = str(place / "cache")
+        told = f"another replication in {place} is running; waiting for it to end"
+        stack.enter_context(book.alone(place, waiting=lambda: click.echo(told, err=True)))
+        run = book.stage(root, place / "run")
+        chapters = {manuscript.chapter(path): path for path in book.notebooks(run)}
+        if name and name not in chapters:
+            raise ValueError(f"NAME={name!r} is no chapter with a notebook; known: {', '.join(chapters)}")
+        failures = book.execute([chapters[name]] if name else list(chapters.values()), jobs=jobs, timeout=timeout)
+        for failure in failures:
+            click.secho(f"\n{failure}\n", err=True)
+        if failures:
+            raise click.ClickException(f"{len(failures)} of the chapters failed; nothing was compared")
+        fresh, published = ledger.read(run), ledger.read(root)
+        if name:
+            fresh, published = fresh.only(name), published.only(name)
+        report = replication.compare(published, fresh, known, roots=(root, run))
+        click.echo(replication.by_claim(published, fresh))
+        click.echo(str(report))
+        if save and not report.errors:
+            click.echo(f"kept: {replicas.write(replicas.of(fresh, run, report.summary), kept)}")
+    if report.errors:
+        told = "; it is not kept" if save else ""
+        raise click.ClickException(
+            f"this run does not replicate what is published{told}:\n  " + "\n  ".join(report.errors)
+        )
 
 
 @click.command()

@@ -6,11 +6,15 @@ of an experiment draws does not depend on what another part drew before. Nothing
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import operator
+import platform
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import SupportsIndex
 
 import numpy as np
@@ -146,3 +150,30 @@ def numerics(*, threads: int = 1, flush_denormal: bool = True) -> Iterator[None]
 def flushes_denormal() -> bool:
     """Whether denormal numbers count as zero now, on this thread; torch can set this but not tell it."""
     return (torch.full((), 2.0**-126) * 0.5).item() == 0.0
+
+
+@functools.cache
+def processor() -> str:
+    """The kind of this machine's processor and the instructions in use: `AMD EPYC (25, 17), x86_64, AVX512`.
+
+    Two machines of one kind give the same bits; on others the last bits of a product of matrices differ. The numbers
+    are the processor's family and model, where the system tells them; the last word is what PyTorch's kernels use,
+    which the variable ATEN_CPU_CAPABILITY limits.
+
+    Example:
+        >>> processor().count(", ") >= 2
+        True
+    """
+    return f"{_model()}, {platform.machine()}, {torch.backends.cpu.get_cpu_capability()}"
+
+
+def _model() -> str:
+    """Name of the processor, from Linux's /proc/cpuinfo where there is one."""
+    try:
+        text = Path("/proc/cpuinfo").read_text()
+    except OSError:
+        return platform.processor() or "unknown processor"
+    told = dict(re.findall(r"^(model name|cpu family|model)\s*:\s*(.+?)\s*$", text, re.MULTILINE))
+    name = re.sub(r"\((?:R|TM)\)|\bCPU\b|@.*|\s+(?=\s)", "", told.get("model name", "")).strip()
+    numbers = ", ".join(told[part] for part in ("cpu family", "model") if part in told)
+    return f"{name or 'unknown processor'}{f' ({numbers})' * bool(numbers)}"

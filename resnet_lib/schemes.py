@@ -8,6 +8,9 @@ from torch import Tensor, nn
 PLACES = ("only", "first", "inner", "last")
 """Where a weight layer stands among those of its network, from input to output."""
 
+KNOWN = ("he", "lecun", "orthogonal", "identity", "looks-linear")
+"""What `draw` knows: `units.SCHEMES`."""
+
 NOISE = 0.01
 """What `identity` adds of a He-distributed matrix to the identity."""
 
@@ -22,8 +25,12 @@ def draw(scheme: str, weight: Tensor, generator: torch.Generator, *, place: str 
         place: One of `PLACES`; it matters for `identity` and `looks-linear` alone.
 
     Raises:
-        ValueError: Where a layer of `looks-linear` has an odd number of outputs or inputs that should come in pairs.
+        ValueError: Where the scheme or place is not known, or a layer of `looks-linear` has an odd number of outputs or
+            inputs that should come in pairs.
     """
+    for field, value, allowed in (("scheme", scheme, KNOWN), ("place", place, PLACES)):
+        if value not in allowed:
+            raise ValueError(f"{field}={value!r} is unknown; known: {', '.join(allowed)}")
     if scheme == "orthogonal":
         nn.init.orthogonal_(weight, generator=generator)
     elif scheme == "looks-linear":

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.nn.utils import parametrize
 
-from resnet_lib import information, linalg
+from resnet_lib import information, linalg, modes
 from resnet_lib.blocks import Absent, Block
 from resnet_lib.nets import Stack
 from resnet_lib.projections import Orthonormal, Principal
@@ -48,17 +49,29 @@ def matrix(shortcut: nn.Module, shape: tuple[int, ...]) -> Float[Tensor, "out in
 
     Raises:
         TypeError: Where there is no shortcut.
-        ValueError: Where a normalisation is in training mode, and so no linear map of one example.
+        ValueError: Where a normalisation is in training mode or keeps no running statistics, and so is no linear map of
+            one example, or the map is not linear.
     """
     if isinstance(shortcut, Absent):
         raise TypeError("shortcut is Absent: a block without a shortcut has no matrix; use a recipe with residual=True")
     example = next(shortcut.parameters(), torch.zeros((), dtype=torch.float64))
-    if any(part.training for part in shortcut.modules() if isinstance(part, nn.modules.batchnorm._BatchNorm)):
-        raise ValueError("shortcut has a batch normalisation in training mode, which is no linear map; use .eval()")
+    modes.check(shortcut, "it is no linear map")
     basis = torch.eye(math.prod(shape), dtype=example.dtype, device=example.device)
-    shift = shortcut(torch.zeros_like(basis[:1]).view(1, *shape))
-    columns = [(shortcut(part.view(-1, *shape)) - shift).flatten(1) for part in basis.split(1024)]
-    return torch.cat(columns).mT
+    shift = modes.watched(shortcut, torch.zeros_like(basis[:1]).view(1, *shape), "it is no linear map").clone()
+    columns = [(shortcut(part.view(-1, *shape).clone()) - shift).flatten(1) for part in basis.split(1024)]
+    found = torch.cat(columns).mT
+    _check_linear(shortcut, found, shift, shape)
+    return found
+
+
+def _check_linear(shortcut: nn.Module, found: Tensor, shift: Tensor, shape: tuple[int, ...]) -> None:
+    """Refuse a map that makes something else of a vector of both signs than the matrix does."""
+    v = torch.cos(torch.arange(found.shape[1], dtype=torch.float64) + 2).to(found)
+    seen, said = (shortcut(v.view(1, *shape).clone()) - shift).flatten(), found @ v
+    if (seen - said).abs().max() > 1e-3 * (found.abs() @ v.abs()).max():
+        raise ValueError(
+            f"shortcut ({type(shortcut).__name__}) is no linear map, so that it has no matrix; use jacobian"
+        )
 
 
 def ratios(matrix: Float[Tensor, "out in"], vectors: Float[Tensor, "n in"]) -> Float[Tensor, " n"]:
@@ -113,7 +126,8 @@ def pca_(net: Stack, x: Float[Tensor, "n ..."]) -> Stack:
 
     Args:
         net: A network, whose blocks before a projection decide what it reads; batch normalisation uses the statistics
-            of `x`, and its running statistics stay what they were.
+            of `x`, and its running statistics stay what they were, and so does the mode of every layer. Where this
+            raises, the projections do too.
         x: Examples, e.g. the training images; at least as many patches as a patch has entries.
 
     Returns:
@@ -122,29 +136,51 @@ def pca_(net: Stack, x: Float[Tensor, "n ..."]) -> Stack:
     Raises:
         ValueError: Where there is no PCA projection, or too few patches for its rows.
     """
-    waiting = [block for block in net.blocks if isinstance(block, Block) and isinstance(block.shortcut, Principal)]
+    waiting = [block.shortcut for block in net.blocks if isinstance(block, Block)]
+    waiting = [shortcut for shortcut in waiting if isinstance(shortcut, Principal)]
     if not waiting:
         raise ValueError("net has no PCA projection; use a recipe with shortcut='pca' in a network that changes shape")
-    mode = net.training
-    kept = {name: buffer.clone() for name, buffer in net.named_buffers()}
-    net.eval().states(x[:1])  # the network's own check of the shape
-    net.train()  # batch statistics of x
-    state = net.stem(x)
-    for block in net.blocks:
-        if isinstance(block, Block) and isinstance(block.shortcut, Principal):
-            weight = block.shortcut.weight
-            patches = _patches(state, weight.shape[-1])
-            if len(patches) < patches.shape[1]:
-                raise ValueError(
-                    f"x gives {len(patches)} patches of {patches.shape[1]} entries, too few for their directions; "
-                    "use more examples"
-                )
-            rows = information.principal(information.covariance(patches), len(weight))
-            weight.copy_(rows.view_as(weight))
-        state = block(state)
-    for name, buffer in net.named_buffers():
-        buffer.copy_(kept[name])
-    return net.train(mode)
+    kept = {name: tensor.clone() for name, tensor in net.named_buffers()}
+    before = [(shortcut, shortcut.weight.clone()) for shortcut in waiting]
+    training = {module: module.training for module in net.modules()}
+    try:
+        net.eval().states(x[:1])  # the network's own check of the shape
+        for module in net.modules():
+            if isinstance(module, nn.modules.batchnorm._BatchNorm):
+                module.train()  # batch statistics of x
+        state: Tensor = net.stem(x.clone())
+        for block in net.blocks:
+            if isinstance(block, Block) and isinstance(block.shortcut, Principal):
+                _set(block.shortcut, _directions(state, block.shortcut.weight))
+            state = block(state)
+    except BaseException:
+        for layer, weight in before:
+            _set(layer, weight)
+        raise
+    finally:
+        for name, buffer in net.named_buffers():
+            buffer.copy_(kept[name])
+        for module, mode in training.items():
+            module.training = mode
+    return net
+
+
+def _directions(state: Tensor, weight: Tensor) -> Tensor:
+    """The principal directions of the patches of a state, as a kernel of that shape."""
+    patches = _patches(state, weight.shape[-1])
+    if len(patches) < patches.shape[1]:
+        raise ValueError(
+            f"x gives {len(patches)} patches of {patches.shape[1]} entries, too few for their directions; "
+            "use more examples"
+        )
+    return information.principal(information.covariance(patches), len(weight)).view_as(weight)
+
+
+def _set(layer: Principal, weight: Tensor) -> None:
+    if parametrize.is_parametrized(layer, "weight"):
+        layer.weight = weight.to(layer.weight)  # what the attribute holds is a computed copy
+    else:
+        layer.weight.copy_(weight)
 
 
 def _patches(x: Tensor, size: int) -> Tensor:

@@ -7,7 +7,9 @@ import functools
 import importlib.util
 import pickle
 import shutil
-from collections.abc import Callable, Sequence
+import sys
+import sysconfig
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,6 +17,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.func import functional_call, grad_and_value, stack_module_state, vmap
+
+from resnet_lib import effects
 
 Stacked = dict[str, Tensor]
 """Tensors of all seeds by name; the first axis counts the seeds."""
@@ -93,12 +97,28 @@ class Networks:
 
         Args:
             x: Examples, for each network its own; or the same ones for all.
-            shared: Whether they are the same for all, without an axis for the networks.
+            shared: Whether they are the same for all, without an axis for the networks; they stay as they are.
+
+        Raises:
+            ValueError: Where the policy stacks networks with a layer that cannot be vectorised.
         """
         if self._policy.stacked:
-            call = functools.partial(_outputs, self.template, self._policy)
-            return vmap(call, in_dims=(0, 0, None if shared else 0))(self.params, self.buffers, x)
-        return torch.stack([self._one(*state, x if shared else x[i]) for i, state in enumerate(self._each)])
+            return effects.restoring(self._at_once, x) if shared else self._at_once(x, axis=0)
+        alone = [functools.partial(self._one, *state) for state in self._each]
+        return torch.stack([effects.restoring(one, x) if shared else one(x[i]) for i, one in enumerate(alone)])
+
+    def _at_once(self, x: Tensor, axis: int | None = None) -> Tensor:
+        call = functools.partial(_outputs, self.template, self._policy)
+        try:
+            return vmap(call, in_dims=(0, 0, axis))(self.params, self.buffers, x)
+        except RuntimeError as error:
+            if not str(error).startswith("vmap: "):
+                raise
+            raise ValueError(
+                "policy=STACKED takes all seeds through each layer at once, and a layer of this network does what "
+                f"cannot be done so ({str(error).removeprefix('vmap: ').partition('. ')[0]}); use "
+                "policy=training.ONE_BY_ONE"
+            ) from error
 
     @torch.enable_grad()
     def gradients(
@@ -172,6 +192,28 @@ def _require_compiler(device: str) -> None:
         found, needed = shutil.which("g++") or shutil.which("clang++"), "a C++ compiler (g++ or clang++)"
     if not found:
         raise ValueError(f"compiled=True needs {needed}, and there is none; install it or use compiled=False")
+    if device != "cuda":
+        from torch._inductor.runtime.cache_dir_utils import cache_dir  # it takes a second, as compiling does anyway
+
+        _require_plain(
+            {"PyTorch": torch.__path__[0], "Python": sysconfig.get_path("include"), "its cache": cache_dir()}
+        )
+
+
+def _require_plain(folders: Mapping[str, str]) -> None:
+    """Fail where a path would not reach the C++ compiler as one word: PyTorch splits its command as a shell does.
+
+    Raises:
+        ValueError: With the folder.
+    """
+    special = "'\"" if sys.platform == "win32" else "'\"\\"
+    for what, folder in folders.items():
+        if any(sign.isspace() or sign in special for sign in folder):
+            raise ValueError(
+                f"compiled=True cannot compile with {what} in {folder!r}, a path with a space, a quote or a backslash, "
+                "which PyTorch does not quote for the compiler; use a folder without them (TORCHINDUCTOR_CACHE_DIR for "
+                "the cache) or compiled=False"
+            )
 
 
 @functools.cache

@@ -11,7 +11,8 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, ValidationError
 
-from resnet_lib import markup
+from resnet_lib import markup, texts
+from resnet_lib.agreement import Agreement
 from resnet_lib.rules import Rule
 
 
@@ -36,20 +37,31 @@ class Entry(BaseModel):
 
 
 class Control(Entry):
-    """The same measurement where the answer is known beforehand, and the rule that says so."""
+    """The same measurement where the answer is known beforehand, and the rule that says so.
+
+    Its values agree between machines as those of its claim do, unless `agrees` says otherwise.
+    """
 
     measure: Prose
     must: RuleText
+    agrees: Agreement | None = None
+
+    @property
+    def contract(self) -> dict[str, str]:
+        """What a record of the claim has to say, or it is that of an older rule."""
+        return {"measure": self.measure, "must": self.must}
 
 
-Outcome = Literal["holds", "fails", "undecided"]
+Outcome = Literal["holds", "fails", "open"]
+"""What is defended: a verdict, or, `open`, that this book does not decide the claim and no outcome is an error."""
 
 
 class Claim(Entry):
     """An atomic claim: one measurement, one rule, one control. Its id is the statement's, a dot, and a name.
 
     The tests defend the verdict `expected`; that of FULL is `expected_full` where it is another, for many seeds decide
-    what few leave open.
+    what few leave open. A claim whose sample could come out either way is `open`: it counts as undecided, whatever one
+    run says. `agrees` says how its values agree between machines where the experiment's own word does not fit.
     """
 
     id: Annotated[str, StringConstraints(pattern=rf"^{SLUG}(?:\.{SLUG})?$")]
@@ -59,6 +71,7 @@ class Claim(Entry):
     control: Control
     expected: Outcome
     expected_full: Outcome | None = None
+    agrees: Agreement | None = None
 
     def expects(self, preset: str) -> Outcome:
         """The expected verdict of `quick` or `full`."""
@@ -66,7 +79,7 @@ class Claim(Entry):
 
     @property
     def expectation(self) -> str:
-        """Both in words: `holds`, or `undecided (FULL: holds)`."""
+        """Both in words: `holds`, or `open (FULL: holds)`."""
         full = self.expects("full")
         return self.expected if full == self.expected else f"{self.expected} (FULL: {full})"
 
@@ -114,6 +127,8 @@ def load(path: Path) -> Ledger:
     Raises:
         ValueError: It is no such file; the message names the statement, claim and field of each fault.
     """
+    if not path.is_file():
+        texts.read(path)  # says what is there instead
     status = path.stat()  # asked for many times by a notebook, and read again where it has changed
     return _load(path, status.st_mtime_ns, status.st_size)
 
@@ -123,17 +138,31 @@ class _Loader(yaml.SafeLoader):
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         keys = [self.construct_object(key, deep=True) for key, _ in node.value]  # type: ignore[no-untyped-call]
-        if twice := [key for key, count in Counter(keys).items() if count > 1]:
-            raise yaml.constructor.ConstructorError(None, None, f"{twice[0]} is given twice", node.start_mark)
+        for i, (key, (place, _)) in enumerate(zip(keys, node.value, strict=True)):
+            if not isinstance(key, str) or key in keys[:i]:
+                said = f"{key} is given twice" if isinstance(key, str) else f"the key {key!r} is no text"
+                raise yaml.constructor.ConstructorError(None, None, said, place.start_mark)
         return super().construct_mapping(node, deep)
 
 
 @functools.lru_cache(maxsize=8)
 def _load(path: Path, modified: int, size: int) -> Ledger:
+    text = texts.read(path)
     try:
-        raw = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)
-    except yaml.YAMLError as error:
-        raise ValueError(f"{path} is no YAML: {error}") from error
+        raw = yaml.load(text, Loader=_Loader)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        place = f", line {mark.line + 1}," if mark else ""
+        raise ValueError(f"{path}{place} is no YAML: {error.problem or error.context}") from error
+    except yaml.reader.ReaderError as error:
+        line = texts.line_of(text, error.position)
+        raise ValueError(
+            f"{path}, line {line}, is no YAML: the character {error.character!r} is not allowed"
+        ) from error
+    except Exception as error:  # what a value under a tag is made of raises half a dozen kinds
+        raise ValueError(
+            f"{path} is no YAML: {error} ({type(error).__name__}); quote the value that is meant"
+        ) from error
     try:
         statements = tuple(TypeAdapter(list[Statement]).validate_python(raw))
         faults = list(_inconsistent(statements))

@@ -54,6 +54,61 @@ class Step(NamedTuple):
     failure: str = ""
 
 
+def readable(x: Tensor) -> bool:
+    """Whether the numbers of a tensor can be looked at: not under `torch.func.vmap`, where one stands for many."""
+    try:
+        x.detach().sum().item()
+    except RuntimeError:
+        return False
+    return True
+
+
+def own(field: Field) -> Field:
+    """The field with a state of its own at every call and an answer of its own, of the state's shape and type.
+
+    So it may write into what it is given, and answer in the same buffer each time.
+
+    Raises:
+        TypeError: At a call: where the answer is no tensor, or of a type that the state would have to be widened to.
+        ValueError: At a call: where the answer has another shape than the state.
+    """
+    if isinstance(field, Split):
+        return Split(
+            lambda p: _answer("field.velocity", field.velocity(_copy(p)), p),
+            lambda q: _answer("field.force", field.force(_copy(q)), q),
+        )
+    return lambda t, x: _answer("field", field(t, _copy(x)), x)
+
+
+def _copy(x: Tensor) -> Tensor:
+    """A copy that lies in memory as the original does, with its gaps and repetitions, for the same last bits."""
+    once = x
+    for axis, (size, stride) in enumerate(zip(x.shape, x.stride(), strict=True)):
+        if size > 1 and stride == 0:
+            once = once.narrow(axis, 0, 1)
+    gaps = not once.is_contiguous()
+    copied = once.new_empty_strided(once.shape, once.stride()).copy_(once) if gaps else once.clone()
+    return copied.expand(x.shape)
+
+
+def _answer(name: str, found: object, x: Tensor) -> Tensor:
+    if not isinstance(found, Tensor):
+        raise TypeError(
+            f"{name} gives {found!r} of type {type(found).__name__} for a state of shape {tuple(x.shape)}; it has to "
+            "give a tensor of that shape, e.g. x.new_tensor(...)"
+        )
+    if torch.promote_types(found.dtype, x.dtype) != x.dtype:
+        raise TypeError(
+            f"{name} maps a state of {x.dtype} to {found.dtype}, which it cannot hold; start from "
+            f"x0.to({found.dtype}), or answer with .to(x.dtype)"
+        )
+    if found.shape != x.shape:
+        raise ValueError(
+            f"{name} maps a state of shape {tuple(x.shape)} to {tuple(found.shape)}; it must keep the shape"
+        )
+    return found.to(x.dtype, copy=True)
+
+
 def step(
     method: Method,
     field: Field,
@@ -63,7 +118,13 @@ def step(
     h: float,
     first: Tensor | None,
 ) -> Step:
-    """One step of any method from `t` to `t + h`; `first` is its first stage where that is known."""
+    """One step of any method from `t` to `t + h`; `first` is its first stage where that is known.
+
+    Raises:
+        TypeError: As `own` does.
+        ValueError: As `own` does.
+    """
+    field = own(field)
     if isinstance(method, Splitting):
         assert isinstance(field, Split)
         q, p = x.chunk(2, dim=-1)
@@ -80,10 +141,6 @@ def step(
     for row, c in zip(method.a, method.c, strict=True):
         known = first is not None and not stages
         stages.append(first if known else field(t + c * h, _combine(x, h, row, stages)))  # pyright: ignore[reportArgumentType]
-        if stages[0].shape != x.shape:
-            raise ValueError(
-                f"field maps a state of shape {tuple(x.shape)} to {tuple(stages[0].shape)}; it must keep the shape"
-            )
     difference = [b - e for b, e in zip(method.b, method.embedded, strict=False)]
     return Step(
         _combine(x, h, method.b, stages),
@@ -130,7 +187,7 @@ def _implicit(
             if jacobian is None or x.is_complex():
                 inner = torch.func.jacrev(lambda flat, i=i: at(i, flat))(point)
             else:
-                inner = jacobian(t + tableau.c[i] * h, shaped(point, x))
+                inner = jacobian(t + tableau.c[i] * h, shaped(point, x).clone())
             blocks.append(torch.cat([weight * inner for weight in a[i]], dim=1))  # pyright: ignore[reportOperatorIssue]
         return torch.eye(s * n, dtype=a.dtype, device=a.device) - h * torch.cat(blocks)
 

@@ -9,13 +9,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
+from typing import SupportsIndex
 
 import torch
 from jaxtyping import Bool, Int
 from torch import Tensor, nn
 
-from resnet_lib.blocks import Absent, Block
+from resnet_lib.blocks import Absent, Block, Formula, formula
+from resnet_lib.effects import Draws
 from resnet_lib.nets import Stack
+from resnet_lib.whole import whole
 
 DECAYS = ("linear", "uniform")
 
@@ -24,7 +28,7 @@ _GAMMA = 0x9E3779B97F4A7C15 - 2**64
 _MIX = ((30, 0xBF58476D1CE4E5B9 - 2**64), (27, 0x94D049BB133111EB - 2**64))
 
 
-def survival(depth: int, last: float, decay: str = "linear") -> tuple[float, ...]:
+def survival(depth: SupportsIndex, last: float, decay: str = "linear") -> tuple[float, ...]:
     """The chances of the blocks to survive a step (huang2016stochastic, eq. 4).
 
     Args:
@@ -36,6 +40,7 @@ def survival(depth: int, last: float, decay: str = "linear") -> tuple[float, ...
     Raises:
         ValueError: Where a value is not allowed.
     """
+    depth = whole("depth", depth)
     if decay not in DECAYS:
         raise ValueError(f"decay={decay!r} is unknown; known: {', '.join(DECAYS)}")
     if depth < 1:
@@ -61,7 +66,7 @@ def _shifted(bits: Tensor, by: int) -> Tensor:
     return (bits >> by) & (2 ** (64 - by) - 1)
 
 
-class Surviving(nn.Module):
+class Surviving(Draws):
     """`merge(s, b)` or `merge(s, 0)` at random while training; `merge(s, chance * b)` in evaluation.
 
     Args:
@@ -87,6 +92,17 @@ class Surviving(nn.Module):
         kept = survives(self.key, self.step, self.chance)
         self.step.add_(1)
         return self.merge(s, torch.where(kept, b, 0.0))
+
+    def formula(self) -> Formula:
+        """That of the merge, with the branch multiplied by its chance.
+
+        Raises:
+            ValueError: In training mode, where there is none.
+        """
+        if self.training:
+            raise ValueError("Surviving is in training mode, where it draws what it makes of both paths; use .eval()")
+        inner = formula(self.merge)
+        return replace(inner, branch=self.chance * inner.branch)
 
     def extra_repr(self) -> str:
         """What `print` shows."""
@@ -125,7 +141,10 @@ def wrap(stack: Stack, chances: Sequence[float], *, generator: torch.Generator) 
             )
         # Keys of different blocks are far apart: SplitMix64 walks in steps of _GAMMA from each.
         merge = Surviving(block.merge, chance, (key ^ (position * 0x5851F42D4C957F2D)) % 2**62)
-        modules.append(Block(block.branch, block.shortcut, merge).train(block.training))
+        merge.training = block.training  # and no mode of what is the network's own
+        wrapped = Block(block.branch, block.shortcut, merge)
+        wrapped.training = block.training
+        modules.append(wrapped)
     made = Stack(stack.stem, modules, stack.head, shape=stack.shape)
-    made.training = stack.training
+    made.training = made.blocks.training = stack.training
     return made

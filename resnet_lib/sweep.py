@@ -17,6 +17,7 @@ import joblib
 import torch
 
 from resnet_lib import data, progress, provenance, results, runtime, source, workers
+from resnet_lib.agreement import EXACT, ROUNDED, SAMPLED, Columns
 from resnet_lib.cache import Cache, Damaged, Turns
 from resnet_lib.grid import Experiment, Grid, as_json, join
 from resnet_lib.provenance import Result, Stamp
@@ -24,7 +25,22 @@ from resnet_lib.results import store
 from resnet_lib.trial import Basis, Failure, Trial, hardware, trials
 from resnet_lib.workers import Cluster, Local, TimeUp
 
-__all__ = ["Experiment", "Failure", "Grid", "SweepError", "Terminated", "Unfinished", "older", "run", "store", "stored"]
+__all__ = [
+    "EXACT",
+    "ROUNDED",
+    "SAMPLED",
+    "Columns",
+    "Experiment",
+    "Failure",
+    "Grid",
+    "SweepError",
+    "Terminated",
+    "Unfinished",
+    "older",
+    "run",
+    "store",
+    "stored",
+]
 
 
 class SweepError(RuntimeError):
@@ -128,7 +144,7 @@ def run(
         device=", ".join(sorted(totals.pop("device"))) or hardware(torch.device(basis.device)),
         **totals,
     )
-    return Result(table, stamp, full)
+    return Result(table, stamp, full, agrees=experiment.agrees)
 
 
 def stored(experiment: Experiment, root: Path) -> Result | None:
@@ -136,13 +152,15 @@ def stored(experiment: Experiment, root: Path) -> Result | None:
     result = results.read(experiment.name, root)
     if result is None:
         return None
-    return Result(result.table, result.stamp, stale=bool(older(experiment, result.stamp)))
+    stale = bool(older(experiment, result.stamp, root))
+    return Result(result.table, result.stamp, stale=stale, agrees=experiment.agrees)
 
 
-def older(experiment: Experiment, stamp: Stamp) -> list[str]:
+def older(experiment: Experiment, stamp: Stamp, root: Path) -> list[str]:
     """What has changed since a FULL result was computed, in words: the source that its trial reaches, its grid."""
-    grid = experiment.full
-    reasons = ["the source has changed"] if stamp.source != source.digest(*experiment.roots) else []
+    grid, today = experiment.full, source.digest(*experiment.roots)
+    same = stamp.source == today or (experiment.name, stamp.source, today) in results.same_sources(root)
+    reasons = [] if same else ["the source has changed"]
     if stamp.settings != [as_json(setting) for setting in grid.settings] or stamp.seeds != list(grid.seeds):
         reasons.append("the grid has changed")
     return reasons

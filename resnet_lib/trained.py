@@ -10,10 +10,10 @@ import copy
 import importlib.util
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, SupportsIndex
 
 import pandas as pd
 import platformdirs
@@ -26,6 +26,7 @@ from resnet_lib.grid import as_json
 from resnet_lib.recipes import Recipe
 from resnet_lib.stacked import Policy
 from resnet_lib.units import Unit, unknown
+from resnet_lib.whole import wholes
 
 ARCHITECTURES = ("cifar-resnet", "digits-resnet", "mlp")
 
@@ -82,7 +83,7 @@ class Network:
 
 def train(
     network: Network,
-    seeds: Sequence[int],
+    seeds: Iterable[SupportsIndex],
     *,
     device: torch.device | str = "cpu",
     folder: Path | None = None,
@@ -105,10 +106,14 @@ def train(
             with Triton. Networks trained in another way are kept under another name.
 
     Raises:
+        TypeError: Where a seed is no whole number.
         ValueError: As `training.fit`, `data.load`, `runtime.device`, and the functions that make networks.
         CacheError: Where the folder cannot be written.
     """
-    groups = [tuple(seeds)] if network.architecture == "mlp" else [(seed,) for seed in seeds]
+    seeds = wholes("seeds", seeds)
+    if len(set(seeds)) < len(seeds):
+        raise ValueError(f"seeds={seeds} names a seed twice; every seed is one network")
+    groups = [seeds] if network.architecture == "mlp" else [(seed,) for seed in seeds]
     if not groups or not groups[0]:
         raise ValueError("seeds is empty; give at least one, e.g. seeds=(0,)")
     place = runtime.device(str(device))
@@ -127,7 +132,7 @@ def default_policy(network: Network, device: str) -> Policy:
 
 def path(
     network: Network,
-    seeds: Sequence[int],
+    seeds: Iterable[SupportsIndex],
     *,
     device: str = "cpu",
     folder: Path | None = None,
@@ -136,7 +141,11 @@ def path(
     """File in which the networks of a group of seeds are kept (of one seed, where they are convolutional)."""
     versions = provenance.versions()
     versions["python"] = versions["python"].rpartition(".")[0]
-    parts = {"network": as_json(network, "network"), "seeds": list(seeds), "data": data.checksum(network.data)}
+    parts = {
+        "network": as_json(network, "network"),
+        "seeds": list(wholes("seeds", seeds)),
+        "data": data.checksum(network.data),
+    }
     if policy not in (None, default_policy(network, device)):
         parts["policy"] = as_json(policy, "policy")
     name = cache.key(parts | {"source": source.digest(train), "versions": versions, "device": device})

@@ -10,18 +10,20 @@ from __future__ import annotations
 import copy
 import logging
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
+from typing import SupportsIndex
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from resnet_lib import augmentation, runtime
+from resnet_lib import augmentation, effects, runtime
 from resnet_lib.data import Dataset, Split
 from resnet_lib.fits import RECORDS, Fit, finite, from_records, parsed, to_records
 from resnet_lib.parallel import Ranks
 from resnet_lib.recipes import Recipe
 from resnet_lib.stacked import COMPILED, ONE_BY_ONE, STACKED, Networks, Policy, Stacked
+from resnet_lib.whole import wholes
 
 __all__ = ["COMPILED", "ONE_BY_ONE", "STACKED", "Fit", "Policy", "Recipe", "Run", "Stacked", "fit"]
 
@@ -44,14 +46,14 @@ class Run:
         make_net: Callable[[torch.Generator], nn.Module],
         data: Dataset,
         recipe: Recipe,
-        seeds: Sequence[int],
+        seeds: Iterable[SupportsIndex],
         *,
-        keep: Sequence[int] = (),
+        keep: Iterable[SupportsIndex] = (),
         penalty: Callable[[Stacked], Float[Tensor, " seeds"]] | None = None,
         policy: Policy = STACKED,
         ranks: Ranks | None = None,
     ):
-        self.seeds = tuple(seeds)
+        self.seeds, keep = wholes("seeds", seeds), wholes("keep", keep)
         _check(data, recipe, self.seeds, keep)
         self._data, self._recipe, self._keep, self._penalty = data, recipe, keep, penalty
         self._ranks = ranks
@@ -110,7 +112,7 @@ class Run:
         gradients, losses, hits = self._nets.gradients(_score, x, train.y[rows])
         parameters = list(self._nets.params.values())
         if self._penalty is not None:
-            added = torch.autograd.grad(self._penalty(self._nets.params).sum(), parameters, allow_unused=True)
+            added = torch.autograd.grad(self._penalty(dict(self._nets.params)).sum(), parameters, allow_unused=True)
             gradients = [a if b is None else a + b for a, b in zip(gradients, added, strict=True)]
         for parameter, gradient in zip(parameters, gradients, strict=True):
             parameter.grad = gradient  # `backward` would copy each, for it adds to what is there
@@ -187,7 +189,8 @@ class Run:
         found |= {f"buffers/{name}": value for name, value in self._nets.buffers.items()}
         for i, states in enumerate(self._drawn_from):
             found |= {f"streams/{i}/{seed}": state for seed, state in zip(self.seeds, states, strict=True)}
-        return found | self.records()
+        # Copies: what a caller holds does not change with the next step.
+        return {name: value.clone() for name, value in found.items()} | self.records()
 
     def records(self) -> dict[str, Tensor]:
         """What `fits.from_records` makes a fit of: the measurements and the checkpoints so far."""
@@ -225,20 +228,21 @@ def fit(
     make_net: Callable[[torch.Generator], nn.Module],
     data: Dataset,
     recipe: Recipe,
-    seeds: Sequence[int],
+    seeds: Iterable[SupportsIndex],
     *,
-    keep: Sequence[int] = (),
+    keep: Iterable[SupportsIndex] = (),
     penalty: Callable[[Stacked], Float[Tensor, " seeds"]] | None = None,
     policy: Policy = STACKED,
     ranks: Ranks | None = None,
 ) -> Fit:
     """Train one network for each seed.
 
-    The loss is the cross-entropy. A seed's initial weights come from `stream(seed, "init")`, its order of the data
-    from `stream(seed, "order")`, its augmentation from `stream(seed, "augment")`: alone or in a group it trains to the
-    same numbers, up to the rounding of the batched products. A seed whose loss becomes NaN or infinite goes on as NaN,
-    is marked in `diverged`, and disturbs no other; when none is left, the training ends, and a message of level INFO
-    from the logger `resnet_lib.training` says so. Training runs on the device of `data`.
+    The loss is the cross-entropy. A seed's initial weights come from `stream(seed, "init")`, its order of the data from
+    `stream(seed, "order")`, its augmentation from `stream(seed, "augment")`: alone or in a group it trains to the same
+    numbers, up to the rounding of the batched products; so a network that draws by itself is refused. A seed whose loss
+    becomes NaN or infinite goes on as NaN, is marked in `diverged`, and disturbs no other; when none is left, the
+    training ends, and a message of level INFO from the logger `resnet_lib.training` says so. Training runs on the
+    device of `data`.
 
     Args:
         make_net: Makes the network from a generator for its initial weights, e.g.
@@ -253,9 +257,13 @@ def fit(
         ranks: The processes that share the work (`parallel.joined`); each normalises over its own part of a batch.
 
     Raises:
+        TypeError: Where a seed or an epoch to keep is no whole number, or the data and the parameters are of different
+            types.
         ValueError: Where there is no seed or one is given twice, a batch is larger than the training set, an epoch to
-            keep does not exist, the networks have another number of logits than the data classes or normalise over
-            a last batch of one, or what is to be cropped is no image.
+            keep does not exist, what is to be cropped is no image, or the policy cannot pass the networks' layers; or
+            where the networks have another number of logits than the data classes, normalise over a last batch of
+            one, draw random numbers (dropout), normalise without running statistics, or share a parameter between
+            two modules.
     """
     run = Run(make_net, data, recipe, seeds, keep=keep, penalty=penalty, policy=policy, ranks=ranks)
     while not run.done:
@@ -273,7 +281,7 @@ def _score(
     return losses, torch.where(outputs.isfinite().flatten(1).all(dim=1), hits, math.nan)
 
 
-def _check(data: Dataset, recipe: Recipe, seeds: tuple[int, ...], keep: Sequence[int]) -> None:
+def _check(data: Dataset, recipe: Recipe, seeds: tuple[int, ...], keep: tuple[int, ...]) -> None:
     if not seeds:
         raise ValueError("seeds is empty; give at least one, e.g. seeds=(0,)")
     if len(set(seeds)) < len(seeds):
@@ -285,26 +293,49 @@ def _check(data: Dataset, recipe: Recipe, seeds: tuple[int, ...], keep: Sequence
         )
     for epoch in keep:
         if not 0 <= epoch <= recipe.epochs:
-            raise ValueError(
-                f"keep={tuple(keep)} names epoch {epoch}; epochs={recipe.epochs} allows 0 to {recipe.epochs}"
-            )
+            raise ValueError(f"keep={keep} names epoch {epoch}; epochs={recipe.epochs} allows 0 to {recipe.epochs}")
 
 
 def _check_net(net: nn.Module, data: Dataset, recipe: Recipe) -> None:
-    """Fail before the first step where the network does not fit the data."""
+    """Fail before the first step where the network does not fit the data, or cannot be trained as `fit` promises."""
+    kinds = {value.dtype for value in net.parameters() if value.is_floating_point()}
+    if kinds and data.train.x.dtype not in kinds:
+        raise TypeError(
+            f"make_net gives parameters of {', '.join(sorted(map(str, kinds)))}, and {data.name!r} holds inputs of "
+            f"{data.train.x.dtype}; give the data as Split(x.float(), y), or make the network with .to(x.dtype)"
+        )
+    owners: dict[int, set[int]] = {}
+    for module in net.modules():
+        for value in module._parameters.values():
+            owners.setdefault(id(value), set()).add(id(module))
+    shared = [name for name, value in net.named_parameters() if len(owners[id(value)]) > 1]
+    if shared:
+        raise ValueError(
+            f"make_net shares the parameter {shared[0]!r} between two modules, which several seeds as one cannot; use "
+            "one module twice (dynamics.Repeat), or a parameter for each"
+        )
     # On two examples and not on the device `meta`, whose first use in a process imports for seconds.
     with torch.no_grad():
-        outputs = copy.deepcopy(net).eval()(data.train.x[:2])
+        outputs = copy.deepcopy(net).eval()(data.train.x[:2].clone())
     if outputs.shape != (2, data.classes):
         raise ValueError(
             f"make_net gives outputs of shape {tuple(outputs.shape[1:])} for each example; "
             f"{data.name!r} needs ({data.classes},), one logit a class"
         )
-    single = recipe.batch == 1 or len(data.train) % recipe.batch == 1
-    if single and _normalises(net):
+    n = len(data.train)
+    if (recipe.batch == 1 or n % recipe.batch == 1) and _normalises(net):
+        way = next((size for size in range(recipe.batch + 1, n + 1) if n % size != 1), None)
         raise ValueError(
-            f"batch={recipe.batch} leaves a batch of one of the {len(data.train)} training examples, whose variance "
-            f"batch normalisation cannot estimate; use e.g. batch={recipe.batch + 1}"
+            f"batch={recipe.batch} leaves a batch of one of the {n} training examples, whose variance batch "
+            f"normalisation cannot estimate; use {f'e.g. batch={way}' if way else 'more examples'}"
+        )
+    if why := effects.dependence(copy.deepcopy(net).eval(), "the network"):
+        raise ValueError(f"make_net: {why}")
+    if recipe.epochs and (drawing := effects.drawing(net, data.train.x[:2])):
+        raise ValueError(
+            f"make_net gives a network in which {drawing} draws random numbers while it trains, so that a seed would "
+            "not train to the same numbers again, or in a group; leave dropout and noise out, or use "
+            "stochastic_depth.wrap, whose draws belong to the seed"
         )
 
 

@@ -80,7 +80,7 @@ class Failure:
 def trials(experiment: Experiment, grid: Grid, basis: Basis) -> Iterator[Trial]:
     """The trials of a grid with their keys, in its order."""
     parts = {
-        "trial": f"{experiment.trial.__module__}:{experiment.trial.__qualname__}",
+        "trial": experiment.trial.__qualname__,
         "device": basis.device.partition(":")[0],
         "source": basis.source,
         "data": dict(basis.data),
@@ -94,7 +94,7 @@ def trials(experiment: Experiment, grid: Grid, basis: Basis) -> Iterator[Trial]:
 
 
 def outcome(trial: Trial, limit: float | None = None) -> bytes | Failure:
-    """Run one trial: the bytes of its entry in the cache. Whatever it raises is its outcome too.
+    """Run one trial: the bytes of its entry in the cache. Whatever it raises is its outcome too, `sys.exit` included.
 
     Args:
         trial: What to run.
@@ -110,14 +110,18 @@ def outcome(trial: Trial, limit: float | None = None) -> bytes | Failure:
             seconds = time.perf_counter() - started
         created = datetime.now(UTC).isoformat(timespec="seconds")
         return encode(Entry(_checked(table, trial), seconds, created, _peak_memory(), hardware(device)), trial.key)
-    except Exception as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
         text = "".join(traceback.format_exception(error))
         return Failure(trial.setting, trial.seeds, text)
 
 
 def hardware(device: torch.device) -> str:
     """Name of what a device is on this machine, as stamps have it."""
-    return torch.cuda.get_device_name(device) if device.type == "cuda" else f"{device.type} ({platform.machine()})"
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return runtime.processor() if device.type == "cpu" else f"{device.type} ({platform.machine()})"
 
 
 def _versions() -> tuple[tuple[str, str], ...]:
@@ -172,10 +176,25 @@ def _checked(table: object, trial: Trial) -> Columns:
     name = trial.function.__qualname__
     if not isinstance(table, pd.DataFrame):
         raise TypeError(f"{name} returned {type(table).__name__}; a trial returns a pandas.DataFrame")
-    if table.empty or "seed" not in table or not set(table["seed"]) <= set(trial.seeds):
+    whole = not table.empty and "seed" in table and pd.api.types.is_integer_dtype(table["seed"])
+    if not whole or not set(table["seed"]) <= set(trial.seeds):
         raise ValueError(
             f"{name} returned {len(table)} rows with the columns {list(table.columns)}; a trial returns at least one "
             f"row, and a column 'seed' with values of {trial.seeds}"
+        )
+    rows = {seed: int((table["seed"] == seed).sum()) for seed in trial.seeds}
+    if missing := [seed for seed, count in rows.items() if not count]:
+        raise ValueError(
+            f"{name} returned no row of the seeds {missing}; a trial returns rows of each of {trial.seeds}, also where "
+            "a draw has diverged: NaN is a value"
+        )
+    if len(set(rows.values())) > 1:
+        usual = max(rows.values(), key=list(rows.values()).count)
+        other = {seed: count for seed, count in rows.items() if count != usual}
+        raise ValueError(
+            f"{name} returned another number of rows for some seeds than for the others, which have {usual}: "
+            + ", ".join(f"{count} of seed {seed}" for seed, count in other.items())
+            + "; a trial measures each seed as often, and NaN is a value"
         )
     for field in fields(trial.setting):
         value = getattr(trial.setting, field.name)

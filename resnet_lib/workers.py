@@ -24,6 +24,7 @@ from resnet_lib.cache import Cache, Turns
 from resnet_lib.trial import Failure, Trial, outcome
 
 PAUSE = 0.2  # seconds between looks at what other processes are computing
+LOOK = 1.0  # seconds between looks for a signal: after Ctrl-Z another thread may get it while the main one waits
 IDLE = 300  # seconds that worker processes wait for the next sweep
 THREADS = ("OMP", "OPENBLAS", "MKL", "BLIS", "VECLIB", "NUMEXPR")  # whose pools would be made before a trial sets one
 
@@ -184,13 +185,13 @@ def together(
                         broken = True
                         suspects.append(trial)
                         break
-                pause = PAUSE if queue and len(running) < slots else None  # another process has the rest
+                pause = PAUSE if queue and len(running) < slots else LOOK  # another process has the rest
                 if until is not None:
-                    pause = min(until - time.monotonic(), PAUSE if pause else IDLE)
+                    pause = min(until - time.monotonic(), pause)
                     if pause <= 0:
                         raise TimeUp
-                if not running:
-                    time.sleep(pause or 0)
+                if not running and not broken:
+                    time.sleep(pause)
                 done, _ = concurrent.futures.wait(list(running), 10 if broken else pause, FIRST_COMPLETED)
                 broken |= any(isinstance(future.exception(), BrokenExecutor) for future in done)
                 if broken:  # then all that were handed out are done

@@ -1,13 +1,18 @@
 """Small books for the tests: the fixture book with outputs that are made, not run."""
 
 import functools
+import json
+import os
 import shutil
+import sys
 from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
+import matplotlib
 import nbformat
 import numpy as np
 import pandas as pd
@@ -18,6 +23,9 @@ from resnet_lib import claims, figures
 from resnet_lib.provenance import Result, Stamp
 
 FIXTURE = Path(__file__).parent / "book_fixture"
+# A folder's name as people choose it, and as shells, globs, URLs and templates would like to read it.
+ODD = "a [b] *?#ü $c %20 {d} 'e' & f"
+INDEX = "searchindex.js"
 CLAIM = "fixture-disc.radius"
 STAMP = Stamp(
     experiment="fixture-radius",
@@ -41,6 +49,58 @@ RADII = (1.01, 0.98, 1.03, 0.99, 1.02, 0.97, 1.0, 1.04)
 def copy(target: Path) -> Path:
     """The fixture book in the folder `target`."""
     return Path(shutil.copytree(FIXTURE, target, ignore=shutil.ignore_patterns("__pycache__", "_build")))
+
+
+def buildable(target: Path) -> Path:
+    """The fixture book in the folder `target`, with what Sphinx needs to make pages of it."""
+    for name in ("_config.yml", "_ext", "_templates", "_static"):
+        original, there = FIXTURE.parents[1] / name, target / name
+        if original.is_dir():
+            shutil.copytree(original, there, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            there.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(original, there)
+    return Path(shutil.copytree(FIXTURE, target, ignore=shutil.ignore_patterns("__pycache__"), dirs_exist_ok=True))
+
+
+def command(root: Path, *arguments: str) -> tuple[list[str], dict[str, Any]]:
+    """A `resnet-lib` command on a copy of the fixture book, for `subprocess`; its trials are kept beside the copy."""
+    environment = os.environ | {
+        "PYTHONPATH": os.pathsep.join([str(FIXTURE.parents[1]), str(root)]),
+        "XDG_CACHE_HOME": str(root.parent / "cache"),
+        "MPLCONFIGDIR": matplotlib.get_cachedir(),  # to look through all fonts takes seconds
+    }
+    return [sys.executable, "-m", "resnet_lib.cli", *arguments], {"cwd": root, "env": environment}
+
+
+def pages(root: Path) -> dict[str, bytes]:
+    """All files of the built pages, by their names; of the search index what it says.
+
+    Where a page is built again, Sphinx keeps the words that were on it in the index, each with an empty list of pages.
+    """
+    built = root / "_build/html"
+    found = {path.relative_to(built).as_posix(): path.read_bytes() for path in built.rglob("*") if path.is_file()}
+    if INDEX in found:
+        said = index(built)
+        for name, entries in said.items():
+            if isinstance(entries, dict):
+                said[name] = {word: places for word, places in entries.items() if places != []}
+        found[INDEX] = json.dumps(said, sort_keys=True).encode()
+    return found
+
+
+def index(built: Path) -> dict[str, Any]:
+    """The search index of built pages."""
+    text = (built / INDEX).read_text(encoding="utf-8")
+    return json.loads(text[text.index("{") : text.rindex("}") + 1])
+
+
+def unindexed(built: Path) -> set[str]:
+    """The pages, without suffix, that the search index of built pages does not know."""
+    found = (path.relative_to(built).with_suffix("").as_posix() for path in built.rglob("*.html"))
+    written = {name for name in found if not name.startswith("_static/")}
+    assert {"index", "ledger", "chapters/01_fixture"} <= written
+    return written - {"search", "genindex"} - set(index(built)["docnames"])
 
 
 def result(radii: Sequence[float] = RADII, control: float = 0.5, **stamp: object) -> Result:

@@ -9,7 +9,10 @@ import pytest
 # Before any module of the package is imported. An int passes for a float, as for every type checker.
 jaxtyping.install_import_hook("resnet_lib", "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))")
 
-hypothesis.settings.register_profile("repeatable", derandomize=True, deadline=None)
+# A slow machine is no fault of a test, nor of the examples that it draws.
+hypothesis.settings.register_profile(
+    "repeatable", derandomize=True, deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
 hypothesis.settings.load_profile("repeatable")
 
 

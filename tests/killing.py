@@ -1,7 +1,9 @@
 """Kill sweeps at random moments, start them again, and see what is left: `python tests/killing.py --help`.
 
 The processes that sweep are forks of this one, which has imported everything, so that twenty of them cost little. The
-tests kill sweeps that compute by themselves; with `--workers 2` each of them has worker processes of its own.
+tests kill sweeps that compute by themselves; with `--workers 2` each of them has worker processes of its own. The last
+setting is held until all kills are done, and the last kill meets the sweep that computes it: so no sweep ends before,
+and at least one trial is lost, however fast or slow the machine is.
 """
 
 import argparse
@@ -15,7 +17,8 @@ import time
 from pathlib import Path
 
 import pandas as pd
-from trials import Noise, experiment, logged
+from events import wait_for
+from trials import Noise, begun, experiment, holder, logged, release
 
 from resnet_lib import sweep
 from resnet_lib.trial import Basis, trials
@@ -39,7 +42,9 @@ def story(folder: Path, options: argparse.Namespace) -> dict[str, int | bool]:
     """Kill and start again, then let it end."""
     log, kept = folder / "log", folder / "cache" / "noise"
     log.touch()
-    settings = (Noise(size=size, pause=options.pause, log=str(log)) for size in range(options.trials // 2))
+    sizes = range(options.trials // 2)
+    fates = {sizes[-1]: "held"}
+    settings = (Noise(size, options.pause, str(log), fate=fates.get(size, "fine")) for size in sizes)
     grid = experiment(*settings, seeds=(0, 1), group=1, trial=logged)
     keys = {f"{t.setting.size} {t.seeds}": t.key for t in trials(grid, grid.quick, Basis.of(grid, "cpu", grid.quick))}
     rng = random.Random(options.seed)
@@ -61,18 +66,24 @@ def story(folder: Path, options: argparse.Namespace) -> dict[str, int | bool]:
 
     running, kills, seen = [start() for _ in range(options.sweepers)], 0, []
     slice_ = options.pause * options.trials / max(1, options.kills) / max(options.workers, options.sweepers)
-    while kills < options.kills and len(done()) < options.trials:
-        begun, patience = len(log.read_text().splitlines()), time.monotonic() + 60 * (rng.random() < 0.8)
-        while time.monotonic() < patience and len(log.read_text().splitlines()) == begun and options.workers > 1:
-            time.sleep(0.01)  # worker processes take seconds to start; now and then the kill comes before
-        time.sleep(rng.uniform(0, 1.4 * slice_))
-        victim = running.pop(rng.randrange(len(running)))
+    while kills < options.kills:
+        before = begun(log)
+        if kills == options.kills - 1:
+            victim = wait_for("the last setting", lambda: next((pid for pid in running if holder(log) == str(pid)), 0))
+        else:
+            if options.workers > 1 and rng.random() < 0.8:  # worker processes take seconds to start
+                wait_for("another trial", lambda before=before: begun(log) > before or holder(log))
+            time.sleep(rng.uniform(0, 1.4 * slice_))
+            victim = running[rng.randrange(len(running))]
         os.kill(victim, signal.SIGKILL)
         _, status = os.waitpid(victim, 0)
-        if os.WIFSIGNALED(status):
-            kills += 1
-            seen.append((len(log.read_text().splitlines()), done()))  # what is kept from here on is not computed again
+        if not os.WIFSIGNALED(status):
+            raise RuntimeError(f"a sweep has ended by itself, with status {os.WEXITSTATUS(status)}")
+        kills += 1
+        seen.append((begun(log), done()))  # what is kept from here on is not computed again
+        running.remove(victim)
         running.append(start())
+    release(log)
     codes = [os.WEXITSTATUS(os.waitpid(pid, 0)[1]) for pid in running]
     lines = [keys[line] for line in log.read_text().splitlines()]
     again = sum(line in before for count, before in seen for line in lines[count:])

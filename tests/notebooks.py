@@ -1,16 +1,22 @@
 """pytest plugin: runs the chapters with nbval, strictly, in a staged copy. Load it with `-p tests.notebooks`.
 
 Every code cell is a test: its outputs have to come out as stored. Text and HTML are compared exactly, except for
-decimal numbers, which may differ by one unit in their last printed digit (a different CPU may round the other way).
-Integers, and everything that is no number, have to be equal. PNG images and metadata are not compared: the table
-behind a figure is, in the test named `figures` at the end of each notebook. The test named `stored` at its beginning
-needs no kernel: see `complaints`.
+decimal numbers, which may differ by one unit in their last printed digit. Integers, and everything that is no number,
+have to be equal. PNG images are not compared: the table behind a figure is, in the test named `figures` at the end of
+each notebook. The test named `stored` at its beginning needs no kernel: see `complaints`.
+
+That is so on the kind of machine that computed what is stored. On another one, training leads to other networks, and
+verdicts and tables are compared as `resnet_lib.replication` does it: what is exact to its tolerance, what is sampled as
+samples, with a rate of false alarms for the whole book. Other text has to be the same outside its numbers. The header
+of the run says which of the two it is.
 
 The run writes nothing into the checkout: the notebooks are read from it, and run in a copy of the book.
 """
 
+import functools
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -22,6 +28,7 @@ from bs4 import BeautifulSoup
 from nbformat import NotebookNode
 from nbval.plugin import IPyNbCell, IPyNbFile
 
+NUMBER = re.compile(r"(?<![\w.])[-+−]?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?%?(?![\w])|\b(?:nan|inf|NaN)\b|-?–")
 DECIMAL = re.compile(r"(?<![\w.])[-+]?\d+\.\d+(?:[eE][-+]?\d+)?(?!\w|\.\d)|(?<![\w.])[-+]?\d+[eE][-+]?\d+(?!\w|\.\d)")
 # Of the range that a column spans: how far a value behind a figure may be from the committed one. Another CPU rounds
 # otherwise, and training amplifies that; a change of this size can just be seen. And what is only rounding.
@@ -58,9 +65,13 @@ def complaints(notebook: NotebookNode) -> list[str]:
     """What is wrong with the stored outputs of a chapter, one sentence each; needs no kernel.
 
     Code cells have to be executed from 1 to n; no error, nothing on stderr; each image needs alt text or is marked as
-    decoration with `alt=""` and `aria-hidden`; nothing may tell nbval to look away.
+    decoration with `alt=""` and `aria-hidden`; nothing may tell nbval to look away; what publishes a verdict or a
+    figure has to show what its record says, for nbval compares no metadata.
     """
-    found = []
+    # Not above: the plugin is loaded before the conftest that has the package's types checked on import.
+    from resnet_lib import ledger
+
+    found = list(ledger.contradictions(notebook))
     cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
     for n, cell in enumerate(cells, 1):
         if cell.execution_count != n:
@@ -80,6 +91,47 @@ def complaints(notebook: NotebookNode) -> list[str]:
                 if not str(image.get("alt", "")).strip() and not image.get("aria-hidden"):
                     found.append(f"code cell {n}: image {image.get('src')} has no alt text")
     return found
+
+
+def outline(text: str) -> list[str]:
+    """A text without its numbers and without the spaces that only line them up.
+
+    >>> outline("mean 0.25, n = 5") == outline("mean  12, n = 6"), outline("mean 0.2") == outline("median 0.2")
+    (True, False)
+    """
+    return [" ".join(part.split()) for part in NUMBER.split(text)]
+
+
+@functools.cache
+def reference(root: Path) -> "Reference":
+    """What is published in the book below `root`, read once for all notebooks of a run."""
+    from resnet_lib import comparison, ledger, replicas, replication
+    from resnet_lib.held import is_reference
+
+    published = ledger.read(root)
+    runs = replicas.kept(root)
+    columns = len(comparison.sampled_columns(published, published, (root, root), runs))
+    level = replication.ALARM / 2 / max(columns, 1)
+    return Reference(published, runs, level, is_reference(published))
+
+
+def how_compared(root: Path) -> str:
+    """Which of the two comparisons a run makes, and why, in one line."""
+    from resnet_lib import replication, runtime
+
+    found = reference(root)
+    made = " and ".join(sorted({device for device, _ in replication.published_by(found.published)})) or "nobody"
+    if found.same_machine:
+        return f"notebooks: compared exactly, for this machine is of the kind that computed them ({made})"
+    return (
+        f"notebooks: text compared exactly, sampled numbers as samples, for they were computed on {made}, and this is "
+        f"{runtime.processor()}"
+    )
+
+
+def pytest_report_header(config: pytest.Config) -> str | None:
+    """Say which comparison it is."""
+    return how_compared(config.rootpath) if (config.rootpath / "claims.yml").is_file() else None
 
 
 def published(notebook: NotebookNode) -> list[str]:
@@ -121,6 +173,76 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> "Chapter |
     return Chapter.from_parent(parent, path=file_path) if file_path.suffix == ".ipynb" else None
 
 
+@dataclass(frozen=True)
+class Reference:
+    """What another machine's outputs are compared with.
+
+    Attributes:
+        published: The evidence in the committed notebooks.
+        runs: The kept runs.
+        level: Below which p a sampled column alarms, in the whole book.
+        same_machine: Whether this machine is of the kind that computed what is published.
+    """
+
+    published: Any
+    runs: Any
+    level: float
+    same_machine: bool
+
+    def output(self, fresh: NotebookNode, stored: NotebookNode) -> list[str]:
+        """What is wrong with an output of another machine, one sentence each."""
+        from resnet_lib import ledger
+
+        published = stored.get("metadata", {}).get(ledger.PUBLISHED)
+        if not published:
+            return self._text(fresh, stored)
+        computed = fresh.get("metadata", {}).get(ledger.PUBLISHED, {})
+        old, new = published["record"], computed.get("record", {})
+        if (computed.get("kind"), new.get("id")) != (published["kind"], old["id"]):
+            return [f"{published['kind']} {old['id']} is stored, and {computed.get('kind')} {new.get('id')} came out"]
+        parts = ("statement", "measure", "rule", "control") if published["kind"] == "verdict" else ("caption", "alt")
+        other = [f"{old['id']}: another {part} is stored" for part in parts if old[part] != new[part]]
+        return other or (self._verdict(old, new) if published["kind"] == "verdict" else [])  # tables: at the end
+
+    def _verdict(self, old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+        from resnet_lib import agreement, comparison, replication
+
+        name = old["id"]
+        if why := comparison.other_version(old["quick"], new["quick"]):
+            return [f"claim {name}: {why}"]
+        found = [f"claim {name}: {why}" for why in comparison.claim_errors(new, old["quick"], new["quick"])[0]]
+        for column in comparison.claim_columns(name, old, new, self.runs):
+            contrast = agreement.blocked(column.kept, column.fresh)
+            if contrast.p < self.level:
+                found.append(replication.alarm(column, contrast, self.level))
+        return found
+
+    def figure(self, id: str, roots: tuple[Path, Path]) -> list[str]:
+        """What is wrong with the table of a figure that was drawn again below the second of the two folders."""
+        import json
+
+        from resnet_lib import agreement, comparison, replicas, replication
+
+        metas = [json.loads((root / "figures" / id / "meta.json").read_text(encoding="utf-8")) for root in roots]
+        tables = [replicas.table_of(root, id) for root in roots]
+        found = [f"figure {id}: {why}" for why in comparison.figure_errors(*metas, *tables)[0]]
+        for column in comparison.figure_columns(id, (metas[0], metas[1]), tables, self.runs):
+            contrast = agreement.blocked(column.kept, column.fresh)
+            if contrast.p < self.level:
+                found.append(replication.alarm(column, contrast, self.level))
+        return found
+
+    def _text(self, fresh: NotebookNode, stored: NotebookNode) -> list[str]:
+        pairs = [(stored.get("text", ""), fresh.get("text", ""))]
+        kinds = stored.get("data", {}).keys() | fresh.get("data", {}).keys()
+        pairs += [(stored.get("data", {}).get(kind, ""), fresh.get("data", {}).get(kind, "")) for kind in kinds]
+        return [
+            f"text differs in more than its numbers:\n{old}\nis stored, and here it is\n{new}"
+            for old, new in pairs
+            if isinstance(old, str) and isinstance(new, str) and outline(old) != outline(new)
+        ]
+
+
 class Chapter(IPyNbFile):
     """One notebook: its code cells, and the tests around them."""
 
@@ -147,15 +269,30 @@ class Chapter(IPyNbFile):
 
     def _changed_figures(self) -> list[str]:
         root = self.path.parent.parent
+        if not self.reference.same_machine:
+            return [why for id in published(self.nb) for why in self.reference.figure(id, (root, self.staged))]
         csv = [Path("figures") / identity / "data.csv" for identity in published(self.nb)]
         return [why for path in csv if (why := differences(root / path, self.staged / path))]
+
+    @property
+    def reference(self) -> "Reference":
+        """What is published in this notebook's book."""
+        return reference(self.path.parent.parent)
 
 
 class Cell(IPyNbCell):
     """A code cell; stored and fresh outputs are compared by `agrees`."""
 
     def compare_outputs(self, test: Any, ref: Any, skip_compare: Any = None) -> bool:
-        return super().compare_outputs(self._take_over(test, ref), ref, skip_compare)
+        taken = self._take_over(test, ref)
+        chapter: Any = self.parent
+        if not chapter.reference.same_machine and len(test) == len(ref):
+            found = [chapter.reference.output(*pair) for pair in zip(taken, ref, strict=True)]
+            if wrong := [sentence for sentences in found for sentence in sentences]:
+                self.comparison_traceback = wrong
+                return False
+            taken = ref
+        return super().compare_outputs(taken, ref, skip_compare)
 
     def _take_over(self, test: list[NotebookNode], ref: list[NotebookNode]) -> list[NotebookNode]:
         """`test` with each text replaced by the stored one that it agrees with, so that nbval finds them equal."""

@@ -5,29 +5,32 @@ import hashlib
 import io
 import lzma
 import tarfile
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
+import servers
+from click.testing import CliRunner
 
-from resnet_lib import archives
+from resnet_lib import archives, cli
 from resnet_lib.archives import ArchiveError
 
 CONTENT = bytes(range(256)) * 1200  # more than one read of a socket
 HASH = hashlib.sha256(CONTENT).hexdigest()
 
 
-class Server(ThreadingHTTPServer):
-    """Serves `content`; ends the connection after `limit` bytes; knows ranges or not."""
+class Server(servers.Server):
+    """Serves `content`; ends the connection after `limit` bytes; knows ranges or not, tells the length or not."""
 
+    daemon_threads = False  # closing waits for them, so that what they print belongs to their test
     content, limit, ranges, status = CONTENT, len(CONTENT), True, 200
+    tells, kind = True, "application/octet-stream"
 
     def __init__(self):
-        super().__init__(("127.0.0.1", 0), Handler)
+        super().__init__(Handler)
         self.asked: list[str | None] = []
-        self.url = f"http://127.0.0.1:{self.server_address[1]}/some/file.bin"
+        self.url = f"{self.address}some/file.bin"
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -43,7 +46,9 @@ class Handler(BaseHTTPRequestHandler):
             self.send_header(
                 "Content-Range", f"bytes {start}-{len(self.server.content) - 1}/{len(self.server.content)}"
             )
-        self.send_header("Content-Length", str(len(rest)))
+        if self.server.tells:
+            self.send_header("Content-Length", str(len(rest)))
+        self.send_header("Content-Type", self.server.kind)
         self.end_headers()
         self.wfile.write(rest[: self.server.limit])
 
@@ -53,12 +58,8 @@ class Handler(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def server() -> Iterator[Server]:
-    with Server() as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
+    with servers.serving(Server()) as server:
         yield server
-        server.shutdown()
-        thread.join()
 
 
 def get(server: Server, folder: Path, **changes: object) -> Path:
@@ -96,9 +97,39 @@ def test_a_wrong_file_is_refused_and_removed(server: Server, tmp_path: Path):
     assert names(tmp_path) == []
 
 
-def test_a_file_that_does_not_end_is_not_read_on(server: Server, tmp_path: Path):
-    server.content, server.limit = CONTENT * 20, 10**9
-    with pytest.raises(ArchiveError, match=r"it has more than 307,200 bytes"):
+def test_a_file_that_does_not_end_is_not_read_on(tmp_path: Path, capfd: pytest.CaptureFixture[str]):
+    """The server is hung up on in the middle of its answer, and that is nothing it complains about."""
+    with servers.serving(Server()) as server:
+        server.content, server.limit, server.tells = CONTENT * 200, 10**9, False
+        with pytest.raises(ArchiveError, match=r"it has more than 307,200 bytes"):
+            get(server, tmp_path)
+    assert names(tmp_path) == []
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("content", [b"", b"<html>Sign in</html>", CONTENT[:-1], CONTENT + b"!"])
+@pytest.mark.parametrize("begun", [False, True])
+def test_a_file_of_another_length_is_refused_before_anything_is_kept(
+    server: Server, tmp_path: Path, content: bytes, begun: bool
+):
+    part = tmp_path / "file.bin.part"
+    if begun:
+        part.write_bytes(CONTENT[:1000])
+    server.content, server.ranges = content, False
+    with pytest.raises(
+        ArchiveError, match=rf"the server offers {len(content):,} bytes, and expected are 307,200 bytes"
+    ):
+        get(server, tmp_path)
+    assert names(tmp_path) == (["file.bin.part"] if begun else [])
+    assert not begun or part.read_bytes() == CONTENT[:1000]
+    server.content = CONTENT
+    assert get(server, tmp_path).read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize("tells", [False, True])
+def test_a_page_in_place_of_the_file_is_refused_whatever_its_length(server: Server, tmp_path: Path, tells: bool):
+    server.content, server.kind, server.tells = b"<html>".ljust(len(CONTENT)), "text/html; charset=utf-8", tells
+    with pytest.raises(ArchiveError, match=r"the server offers a page \(text/html\).*nothing of it was kept"):
         get(server, tmp_path)
     assert names(tmp_path) == []
 
@@ -231,6 +262,56 @@ def test_damaged_copies_are_no_surprise(tmp_path: Path, suffix: str, pack):
         (tmp_path / f"one.bin{suffix}").write_bytes(damaged)
         with pytest.raises(ArchiveError, match=rf"one.bin{suffix} cannot be read .*take another copy"):
             dict(archives.contents(tmp_path, SIZES))
+
+
+def whole_archives() -> dict[str, bytes]:
+    """A tar archive of one file, in every packing that `archives.contents` reads."""
+    packed = {}
+    for mode in ("w", "w:gz", "w:xz", "w:bz2"):
+        file = io.BytesIO()
+        with tarfile.open(fileobj=file, mode=mode) as archive:  # type: ignore[call-overload]
+            info = tarfile.TarInfo("a.bin")
+            info.size = 4000
+            archive.addfile(info, io.BytesIO(bytes(i * i % 251 for i in range(4000))))
+        packed[mode] = file.getvalue()
+    return packed
+
+
+@pytest.mark.parametrize("mode", ["w", "w:gz", "w:xz", "w:bz2"])
+def test_an_archive_cut_off_anywhere_is_one_sentence(tmp_path: Path, mode: str):
+    data, path = whole_archives()[mode], tmp_path / "t.tar"
+    path.write_bytes(data)
+    (whole,) = dict(archives.contents(path, {"a.bin": 4000})).values()
+    said = []
+    for length in {*range(0, 200, 10), *range(200, len(data), max(1, len(data) // 50)), len(data) - 1}:
+        path.write_bytes(data[:length])
+        try:
+            found = dict(archives.contents(path, {"a.bin": 4000}))
+        except ArchiveError as error:
+            said.append(str(error))
+        else:  # what lies behind the last file, zeros and checksums, is not missed
+            assert found == {"a.bin": whole}
+    assert len(said) > 20
+    assert all(str(path) in text and "\n" not in text for text in said)
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"<html><body>403</body></html>", b"PK\x03\x04" + bytes(60), b"\x1f\x8b", b"\xfd7zXZ\x00", b"BZh9"]
+)
+def test_what_is_no_archive_is_one_sentence_and_nothing_is_kept(tmp_path: Path, data: bytes):
+    (tmp_path / "t.tar.gz").write_bytes(data)
+    (tmp_path / "folder").mkdir()
+    for name in ("a.bin", "a.bin.gz", "a.bin.xz"):
+        (tmp_path / "folder" / name).write_bytes(data)
+    place = tmp_path / "data"
+    for source in (tmp_path / "t.tar.gz", tmp_path / "folder", tmp_path / "nowhere"):
+        with pytest.raises(ArchiveError):
+            dict(archives.contents(source, {"a.bin": 4000}))
+        done = CliRunner().invoke(cli.main, ["data", "fetch", "mnist", "--from", str(source), "--data", str(place)])
+        assert done.exit_code == 1
+        assert str(source) in done.output
+        assert "Aborted" not in done.output
+        assert not place.exists() or not list(place.iterdir())
 
 
 def test_a_truncated_archive_and_what_is_none(tmp_path: Path):

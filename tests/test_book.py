@@ -14,8 +14,8 @@ from tests import books
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    """The fixture book in a folder with a space in its name."""
-    return books.copy(tmp_path / "a book")
+    """The fixture book in a folder with all kinds of characters in its name."""
+    return books.copy(tmp_path / books.ODD)
 
 
 def chapter(root: Path, name: str, *sources: str) -> Path:
@@ -61,6 +61,16 @@ def test_staging_again_touches_only_what_differs(root: Path):
     assert not (run / "chapters/leftover.ipynb").exists()
 
 
+def test_what_a_killed_writer_left_is_no_part_of_the_book(root: Path):
+    books.write(root, books.verdict(root), books.figure(root))
+    for name in ("figures/fixture-radius/.data.csv.1a2b3c4d.tmp", "chapters/.01_fixture.ipynb.1a2b3c4d.tmp"):
+        (root / name).write_text("half of")
+    assert not list(book.stage(root).rglob("*.tmp"))
+    (root / "_build/run/figures/fixture-radius/.data.csv.5e6f7a8b.tmp").write_text("half of")
+    assert book.refresh(root, root / "_build/run") == []
+    assert not list(book.stage(root).rglob("*.tmp"))
+
+
 def test_staging_what_is_no_book_says_so(tmp_path: Path):
     with pytest.raises(FileNotFoundError, match=r"root=.* has no _toc.yml, so it is not the book's folder"):
         book.stage(tmp_path)
@@ -89,13 +99,18 @@ def test_running_again_writes_nothing(root: Path):
     assert good.stat().st_mtime_ns == before
 
 
-def test_a_cell_that_takes_too_long_and_a_kernel_that_dies_are_failures(root: Path):
-    slow = chapter(root, "02_slow", "1", "import time; time.sleep(60)")
-    dead = chapter(root, "03_dead", "import os; os._exit(1)")
-    failures = book.execute([slow, dead], timeout=2)
-    assert [(failure.notebook, failure.cell) for failure in failures] == [("02_slow.ipynb", 2), ("03_dead.ipynb", 1)]
-    assert "timed out" in failures[0].reason
-    assert "Kernel died" in failures[1].reason
+def test_a_cell_that_takes_too_long_is_a_failure(root: Path):
+    slow, seconds = chapter(root, "02_slow", "import time; time.sleep(1000)"), 1.0
+    (failure,) = book.execute([slow], timeout=seconds)
+    assert (failure.notebook, failure.cell) == ("02_slow.ipynb", 1)
+    assert "timed out" in failure.reason
+
+
+def test_a_kernel_that_dies_is_a_failure_of_its_cell(root: Path):
+    dead = chapter(root, "03_dead", "1", "import os; os._exit(1)")
+    (failure,) = book.execute([dead])
+    assert (failure.notebook, failure.cell) == ("03_dead.ipynb", 2)
+    assert "Kernel died" in failure.reason
 
 
 def test_no_seat_for_a_notebook_is_refused():
@@ -112,7 +127,8 @@ def evidence(root: Path) -> Path:
 def test_collecting_writes_pages_figures_and_outputs_with_all_digits(root: Path):
     run, source = evidence(root), root / "_build/source"
     found = book.collect(run, source)
-    assert found.problems == ()
+    assert found.shown.problems == ()
+    assert found.report.errors == ()
     assert (source / "_extra/figures/fixture-radius/data.csv").is_file()
     assert "fixture-disc" in (source / "ledger.md").read_text()
     html = nbformat.read(source / "chapters/01_fixture.ipynb", as_version=4).cells[1].outputs[0].data["text/html"]
@@ -121,37 +137,84 @@ def test_collecting_writes_pages_figures_and_outputs_with_all_digits(root: Path)
     assert "1.005" not in stable
 
 
-def test_collecting_again_touches_nothing_and_keeps_the_pages(root: Path):
+def test_collecting_again_touches_nothing(root: Path):
     run, source = evidence(root), root / "_build/source"
     book.collect(run, source)
-    (root / "_build/html").mkdir()
     before = times(source)
     book.collect(run, source)
     assert times(source) == before
-    assert (root / "_build/html").exists()
+
+
+def rendered(source: Path) -> list[Path]:
+    """Folders as a rendering that ended leaves them."""
+    (source.parent / book.RENDERED).write_text(book.renew(source))
+    folders = [source.parent / name for name in ("html", ".doctrees")]
+    for folder in folders:
+        folder.mkdir()
+    return folders
 
 
 @pytest.mark.parametrize("name", ["_toc.yml", "_static/a.css", "_templates/a.html", "_ext/a.py"])
 def test_what_reaches_every_page_renews_them_all(root: Path, name: str):
     run, source = evidence(root), root / "_build/source"
     (run / name).parent.mkdir(exist_ok=True)
-    (run / name).touch()
+    (run / name).open("a").close()
     book.collect(run, source)
-    (root / "_build/html").mkdir()
-    (run / name).write_text("# changed")
+    folders = rendered(source)
+    book.renew(source)
+    assert all(folder.exists() for folder in folders)
+    with (run / name).open("a") as file:
+        file.write("# changed\n")
     book.collect(run, source)
-    assert not (root / "_build/html").exists()
+    book.renew(source)
+    assert not any(folder.exists() for folder in folders)
+
+
+def test_a_page_that_changes_stays_with_the_others_and_one_that_goes_does_not(root: Path):
+    run, source = evidence(root), root / "_build/source"
+    (run / "more.md").write_text("# More")
+    book.collect(run, source)
+    folders = rendered(source)
+    (run / "more.md").write_text("# More yet")
+    book.collect(run, source)
+    book.renew(source)
+    assert all(folder.exists() for folder in folders)
+    (run / "more.md").unlink()
+    book.collect(run, source)
+    book.renew(source)
+    assert not any(folder.exists() for folder in folders)
+
+
+def test_pages_of_a_rendering_that_did_not_end_are_made_again(root: Path, monkeypatch: pytest.MonkeyPatch):
+    """Whatever ends it: a signal, a warning of Sphinx, or the process that is killed while it removes the old pages."""
+    source = root / "_build/source"
+    book.collect(evidence(root), source)
+    folders = rendered(source)
+    monkeypatch.setattr(book, "SPHINX", "raise SystemExit('it was killed')")
+    with pytest.raises(book.BookError, match="it was killed"):
+        book.render(source)
+    assert all(folder.exists() for folder in folders)
+    assert not (root / "_build" / book.RENDERED).exists()
+    book.renew(source)
+    assert not any(folder.exists() for folder in folders)
+
+    folders = rendered(source)
+    (source / "_toc.yml").write_text("# changed")
+
+    def killed(folder: Path) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(shutil, "rmtree", killed)
+    with pytest.raises(KeyboardInterrupt):
+        book.renew(source)
+    assert not (root / "_build" / book.RENDERED).exists()
 
 
 def test_a_figure_that_changes_or_goes_does_so_on_the_built_pages(root: Path):
     """Sphinx finds no page to write in either case, and then copies nothing."""
     run, source = evidence(root), root / "_build/source"
-    for name in ("_config.yml", "_ext", "_templates", "_static"):
-        original = Path(__file__).parents[1] / name
-        if original.is_dir():
-            shutil.copytree(original, run / name, ignore=shutil.ignore_patterns("__pycache__"))
-        else:
-            shutil.copyfile(original, run / name)
+    books.buildable(root)
+    book.stage(root)
     book.collect(run, source)
     page = book.render(source)
     assert "fixture-disc" in (page.parent / "ledger.html").read_text()

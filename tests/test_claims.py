@@ -1,6 +1,7 @@
 import itertools
 import json
 from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 
 import numpy as np
@@ -106,6 +107,32 @@ def test_what_is_no_rule_is_refused_with_the_grammar(text: str) -> None:
 def test_a_rule_that_nothing_satisfies_is_refused() -> None:
     with pytest.raises(ValueError, match=r"'2 < mean < 1' is satisfied by no number; write the lower bound first"):
         Rule.parse("2 < mean < 1")
+    with pytest.raises(ValueError, match=r"is satisfied by no number"):
+        Rule.parse("1 < mean < 1.0000000000000002")  # neighbours: no float64 lies between them
+
+
+@pytest.mark.parametrize("statistic", ["every", "mean", "median"])
+@pytest.mark.parametrize("bound", ["1e999", "1.7976931348623157e308", "1e-999", "0.000000e-999", "4e-324", "0", "-0.0"])
+@pytest.mark.parametrize("sign", ["", "-"])
+def test_a_bound_that_decides_nothing_is_refused(statistic: str, bound: str, sign: str) -> None:
+    number = sign + bound.lstrip("-")
+    for text in (f"{statistic} < {number}", f"{statistic} > {number}", f"-7 < {statistic} < {number}"):
+        if "e999" in bound or "e308" in bound or bound == "1e-999":
+            with pytest.raises(ValueError, match=rf"'{text}' has the bound {number}, which float64 knows as"):
+                Rule.parse(text)
+        else:  # zero, however it is written, and the smallest number are bounds
+            assert float(number) in (Rule.parse(text).low, Rule.parse(text).high)
+
+
+@given(st.decimals(allow_nan=False, allow_infinity=False))
+def test_no_rule_is_satisfied_by_every_number(bound: Decimal) -> None:
+    for text in (f"mean < {bound:f}", f"mean > {bound:f}", f"every < {bound:e}"):
+        try:
+            rule = Rule.parse(text)
+        except ValueError:
+            continue
+        largest = np.array([-np.finfo(float).max, np.finfo(float).max])
+        assert 0 < rule.satisfied(largest).sum() < 2, text
 
 
 @pytest.mark.parametrize(

@@ -9,12 +9,11 @@ import lzma
 import os
 import shutil
 import tarfile
-import threading
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import numpy as np
 import pytest
+import servers
 from click.testing import CliRunner
 
 from resnet_lib import cli, collection, data, distributions
@@ -262,18 +261,14 @@ def test_a_download_end_to_end_and_offline_afterwards(tiny, place: Path, tmp_pat
             info = tarfile.TarInfo(f"cifar-10-batches-bin/{file}")
             info.size = len(content)
             archive.addfile(info, io.BytesIO(content))
-    handler = functools.partial(SimpleHTTPRequestHandler, directory=str(served))
-    monkeypatch.setattr(SimpleHTTPRequestHandler, "log_message", lambda *_: None)
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
-        url = f"http://127.0.0.1:{server.server_address[1]}/tiny.tar.gz"
-        item = distributed.download(url, (served / "tiny.tar.gz").read_bytes())
+    handler = functools.partial(servers.Files, directory=str(served))
+    with servers.serving(servers.Server(handler)) as server:
+        item = distributed.download(f"{server.address}tiny.tar.gz", (served / "tiny.tar.gz").read_bytes())
         # The hash of the archive vouches for its files, even if our list of their hashes were wrong.
         files = tuple(dataclasses.replace(file, sha256="?", blob=None) for file in distribution.train)
         changed = dataclasses.replace(distribution, downloads=(item,), train=files)
         monkeypatch.setitem(DISTRIBUTIONS, "cifar10", changed)
         done = CliRunner().invoke(cli.main, ["data", "fetch", "cifar10", "--data", str(place)])
-        server.shutdown()
     assert done.exit_code == 0, done.output
     assert done.output == f"cifar10 is in {place / 'cifar10'}: official\n"
     assert everything(place / "downloads") == []
@@ -335,3 +330,9 @@ def test_the_real_datasets(name: str, place: Path):
         np.testing.assert_allclose(train.x.std(axis=(0, 2, 3)) / 255, [0.2470, 0.2435, 0.2616], atol=1e-4)
     elif name == "mnist":
         assert loaded.test.y.bincount().tolist() == [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]
+
+
+def test_the_first_copy_needs_no_folder_to_be_there(tiny, tmp_path: Path):
+    place = tmp_path / "not" / "there"
+    assert collection.fetch("mnist", place, source=copied(tmp_path, tiny["mnist"])).official
+    assert (place / "mnist" / collection.MANIFEST).is_file()

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from events import PATIENCE
 
 from resnet_lib import data, nets, training
 from resnet_lib.training import Policy, Recipe
@@ -30,7 +31,7 @@ def states(tmp_path_factory) -> dict[str, dict[str, torch.Tensor]]:
         "TORCHINDUCTOR_CACHE_DIR": str(folder / "c"),
     }
     command = [sys.executable, "-m", "tests.compiled", str(folder)]
-    done = subprocess.run(command, env=environment, cwd=root, capture_output=True, text=True, timeout=600)
+    done = subprocess.run(command, env=environment, cwd=root, capture_output=True, text=True, timeout=PATIENCE)
     assert done.returncode == 0, done.stderr
     return torch.load(folder / "states.pt", weights_only=True)
 

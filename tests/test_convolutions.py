@@ -82,6 +82,28 @@ def test_any_kernel_on_any_image(seed, c_in, c_out, kernel_size, image, stride, 
     assert norm.upper >= norm.value * (1 - 1e-12)
 
 
+@pytest.mark.parametrize("image", [(9, 1), (7, 2), (1, 9), (2, 7)])
+@pytest.mark.parametrize("kernel_size", [(1, 5), (5, 1), (3, 3)])
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize("margins", [None, (4, 1, 0, 3)])
+def test_the_bound_of_tall_and_of_wide_images(image, kernel_size, stride, margins):
+    """The torus has a height and a width of its own: with one in place of the other the bound was no bound."""
+    for seed in range(3):
+        weight = kernel(seed, 2, 2, *kernel_size)
+        try:
+            convolution = Convolution(weight, image, "zeros", stride, margins=margins)
+        except ValueError:
+            return  # these margins give no output
+        norm = np.linalg.svd(by_hand(convolution), compute_uv=False)[0]
+        assert linalg.conv_bound(convolution) >= norm * (1 - 1e-12)
+
+
+def test_a_bound_is_of_float64_whatever_the_kernel_is():
+    convolution = Convolution(kernel(1, 4, 4, 3, 3, dtype=torch.float32), (6, 6))
+    double = replace(convolution, weight=convolution.weight.double())
+    assert linalg.conv_bound(convolution) == linalg.conv_bound(double)
+
+
 @given(st.integers(0, 2**32), st.integers(1, 4))
 def test_grams_eigenvalues_are_off_by_what_is_said(seed, channels):
     weight = kernel(seed, channels, channels, 3, 3)

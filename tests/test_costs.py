@@ -1,14 +1,14 @@
 """Counts against torch's own counter and against what the papers print."""
 
-import time
 from dataclasses import replace
 
 import pytest
 import torch
+from events import Clock
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from resnet_lib import blocks, costs, nets, runtime
+from resnet_lib import blocks, costs, dynamics, flow, nets, runtime
 from resnet_lib.units import UNITS
 
 
@@ -67,20 +67,24 @@ def test_counting_leaves_the_module_as_it_was():
     assert not any(module._forward_hooks for module in net.modules())
 
 
-class Sleep(nn.Module):
-    def __init__(self, seconds: float):
+class Takes(nn.Module):
+    """Takes its time by a clock, another one at every call."""
+
+    def __init__(self, clock: Clock, *seconds: float):
         super().__init__()
-        self.seconds = seconds
+        self.clock, self.seconds = clock, list(seconds)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        time.sleep(self.seconds)
+        self.clock.now += self.seconds.pop(0)
         return x
 
 
-def test_latency_measures_time_and_keeps_all_rounds():
-    found = costs.latency({"slow": Sleep(0.03), "fast": Sleep(0.0)}, torch.zeros(1, 1), rounds=3)
-    assert len(found["slow"].rounds) == 3
-    assert found["slow"].best == min(found["slow"].rounds) >= 0.03 > found["fast"].best
+def test_latency_is_the_time_of_a_call_and_keeps_all_rounds_but_the_first(monkeypatch):
+    clock = Clock()
+    monkeypatch.setattr(costs, "time", clock)
+    modules = {"slow": Takes(clock, 64.0, 4.0, 2.0, 8.0), "fast": Takes(clock, 32.0, 1.0, 0.5, 0.25)}
+    found = costs.latency(modules, torch.zeros(1, 1), rounds=3)
+    assert found == {"slow": costs.Latency(2.0, (4.0, 2.0, 8.0)), "fast": costs.Latency(0.25, (1.0, 0.5, 0.25))}
 
 
 @pytest.mark.parametrize(
@@ -93,3 +97,94 @@ def test_latency_measures_time_and_keeps_all_rounds():
 def test_errors_name_the_way_out(call, text):
     with pytest.raises(ValueError, match=text):
         call()
+
+
+KNOWN = [
+    # A module, the shape of an example, its multiply-adds by hand
+    (nn.Conv1d(3, 5, 3, padding=1), (3, 10), 5 * 10 * 3 * 3),
+    (nn.Conv3d(1, 1, 3), (1, 4, 4, 4), 2**3 * 27),
+    (nn.Conv2d(24, 24, 3, groups=24), (24, 8, 8), 24 * 36 * 9),
+    (nn.ConvTranspose1d(4, 6, 3, groups=2), (4, 7), 4 * 7 * 3 * 3),
+    (nn.ConvTranspose2d(3, 1, 2, stride=2), (3, 2, 2), 12 * 4),
+    (nn.ConvTranspose3d(1, 2, 2), (1, 2, 2, 2), 8 * 2 * 8),
+    (nn.Linear(4, 3), (5, 4), 5 * 12),
+    (dynamics.antisymmetric_block(8, 0.1), (8,), 64),
+    (dynamics.hamiltonian_block(8, 0.1), (8,), 2 * 2 * 16),
+    (dynamics.Repeat(dynamics.antisymmetric_block(8, 0.1), 5), (8,), 5 * 64),
+    (flow.Flow(dynamics.euler_block(blocks.Linear(8, 8), 0.1), substeps=3, method="rk4"), (8,), 12 * 64),
+    (nn.Sequential(nn.BatchNorm1d(4), nn.PReLU(), nn.LayerNorm(4), nn.Dropout()), (4,), 0),
+]
+
+
+@pytest.mark.parametrize(("module", "shape", "expected"), KNOWN, ids=lambda value: type(value).__name__)
+def test_every_kind_of_layer_is_counted(module, shape, expected):
+    blocks.initialise(module, generator())
+    for batch in (2, 5):
+        assert costs.count(module, shape, batch=batch).multiply_adds == expected
+
+
+class Adapted(nn.Linear):
+    """A layer made from a known one, which computes more."""
+
+    def __init__(self):
+        super().__init__(4, 4)
+        self.down, self.up = nn.Parameter(torch.ones(1, 4)), nn.Parameter(torch.ones(4, 1))
+
+    def forward(self, input):
+        return super().forward(input) + nn.functional.linear(nn.functional.linear(input, self.down), self.up)
+
+
+class Tied(nn.Module):
+    """Reads a layer's weight behind its back."""
+
+    def __init__(self):
+        super().__init__()
+        self.inner = nn.Linear(4, 4)
+
+    def forward(self, x):
+        return self.inner(x) @ self.inner.weight
+
+
+class Attention(nn.Module):
+    def forward(self, x):
+        return nn.functional.scaled_dot_product_attention(x, x, x)
+
+
+UNKNOWN = [
+    (nn.TransformerEncoderLayer(8, 2, 16), (4, 8), TypeError, "MultiheadAttention is a layer of a kind"),
+    (nn.LSTM(4, 4), (3, 4), TypeError, "LSTM is a layer of a kind whose multiplications are not known"),
+    (nn.Embedding(3, 4), (3,), TypeError, "Embedding is a layer of a kind"),
+    (Adapted(), (4,), TypeError, "Adapted is a layer of a kind .* costs.latency"),
+    (Tied(), (4,), ValueError, r"Tied takes 32 multiply-adds an example, of which its linear layers .* explain 16"),
+    (Attention(), (3, 4), ValueError, "Attention takes .* multiplies matrices outside of them"),
+]
+
+
+@pytest.mark.parametrize(("module", "shape", "error", "text"), UNKNOWN, ids=lambda value: type(value).__name__)
+def test_layers_that_are_not_known_are_refused(module, shape, error, text):
+    with pytest.raises(error, match=text):
+        costs.count(module, shape)
+    assert not any(part._forward_hooks for part in module.modules())
+
+
+@pytest.mark.parametrize("backward", [False, True])
+def test_latency_leaves_gradients_statistics_and_generators_as_they_were(backward):
+    net = nn.Sequential(nn.ReLU(inplace=True), nn.Linear(4, 4), nn.BatchNorm1d(4), nn.Dropout())
+    x = torch.randn(3, 4, generator=generator())
+    net(x.clone()).sum().backward()
+    before = {name: value.clone() for name, value in net.state_dict().items()}
+    gradients = [value.grad.clone() for value in net.parameters() if value.grad is not None]
+    kept, state = x.clone(), torch.get_rng_state()
+    costs.latency({"net": net}, x, rounds=2, backward=backward)
+    costs.count(net, (4,))
+    assert torch.equal(torch.get_rng_state(), state)
+    assert torch.equal(x, kept)
+    assert all(torch.equal(value, before[name]) for name, value in net.state_dict().items())
+    found = [value.grad for value in net.parameters() if value.grad is not None]
+    assert len(found) == len(gradients) > 0
+    assert all(torch.equal(a, b) for a, b in zip(found, gradients, strict=True))
+
+
+def test_what_has_nothing_to_learn_has_no_backward_pass():
+    with pytest.raises(ValueError, match=r"modules \['still'\] have no parameters that learn"):
+        costs.latency({"still": nn.Tanh()}, torch.zeros(1, 1), backward=True)

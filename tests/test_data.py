@@ -6,6 +6,7 @@ import sys
 import numpy as np
 import pytest
 import torch
+from events import PATIENCE
 from sklearn.datasets import load_digits
 from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier
@@ -118,7 +119,7 @@ def test_importing_the_package_needs_no_network_and_no_folder(tmp_path):
         "assert 'requests' not in sys.modules; data.load('digits')"
     )
     environment = os.environ | {"XDG_DATA_HOME": str(tmp_path / "none"), "HOME": str(tmp_path / "none")}
-    subprocess.run([sys.executable, "-c", code], check=True, env=environment, timeout=120)
+    subprocess.run([sys.executable, "-c", code], check=True, env=environment, timeout=PATIENCE)
     assert not (tmp_path / "none").exists()
 
 
@@ -244,3 +245,16 @@ def test_a_dataset_refuses_parts_that_contradict_each_other(changes, text):
     assert dataset().shape == (2,)
     with pytest.raises(ValueError, match=text):
         dataset(**changes)
+
+
+@pytest.mark.parametrize(("x", "y", "name"), [(np.ones((2, 3)), torch.arange(2), "x"), (torch.ones(2, 3), [0, 1], "y")])
+def test_a_split_holds_tensors(unchecked, x, y, name):
+    with pytest.raises(TypeError, match=rf"{name} is a (ndarray|list); a split holds tensors: use torch.as_tensor"):
+        Split(x, y)
+
+
+@pytest.mark.parametrize("n", [np.int64(5), torch.tensor(5)])
+def test_a_subset_takes_whole_numbers_of_every_kind(n):
+    assert len(data.load("spirals").subset(n).train) == 5
+    with pytest.raises(TypeError, match="n holds True, a truth value"):
+        data.load("spirals").subset(True)

@@ -259,6 +259,94 @@ def test_one_block_learns_the_reflection_and_a_short_flow_keeps_the_order():
     assert line["error"].iloc[0] > 0.5
 
 
+def test_errors_of_models_are_a_value_a_seed():
+    rows = [
+        {"task": task, "model": model, "seed": seed, "x": x, "error": error + seed}
+        for task, errors in (
+            ("reflection", {"flow": 10, "augmented": 20, "big-step": 30}),
+            ("spheres", {"flow": 40, "augmented": 50}),
+        )
+        for model, error in errors.items()
+        for seed in (0, 1)
+        for x in (-1.0, 1.0)
+    ]
+    table = pd.DataFrame(rows)
+    for measure, value, control in (
+        (topology.reflection, 10, 20),
+        (topology.big_step, 30, 10),
+        (topology.spheres, 40, 50),
+    ):
+        assert measure(table).values.tolist() == [value, value + 1]
+        assert measure(table).control.tolist() == [control, control + 1]
+
+
+def test_a_field_in_two_dimensions_is_its_formula():
+    field = topology.SeedField((0, 1), 2, 5)
+    x = torch.randn(2, 3, 2, generator=runtime.stream(0, "x"))
+    with torch.no_grad():
+        field.drift.fill_(0.5)
+        found = field(x).numpy()
+    first, shift, second = (value.detach().numpy() for value in (field.first, field.shift, field.second))
+    for i in range(2):
+        np.testing.assert_allclose(found[i], np.tanh(x[i].numpy() @ first[i] + shift[i]) @ second[i] + 0.5, rtol=1e-5)
+
+
+def test_an_augmented_flow_moves_in_a_plane():
+    table = topology.task_trial(topology.Task("spheres", "augmented", width=4, steps=2), (0,))
+    assert table["out"].between(-10, 10).all()
+    assert (table["out"].nunique(), table["error"].nunique()) == (len(table), 1)
+
+
+def test_exponents_of_path_and_distance_are_compared_with_a_fixed_field():
+    values = {("mlp", 0.0, d, "path", 1): d**0.3 for d in trained.DEPTHS}
+    values |= {("mlp", 1.0, d, "path", 1): d**-0.2 for d in trained.DEPTHS}
+    values |= {("mlp", 0.0, d, "distance", trained.FINEST): d**-0.7 for d in trained.DEPTHS}
+    table = rows_of(values)
+    fixed = {total: trained.fixed_field((0, 1), total=total) for total in (True, False)}
+    for measure, exponent, control in (
+        (trained.refinement, 0.3, fixed[True]["path"]),
+        (trained.time, 0.3, fixed[False]["path"]),
+        (trained.scaled, -0.2, fixed[True]["path"]),
+        (trained.closer, -0.7, fixed[True]["error"]),
+    ):
+        np.testing.assert_allclose(measure(table).values, exponent)
+        np.testing.assert_allclose(measure(table).control, control)
+
+
+def test_losses_of_other_powers_and_methods():
+    values = {}
+    for kind, power, after in (
+        ("mlp", 0.0, 0.5),
+        ("mlp", 0.25, 0.6),
+        ("mlp", 0.5, 0.7),
+        ("norm", 0.0, 0.8),
+        ("tied", 1.0, 0.89),
+    ):
+        values[kind, power, 16, "substeps", 1] = 0.9
+        values[kind, power, 16, "substeps", trained.RULE] = after
+        values[kind, power, 16, "rk4", 1] = after - 0.1
+    table = rows_of(values)
+    for measure, lost, control in (
+        (trained.quarter, 30, 1),
+        (trained.root, 20, 1),
+        (trained.norm, 10, 1),
+        (trained.rk4, 50, 11),
+    ):
+        np.testing.assert_allclose(measure(table).values, lost)
+        np.testing.assert_allclose(measure(table).control, control)
+
+
+def test_smooth_weights_keep_moving_and_untied_blocks_have_no_common_fixed_point():
+    table = synthetic(
+        lambda w, p, d: d ** (0.1 if w == "smooth" else -0.4) if p == 1.0 else 7.0, lambda w, p, d: 1.0 * d
+    )
+    np.testing.assert_allclose(limits.smooth_moves(table).values, 0.1)
+    np.testing.assert_allclose(limits.smooth_moves(table).control, -0.4)
+    table = pd.DataFrame({"untied": [0.5, 0.25], "tied": [1e-9, 2e-9]})
+    assert points.fixed_untied(table).values.tolist() == [0.5, 0.25]
+    assert points.fixed_untied(table).control.tolist() == [1e-9, 2e-9]
+
+
 def test_the_chart_holds_what_its_inputs_choose():
     settings = [limits.Trajectory(p, length, depth=64) for p in (0.25, 1.0) for length in (0.0, 0.5)]
     spec = drawings.path_explorer(table_of(limits.trajectory_trial, settings, (0,))).to_dict()

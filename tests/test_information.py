@@ -104,3 +104,26 @@ def test_discriminant_finds_the_label_where_variance_does_not():
 def test_errors_name_the_way_out(call, text, unchecked):
     with pytest.raises(ValueError, match=text):
         call()
+
+
+def test_all_directions_may_be_asked_for_and_no_more():
+    covariance = information.covariance(draw(30, 4) * torch.arange(1.0, 5.0))
+    rows = information.principal(covariance, 4)
+    torch.testing.assert_close(rows @ rows.mT, torch.eye(4, dtype=torch.float64))
+    variances = (rows @ covariance @ rows.mT).diagonal()
+    assert (variances.diff() < 0).all()
+    for k in (0, 5):
+        with pytest.raises(ValueError, match=rf"k={k} must lie between 1 and 4"):
+            information.principal(covariance, k)
+
+
+@pytest.mark.usefixtures("unchecked")
+def test_labels_of_any_integers_are_taken_and_features_of_both_must_be_finite():
+    x, y = draw(40, 3), torch.arange(40) % 3
+    expected = information.probe((x, y), (x, y))
+    for dtype in (torch.uint8, torch.int32):
+        assert information.probe((x, y.to(dtype)), (x, y.to(dtype))) == expected
+    for name in ("train", "test"):
+        pair = {"train": (x, y), "test": (x, y), name: (x / 0, y)}
+        with pytest.raises(ValueError, match=f"{name} holds features that are NaN or infinite"):
+            information.probe(pair["train"], pair["test"])

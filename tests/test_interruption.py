@@ -4,13 +4,13 @@ import io
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import nbformat
 import psutil
+from events import PATIENCE, wait_for
 from nbclient import NotebookClient
-from trials import Noise, experiment
+from trials import Noise, begun, experiment, logged, release
 
 from resnet_lib import progress, sweep
 
@@ -21,42 +21,44 @@ import sys
 from pathlib import Path
 sys.path.insert(0, {tests!r})
 from resnet_lib import sweep
-from trials import Noise, experiment
+from trials import Noise, experiment, logged
 
 folder = Path({folder!r})
-settings = (Noise(size=size, pause=0.1, log=str(folder / "log")) for size in range(6))
-trials = experiment(*settings, seeds=(0, 1), group=1)
+fates = {{5: {last!r}}}
+settings = (Noise(size=i, pause=0.1, log=str(folder / "log"), fate=fates.get(i, "fine")) for i in range(6))
+trials = experiment(*settings, seeds=(0, 1), group=1, trial=logged)
 """
 
 
-def code(folder: Path) -> str:
-    return SWEEP.format(tests=str(TESTS), folder=str(folder))
+def code(folder: Path, last: str = "fine") -> str:
+    """A sweep of twelve trials; what becomes of the last two."""
+    return SWEEP.format(tests=str(TESTS), folder=str(folder), last=last)
 
 
 def test_a_killed_sweep_continues_and_ends_with_the_same_table(tmp_path):
+    """Its last two trials last as long as they have to for the kill to come before."""
     log = tmp_path / "log"
-    command = code(tmp_path) + 'sweep.run(trials, workers=2, cache=folder / "cache")'
+    command = code(tmp_path, last="held") + 'sweep.run(trials, workers=2, cache=folder / "cache")'
     process = subprocess.Popen([sys.executable, "-c", command], start_new_session=True, stderr=subprocess.DEVNULL)
     kept = tmp_path / "cache" / "noise"
     try:
-        while len(list(kept.glob("*.npz"))) < 3:
-            assert process.poll() is None
-            time.sleep(0.01)
+        wait_for("three trials", lambda: len(list(kept.glob("*.npz"))) >= 3, instead=process.poll)
         workers = psutil.Process(process.pid).children(recursive=True)
     finally:
         process.send_signal(signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL
     assert len(workers) >= 2
-    _, alive = psutil.wait_procs(workers, timeout=20)  # they notice that it is gone
+    _, alive = psutil.wait_procs(workers, timeout=PATIENCE)  # they notice that it is gone
     assert [worker for worker in alive if worker.status() != psutil.STATUS_ZOMBIE] == []
 
-    done, started = len(list(kept.glob("*.npz"))), len(log.read_text().splitlines())
-    assert 3 <= done < 12
-    settings = [Noise(size=size, pause=0.1, log=str(log)) for size in range(6)]
-    trials = experiment(*settings, seeds=(0, 1), group=1)
+    done, started = len(list(kept.glob("*.npz"))), begun(log)
+    assert 3 <= done <= 10
+    assert done <= started <= done + 2 * 2  # at work or handed out when the kill came
+    release(log)
+    settings = [Noise(size=i, pause=0.1, log=str(log), fate="held" if i == 5 else "fine") for i in range(6)]
+    trials = experiment(*settings, seeds=(0, 1), group=1, trial=logged)
     resumed = sweep.run(trials, workers=1, cache=tmp_path / "cache", progress=False).table
-    assert len(log.read_text().splitlines()) - started == 12 - done
-    assert started - done <= 6  # at work or handed out when the kill came
+    assert begun(log) - started == 12 - done
     undisturbed = sweep.run(trials, workers=1, cache=tmp_path / "other", progress=False).table
     assert resumed.equals(undisturbed)
     assert resumed["largest"].to_numpy().tobytes() == undisturbed["largest"].to_numpy().tobytes()
@@ -76,7 +78,7 @@ def test_a_notebook_shows_the_same_text_for_a_cold_and_a_warm_cache(tmp_path):
     notebook = nbformat.v4.new_notebook(
         cells=[nbformat.v4.new_code_cell(text) for text in (code(tmp_path), run, run, spoil, run)]
     )
-    client = Recording(notebook, timeout=120)
+    client = Recording(notebook, timeout=int(PATIENCE), startup_timeout=int(PATIENCE))
     client.execute()
     cells = notebook.cells
     assert cells[0].outputs == cells[3].outputs == []

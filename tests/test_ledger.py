@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from copy import deepcopy
 from pathlib import Path
 
 import nbformat
@@ -9,6 +10,7 @@ import pytest
 
 from resnet_lib import ledger
 from tests import books
+from tests.notebooks import complaints
 
 ROOT = Path(__file__).parents[1]
 
@@ -85,8 +87,8 @@ def test_full_is_held_to_its_own_expectation(root: Path) -> None:
     replace(root, "claims.yml", "expected: holds", "expected: holds\n      expected_full: fails")
     stale_full(root)
     assert not [problem for problem in ledger.read(root).problems if "expected" in problem]
-    replace(root, "claims.yml", "expected_full: fails", "expected_full: undecided")
-    assert any("(FULL): expected undecided, got fails" in problem for problem in ledger.read(root).problems)
+    replace(root, "claims.yml", "expected_full: fails", "expected_full: holds")
+    assert any("(FULL): expected holds, got fails" in problem for problem in ledger.read(root).problems)
 
 
 def other_rule(root: Path) -> None:
@@ -141,6 +143,103 @@ def test_what_is_wrong_is_found(root: Path, mutate: Callable[[Path], None], prob
     assert any(re.search(problem, found) for found in problems), problems
 
 
+V, F = "verdict fixture-disc.radius", "figure fixture-radius"
+Edit = Callable[[nbformat.NotebookNode], object]
+
+
+def put(*path: str, to: object) -> Edit:
+    """Set a field of the record behind an output."""
+
+    def edit(output: nbformat.NotebookNode) -> None:
+        inner = output.metadata["resnet_lib"]["record"]
+        for step in path[:-1]:
+            inner = inner[step]
+        assert inner[path[-1]] != to
+        inner[path[-1]] = to
+
+    return edit
+
+
+@pytest.mark.parametrize(
+    ("output", "edit", "said"),
+    [
+        (
+            1,
+            put("quick", "effect", to=1.19),
+            f"code cell 1: the text/html of {V} is not what its record says",
+        ),
+        (
+            1,
+            put("quick", "effect", to=1.19),
+            f"code cell 1: the text/plain of {V} is not what its record says",
+        ),
+        (
+            1,
+            put("quick", "n", to=20),
+            f"code cell 1: the text/html of {V} is not what its record says",
+        ),
+        (
+            1,
+            put("quick", "effect", to=1.0049),
+            f"code cell 1: the record of {V} has no hash, or was edited",
+        ),
+        (
+            1,
+            put("quick", "low", to=0.99),
+            f"code cell 1: the record of {V} has no hash, or was edited",
+        ),
+        (
+            1,
+            put("quick", "stamp", "seconds", to=0.1),
+            f"the record of {V} has no hash, or was edited",
+        ),
+        (1, lambda out: out.metadata["resnet_lib"].pop("sha256"), "verdict fixture-disc.radius has no hash"),
+        (1, lambda out: out.data.update({"text/html": "<b>holds</b>"}), "the text/html of verdict fixture-disc.radius"),
+        (1, lambda out: out.data.update({"text/plain": "holds"}), "the text/plain of verdict fixture-disc.radius"),
+        (1, lambda out: out.data.pop("text/html"), "the text/html of verdict fixture-disc.radius is not what"),
+        (
+            2,
+            put("caption", to="Another."),
+            f"code cell 2: the text/html of {F} is not what its record",
+        ),
+        (2, put("rows", to=80), f"code cell 2: the record of {F} has no hash, or was edited"),
+        (2, put("rows", to=80), "figure fixture-radius is shown otherwise than meta.json of its folder says"),
+        (
+            2,
+            lambda out: out.data.update({"text/html": "<img alt='A picture'>"}),
+            f"the text/html of {F}",
+        ),
+    ],
+)
+def test_evidence_that_was_edited_by_hand_is_found(root: Path, output: int, edit: Edit, said: str):
+    path = root / "chapters/01_fixture.ipynb"
+    notebook = nbformat.read(path, as_version=4)
+    edit(notebook.cells[output].outputs[0])
+    nbformat.write(notebook, path)
+    problems = ledger.read(root).problems
+    assert any(said in problem for problem in problems), problems
+    if "meta.json" not in said:
+        assert any(said in complaint for complaint in complaints(notebook))
+
+
+def test_a_record_that_was_edited_is_not_taken_over(root: Path):
+    """A run that finds the same keeps the older record, except where that is not as it was written."""
+    path = books.write(root, books.verdict(root))
+    before, fresh = nbformat.read(path, as_version=4), nbformat.read(path, as_version=4)
+    put("quick", "stamp", "seconds", to=0.1)(before.cells[1].outputs[0])
+    kept = deepcopy(fresh)
+    ledger.keep_older_stamps(kept, before)
+    assert kept == fresh
+    for output in (before.cells[1].outputs[0], fresh.cells[1].outputs[0]):
+        output.metadata["resnet_lib"].pop("sha256")
+    put("quick", "stamp", "seconds", to=9.0)(fresh.cells[1].outputs[0])
+    ledger.keep_older_stamps(fresh, before)  # older versions wrote no hash
+    record = fresh.cells[1].outputs[0].metadata["resnet_lib"]
+    assert record["record"]["quick"]["stamp"]["seconds"] == 0.1
+    books.write(root, fresh.cells[1].outputs[0], books.figure(root))
+    assert ledger.read(root).problems == ()
+
+
 def test_a_chapter_without_a_title_is_refused(root: Path):
     path = root / "chapters/01_fixture.ipynb"
     notebook = nbformat.read(path, as_version=4)
@@ -172,7 +271,7 @@ def test_a_record_that_says_the_same_keeps_its_older_stamp(root: Path):
 def test_the_outputs_of_the_pages_have_all_digits(root: Path):
     notebook = nbformat.read(root / "chapters/01_fixture.ipynb", as_version=4)
     stable = notebook.cells[1].outputs[0].data["text/html"]
-    ledger.show_all_digits(notebook)
+    ledger.show_all_digits(notebook, ledger.read(root))
     shown = notebook.cells[1].outputs[0].data["text/html"]
     assert "1.005" not in stable
     assert "1.005" in shown
@@ -181,7 +280,7 @@ def test_the_outputs_of_the_pages_have_all_digits(root: Path):
 
 def test_the_generated_pages_show_every_claim_and_figure(root: Path):
     pages = ledger.pages(ledger.read(root))
-    assert set(pages) == {"ledger.md", "figure-index.md", "_generated/findings.md"}
+    assert set(pages) == {"ledger.md", "figure-index.md", "replications.md", "_generated/findings.md"}
     for part in ("(statement-fixture-disc)=", 'id="claim-fixture-disc.radius"', "{cite:t}`ginibre1965statistical`"):
         assert part in pages["ledger.md"]
     for part in ("chapters/01_fixture.html#claim-fixture-disc.radius", "figure-index.html#fig-fixture-radius"):

@@ -4,6 +4,7 @@ import itertools
 import math
 from typing import cast
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -265,3 +266,108 @@ def test_runs_refuse_what_would_depend_on_the_batch():
     net.blocks[1].train()
     with pytest.raises(ValueError, match=r"'branch.norm1' \(BatchNorm1d\) is in training mode"):
         lesion_runs.score([net], torch.zeros(2, 6), torch.zeros(2).long())
+
+
+KINDS = {
+    "list": lambda *n: list(n),
+    "tensor": lambda *n: torch.tensor(n),
+    "array": lambda *n: np.array(n),
+    "bytes": lambda *n: np.array(n, dtype=np.uint8),
+    "top": lambda *n: torch.tensor([float(i in n) for i in range(5)]).topk(len(n)).indices,
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_positions_of_every_kind_name_the_same_blocks(kind):
+    net, of = mlp(), KINDS[kind]
+    expected = list(lesion.delete(net, [1, 3]).blocks)
+    assert len(expected) == 3
+    assert list(lesion.delete(net, of(1, 3)).blocks) == expected
+    one = of(2)[0]
+    assert list(lesion.delete(net, one).blocks) == list(lesion.delete(net, 2).blocks)
+    assert list(lesion.swap(net, one, 0).blocks) == list(lesion.swap(net, 2, 0).blocks)
+    assert list(lesion.splice(net, one, remove=of(2)[0]).blocks) == list(lesion.splice(net, 2, remove=2).blocks)
+    x = torch.randn(3, 6, generator=generator("kinds"))
+    with torch.no_grad():
+        assert torch.equal(lesion.scale(net, {one: 0.0})(x), lesion.scale(net, {2: 0.0})(x))
+        assert not torch.equal(lesion.scale(net, {one: 0.0})(x), net(x))
+    if kind != "top":
+        order = of(4, 0, 1, 2, 3)
+        assert list(lesion.reorder(net, order).blocks) == list(lesion.reorder(net, [4, 0, 1, 2, 3]).blocks)
+        assert lesion.kendall_tau(order) == lesion.kendall_tau([4, 0, 1, 2, 3])
+
+
+@pytest.mark.parametrize("twice", [torch.tensor([0, 0]), np.array([2, 2]), [torch.tensor(1), 1]])
+def test_a_block_that_is_named_twice_is_seen_whatever_the_kind(twice):
+    with pytest.raises(ValueError, match="names a block twice"):
+        lesion.delete(mlp(), twice)
+    with pytest.raises(ValueError, match="different numbers, each once"):
+        lesion.kendall_tau(twice)
+
+
+@pytest.mark.parametrize(
+    "mask", [[True, False, True, False, False], torch.tensor([True, False]), np.array([True, False])]
+)
+def test_a_mask_is_no_list_of_positions(unchecked, mask):
+    for call in (
+        lambda: lesion.delete(mlp(), mask),
+        lambda: lesion.reorder(mlp(), mask),
+        lambda: lesion.kendall_tau(mask),
+    ):
+        with pytest.raises(TypeError, match=r"a truth value; .* mask.nonzero"):
+            call()
+
+
+def test_nothing_is_exchanged_by_accident():
+    with pytest.raises(ValueError, match="i=1 and j=1 are one block"):
+        lesion.swap(mlp(), 1, 1)
+    with pytest.raises(ValueError, match="swaps=-1 must be 0 or more"):
+        lesion.shuffle(mlp(), -1, generator=generator("none"))
+    with pytest.raises(ValueError, match="limit=0 must be at least 1"):
+        lesion.deletions(mlp(), 1, 0, generator=generator("none"))
+
+
+def test_blocks_that_work_in_place_change_neither_the_data_nor_what_others_read():
+    class InPlace(nn.Module):
+        def forward(self, x):
+            return x.mul_(0.5).add_(1)
+
+    inplace = nets.Stack(
+        nn.SiLU(inplace=True), [InPlace(), InPlace(), nn.Tanh()], nn.ReLU(inplace=True), shape=(6,)
+    ).eval()
+    pure = nets.Stack(
+        nn.SiLU(), [nn.Sequential(nn.Identity(), Shifted()), Shifted(), nn.Tanh()], nn.ReLU(), shape=(6,)
+    ).eval()
+    x = torch.randn(7, 6, generator=generator("in place"))
+    kept = x.clone()
+    pairs = [(inplace, pure)] + [(lesion.delete(inplace, i), lesion.delete(pure, i)) for i in range(3)]
+    for at_once in (3, 7):
+        found = lesion_runs.outputs([a for a, _ in pairs], x, at_once=at_once)
+        expected = lesion_runs.outputs([b for _, b in pairs], x, at_once=at_once)
+        assert torch.equal(found.values, expected.values)
+        y = torch.arange(7) % 6
+        hits = [lesion_runs.score([pair[side] for pair in pairs], x, y, at_once=at_once).hits for side in (0, 1)]
+        assert torch.equal(*hits)
+        assert torch.equal(x, kept)
+
+
+class Shifted(nn.Module):
+    def forward(self, x):
+        return x * 0.5 + 1
+
+
+def test_shapes_are_probed_again_where_a_block_was_replaced():
+    net = nets.Stack(nn.Identity(), [nn.Linear(4, 4), nn.Linear(4, 4)], nn.Identity(), shape=(4,))
+    assert lesion.shapes(net) == ((4,),) * 3
+    for width in (5, 6, 7, 8):  # a module that is gone may leave its place in memory to the next one
+        net.blocks[1] = nn.Linear(4, width)
+        assert lesion.shapes(net)[-1] == (width,)
+
+
+def test_lesions_change_no_mode():
+    net = mlp().train()
+    net.blocks[2].branch.norm1.eval()  # pyright: ignore[reportAttributeAccessIssue, reportCallIssue]
+    modes = [module.training for module in net.modules()]
+    lesion.scale(net, {2: 0.5})
+    lesion.delete(net, 0)
+    assert [module.training for module in net.modules()] == modes

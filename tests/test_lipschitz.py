@@ -232,6 +232,15 @@ def test_a_solver_that_stops_early_still_gives_a_bound_and_says_so():
     assert early.value >= best.value
 
 
+@pytest.mark.parametrize(("layers", "width", "most"), [(4, 5, 15), (8, 4, 21)])
+def test_the_solver_takes_as_few_steps_as_its_corrector_promises(layers, width, most):
+    """9 to 10 and 10 to 14 are usual; without a good predictor it is more than 30."""
+    for seed in range(4):
+        found = lipschitz.semidefinite(random_normal(seed, layers, width, 3), tol=1e-6, steps=30)
+        assert found.converged
+        assert found.steps <= most
+
+
 def test_the_normal_form_is_the_network():
     for order in UNITS:
         net = with_statistics(
@@ -263,8 +272,9 @@ def test_the_constant_of_a_block_is_one_plus_k():
         if isinstance(w, nn.Linear)
     )
     assert lipschitz.product_bound(block, (4,)).value == pytest.approx(0.75 + 0.3 * k)
-    plain = blocks.initialise(blocks.linear_block(INSIDE.plain(), 4), runtime.stream(0)).double()
-    assert lipschitz.product_bound(plain, (4,)).value == pytest.approx(k)
+    for unit, constant in ((INSIDE, 1 + k), (INSIDE.plain(), k)):
+        block = blocks.initialise(blocks.linear_block(unit, 4), runtime.stream(0)).double()
+        assert lipschitz.product_bound(block, (4,)).value == pytest.approx(constant)
 
 
 def test_a_batch_normalisation_behind_a_layer_is_folded_into_it():
@@ -363,7 +373,7 @@ def test_what_has_no_constant_is_named_with_the_way_out(unchecked):
         lipschitz.semidefinite(Normal(torch.zeros(1, 1), torch.ones(1, 1), torch.ones(1, 1), torch.ones(1, 1)))
     with pytest.raises(ValueError, match=r"f has NaN or infinite derivatives at 2 of 2 points"):
         lipschitz.search(lambda x: x * math.nan, torch.ones(2, 3), generator=runtime.stream(0))
-    with pytest.raises(ValueError, match=r"in training mode; use \.eval\(\)"):
+    with pytest.raises(ValueError, match=r"in training mode, where an example has no sensitivity .*; use \.eval\(\)"):
         lipschitz.search(nn.BatchNorm1d(3), torch.ones(2, 3), generator=runtime.stream(0))
     with pytest.raises(ValueError, match=r"starts has shape \(3,\); expected a batch"):
         lipschitz.search(nn.Linear(3, 3), torch.ones(3), generator=runtime.stream(0))

@@ -17,7 +17,7 @@ import nbformat
 import pandas as pd
 import pytest
 
-from resnet_lib import book, ledger
+from resnet_lib import book, ledger, markup, provenance, runtime
 from tests import books
 from tests.book.test_files import Pages
 
@@ -98,9 +98,42 @@ def silent_figure(root: Path) -> None:
     cell(root, 5, hush)
 
 
+def other_machine(root: Path) -> None:
+    """As if another kind of processor had computed what is stored."""
+    for file in (NOTEBOOK, "figures/fixture-radius/meta.json"):
+        replace(root, file, f'"{runtime.processor()}"', '"Other CPU (1, 2), x86_64, AVX2"')
+    sealed(root)
+
+
+def sealed(root: Path) -> None:
+    """Give the records of the notebook the hashes that they would have if they had come out like that."""
+    notebook = nbformat.read(root / NOTEBOOK, as_version=4)
+    for output, kind, record in ledger.records(notebook):
+        output.metadata[ledger.PUBLISHED] = provenance.sealed(kind, record)
+    nbformat.write(notebook, root / NOTEBOOK)
+
+
+def other_values(root: Path) -> None:
+    """The stored values of the claim, which are exact, and its figure's, as if another formula had given them."""
+
+    def move(cell: nbformat.NotebookNode) -> None:
+        run = cell.outputs[0].metadata["resnet_lib"]["record"]["quick"]
+        run["values"] = markup.listed(1.01 * markup.numbers(run["values"]))
+
+    cell(root, 4, move)
+    sealed(root)
+    changed_figure(root)
+
+
+def other_text(root: Path) -> None:
+    replace(root, NOTEBOOK, "mean radius 1", "median radius 1")
+
+
 # Mutations that touch different cells share a kernel, which takes seconds to start.
 BOOKS = {
     "untouched": (),
+    "foreign": (other_machine, changed_number),
+    "wrong-elsewhere": (other_machine, other_values, other_text),
     "printed": (changed_number, changed_count, flipped_claim, changed_figure),
     "silenced": (tame_control, unexecuted, silent_figure),
 }
@@ -110,6 +143,10 @@ RED = [
     ("printed", "Cell 2", "mismatch 'stdout'"),
     ("printed", "Cell 3", r"\+ .*radius: fails"),
     ("printed", "figures", "figure fixture-radius has changed"),
+    ("printed", "stored", "code cell 4: the text/plain of verdict fixture-disc.radius is not what its record says"),
+    ("wrong-elsewhere", "Cell 1", "text differs in more than its numbers"),
+    ("wrong-elsewhere", "Cell 3", r"claim fixture-disc.radius: its values are off by 9.9e-03 of the largest"),
+    ("wrong-elsewhere", "figures", "figure fixture-radius: radius is off by"),
     ("silenced", "Cell 3", "fixture-disc.radius: invalid"),
     ("silenced", "stored", "code cell 3: not executed, must be 3"),
     ("silenced", "stored", "code cell 5: image .*fixture-radius.svg has no alt text"),
@@ -147,6 +184,10 @@ def reports(good: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, d
 
 def test_the_untouched_book_is_green(reports: dict[str, dict[str, str]]):
     assert reports["untouched"] == {}
+
+
+def test_on_another_machine_a_number_that_is_only_printed_may_differ(reports: dict[str, dict[str, str]]):
+    assert reports["foreign"] == {}
 
 
 @pytest.mark.parametrize(("name", "test", "message"), RED)

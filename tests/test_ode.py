@@ -2,6 +2,7 @@
 
 import math
 import re
+from typing import Any
 
 import numpy as np
 import pytest
@@ -287,3 +288,169 @@ def test_tableaus_are_also_taken_as_values():
     third = tableaus.Tableau("kutta3", ((0.0,) * 3, (0.5, 0.0, 0.0), (-1.0, 2.0, 0.0)), (1 / 6, 2 / 3, 1 / 6), 3)
     found = convergence.observed(smooth, START, reference(smooth, START), method=third)
     assert found.order == pytest.approx(3, abs=0.1)
+
+
+# What a field may do with what it is given
+
+
+EXPLICIT = [m.name for m in METHODS.values() if not isinstance(m, Splitting)]
+
+
+def spoiling(t: float, x: torch.Tensor) -> torch.Tensor:
+    """`x' = -x`, computed in the memory of the state."""
+    return x.mul_(-1.0)
+
+
+def reusing():
+    """The rotation, answered in one buffer."""
+    buffer = torch.empty(2, dtype=torch.float64)
+
+    def field(t: float, x: torch.Tensor) -> torch.Tensor:
+        buffer[0], buffer[1] = x[1], -x[0]
+        return buffer
+
+    return field
+
+
+def rotation(t: float, x: torch.Tensor) -> torch.Tensor:
+    return torch.stack([x[1], -x[0]])
+
+
+PAIRS = {
+    "writes into its state": (lambda: spoiling, lambda: lambda t, x: -x),
+    "writes into its state by NumPy": (
+        lambda: lambda t, x: torch.from_numpy(np.negative(x.numpy(), out=x.numpy())),
+        None,
+    ),
+    "reuses a buffer": (reusing, lambda: rotation),
+    "gives its state": (lambda: lambda t, x: x, lambda: lambda t, x: 1.0 * x),
+}
+
+
+@pytest.mark.parametrize("name", EXPLICIT)
+@pytest.mark.parametrize("kind", PAIRS)
+def test_a_field_may_write_into_its_state_and_reuse_its_answer(kind, name):
+    if "NumPy" in kind and name in [m.name for m in tableaus.implicit()]:
+        pytest.skip("a Jacobian by automatic differentiation needs torch")
+    one, other = PAIRS[kind]
+    x0 = torch.tensor([1.0, 0.0], dtype=torch.float64)
+    method = METHODS[name]
+    jacobian = None
+    if kind == "reuses a buffer" and not (isinstance(method, tableaus.Tableau) and method.explicit):
+        held = torch.tensor([[0.0, 1.0], [-1.0, 0.0]], dtype=torch.float64)
+        jacobian = lambda t, x: held  # noqa: E731
+    amounts: list[dict[str, Any]] = [{"steps": 8}]
+    if isinstance(method, tableaus.Tableau) and method.embedded:
+        amounts.append({"tol": 1e-6})
+    for amount in amounts:
+        found = ode.solve(one(), x0, method=name, jacobian=jacobian, **amount)
+        expected = ode.solve(
+            (other or PAIRS["writes into its state"][1])(), x0, method=name, jacobian=jacobian, **amount
+        )
+        torch.testing.assert_close(found.states, expected.states, rtol=1e-12, atol=1e-12)
+        assert x0.tolist() == [1, 0]
+
+
+@pytest.mark.parametrize("name", [m.name for m in METHODS.values() if isinstance(m, Splitting)])
+def test_both_parts_of_a_split_field_may_write_and_reuse(name):
+    held = torch.empty(2, dtype=torch.float64)
+    field = ode.Split(velocity=lambda p: p.sinh_(), force=lambda q: torch.sin(q, out=held).neg_())
+    start = START.clone()
+    found = ode.solve(field, start, method=name, steps=8)
+    assert torch.equal(found.states, ode.solve(SPLIT, START, method=name, steps=8).states)
+    assert torch.equal(start, START)
+
+
+def test_a_blow_up_and_its_explanation_leave_the_start_as_it_is():
+    start = torch.tensor([1.0, 1.0])
+    stiff = lambda t, x: x.mul_(torch.tensor([-1e6, -1.0]))  # noqa: E731
+    with pytest.raises(ode.BlowUp, match="stable up to h=2e-06"):
+        ode.solve(stiff, start, method="euler", steps=30)
+    given: dict[str, Any] = {"jacobian": lambda t, x: torch.diag(x.fill_(-1e6))}
+    with pytest.raises(ode.BlowUp, match="stable up to h=2e-06"):
+        ode.solve(lambda t, x: -1e6 * x, start, method="euler", steps=30, **given)
+    assert start.tolist() == [1, 1]
+
+
+def test_the_gradient_of_a_field_that_writes_into_its_state_is_right():
+    x0 = torch.tensor([1.0, 2.0], dtype=torch.float64, requires_grad=True)
+    ends = [ode.solve(f, x0, method="rk4", steps=4).end.sum() for f in (spoiling, lambda t, x: -x)]
+    (found,), (expected,) = (torch.autograd.grad(end, x0) for end in ends)
+    torch.testing.assert_close(found, expected, rtol=1e-14, atol=0)
+
+
+@pytest.mark.parametrize("method", ["euler", "rk4", "implicit-euler"])
+@pytest.mark.parametrize(
+    ("field", "error", "text"),
+    [
+        (lambda t, x: -1.0, TypeError, r"field gives -1.0 of type float for a state of shape \(2,\); .* x.new_tensor"),
+        (lambda t, x: None, TypeError, "field gives None of type NoneType"),
+        (
+            lambda t, x: -x.double(),
+            TypeError,
+            r"field maps a state of torch.float32 to torch.float64.*x0\.to\(torch.float64",
+        ),
+        (lambda t, x: x * 1j, TypeError, "field maps a state of torch.float32 to torch.complex64"),
+        (lambda t, x: x[:1], ValueError, r"field maps a state of shape \(2,\) to \(1,\); it must keep the shape"),
+        (lambda t, x: x[None], ValueError, r"to \(1, 2\); it must keep the shape"),
+    ],
+)
+def test_what_a_field_may_not_give(unchecked, method, field, error, text):
+    with pytest.raises(error, match=text):
+        ode.solve(field, torch.ones(2), method=method, steps=2)
+
+
+def test_a_field_of_whole_numbers_or_fewer_digits_is_taken():
+    for field in (lambda t, x: torch.ones(2, dtype=torch.int64), lambda t, x: torch.ones(2, dtype=torch.float16)):
+        assert ode.solve(field, torch.zeros(2), method="euler", steps=4).end.tolist() == [1, 1]
+
+
+def test_arguments_of_other_kinds(unchecked):
+    with pytest.raises(TypeError, match=r"x0 is a ndarray; a state is a tensor: use torch.as_tensor"):
+        ode.solve(smooth, np.ones(4), steps=2)  # pyright: ignore[reportArgumentType]
+    with pytest.raises(TypeError, match=r"steps holds 2\.5 of type float"):
+        ode.solve(smooth, START, steps=2.5)  # pyright: ignore[reportArgumentType]
+    with pytest.raises(TypeError, match="steps holds True, a truth value"):
+        ode.solve(smooth, START, steps=True)
+    span: Any = (np.float64(0), torch.tensor(1.0))
+    found = ode.solve(smooth, START, span, steps=torch.tensor(8))
+    assert torch.equal(found.states, ode.solve(smooth, START, steps=8).states)
+
+
+@pytest.mark.parametrize(
+    ("steps", "text"), [((16, 16, 32), "each once"), ((16,), "at least two different numbers"), ((8, 8), "each once")]
+)
+def test_an_order_needs_different_numbers_of_steps(steps, text):
+    with pytest.raises(ValueError, match=text):
+        convergence.observed(smooth, START, START, method="euler", steps=steps)
+    with pytest.raises(ValueError, match=r"exact has shape \(1,\), and the state \(4,\)"):
+        convergence.observed(smooth, START, START[:1], method="euler")
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_the_evaluations_are_the_calls_of_the_field(name):
+    calls = 0
+
+    def counted(t: float, x: torch.Tensor) -> torch.Tensor:
+        nonlocal calls
+        calls += 1
+        return smooth(t, x)
+
+    def force(q: torch.Tensor) -> torch.Tensor:  # a splitting counts its kicks
+        nonlocal calls
+        calls += 1
+        return -torch.sin(q)
+
+    def jacobian(t: float, x: torch.Tensor) -> torch.Tensor:
+        return (1 - torch.tanh(COUPLING @ x) ** 2)[:, None] * COUPLING * math.cos(t) - 0.2 * torch.eye(4)
+
+    field = ode.Split(torch.sinh, force) if isinstance(METHODS[name], Splitting) else counted
+    with torch.no_grad():
+        found = ode.solve(field, START, method=name, steps=5, jacobian=jacobian)
+    assert found.evaluations == calls
+
+
+def test_an_error_prints_what_went_wrong_and_no_more():
+    with pytest.raises(ode.BlowUp) as caught:
+        ode.solve(lambda t, x: -1e6 * x, torch.ones(1), method="euler", steps=30)
+    assert str(caught.value) == caught.value.solution.failure != ""

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from events import PATIENCE
 
 from resnet_lib.parallel import Ranks
 from tests import ranks
@@ -21,7 +22,7 @@ def states(tmp_path_factory) -> dict[str, list[dict[str, torch.Tensor]]]:
     environment = os.environ | {"OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": "lo", "PYTHONPATH": paths}
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     command = [*torchrun, "-m", "tests.ranks", str(folder)]
-    done = subprocess.run(command, env=environment, cwd=root, capture_output=True, text=True, timeout=300)
+    done = subprocess.run(command, env=environment, cwd=root, capture_output=True, text=True, timeout=PATIENCE)
     assert done.returncode == 0, done.stderr
     return {
         kind: [torch.load(folder / f"{kind}-{rank}.pt", weights_only=True) for rank in range(2)]

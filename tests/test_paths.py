@@ -149,5 +149,5 @@ def test_bad_input_is_refused():
     with pytest.raises(TypeError, match=r"block 0 is a Linear; paths are those of blocks.Block"):
         paths.expand([nn.Linear(2, 2)], torch.zeros(1, 2))
     made.blocks[0].train()
-    with pytest.raises(ValueError, match=r"'blocks.0.branch.norm1' is in training mode"):
+    with pytest.raises(ValueError, match=r"'blocks.0.branch.norm1' \(BatchNorm1d\) is in training mode"):
         paths.linearise(made, x, y)

@@ -1,12 +1,13 @@
 """Drift against matrices by hand and its law, signals against dense Jacobians, the trainings' measures by hand."""
 
+import itertools
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
-from scipy import stats
+from scipy import special, stats
 from torch import nn
 
 from resnet_lib import claims, nets, runtime, sweep
@@ -75,6 +76,24 @@ def test_mean_of_a_layer_tends_to_minus_five_halves_over_the_width() -> None:
         assert width * drift.mean_of_layer(width) == pytest.approx(-2.5 - 4.083 / width, abs=30 / width**2)
 
 
+def test_the_draws_of_the_slope_decide_it_in_999_of_1000_runs() -> None:
+    """From the exact law of a layer: the rule's bounds are far enough from the expected slope for so many draws."""
+    depths_, mean, spread = np.arange(25, 101, 25), 0.0, 0.0
+    squares = sum(float(((depths_ / width) ** 2).sum()) for width in drift.REAL)
+    for width in drift.REAL:
+        on = np.arange(1, width + 1)
+        chances = stats.binom.pmf(on, width, 0.5) / (1 - 0.5**width)
+        logs = special.digamma(on / 2)
+        variance = chances @ (special.polygamma(1, on / 2) + logs**2) - (chances @ logs) ** 2
+        mean += (depths_ / width) @ depths_ * drift.mean_of_layer(width) / squares
+        weights = [(depths_[depths_ >= layer] / width).sum() for layer in range(1, 101)]  # of each layer, in the sum
+        spread += variance * np.square(weights).sum() / squares**2
+    rule = Rule.parse(claims.load(ROOT / "claims.yml").claim("plain-drift.slope").holds_if)
+    errors = min(mean - rule.low, rule.high - mean) / np.sqrt(spread / len(drift.DRIFT.quick.seeds))
+    assert mean == pytest.approx(-2.62, abs=0.005)
+    assert stats.norm.cdf(errors - stats.norm.isf(0.025)) > 0.999
+
+
 def test_doubled_weights_add_ln_4_a_layer() -> None:
     for drawn in ("matrices", "law"):
         once, twice = (drift.trial(Drift(16, 50, drawn, gain), (0, 1)) for gain in (1.0, 2.0))
@@ -115,6 +134,42 @@ def test_the_slopes_find_the_rate_and_their_verdicts_turn_with_it() -> None:
     assert status("plain-drift.wide", drift.wide(table)) == "fails"
     assert status("plain-drift.wide", drift.wide(made(-25))) == "holds"
     assert status("plain-drift.mean", drift.mean(made(0.0))) == "holds"
+
+
+def test_the_whole_jacobian_has_a_slope_of_its_own() -> None:
+    table = made(-2.5)
+    table.loc[table["signal"] == "whole", "growth"] *= 2
+    np.testing.assert_allclose(drift.frobenius(table).values, -5)
+    # Twice ln 4 a layer, and -5 L/n over 100 ln 4: a mean over the widths 32, 64 and 1024.
+    drifted = np.mean([-5 * 100 / n for n in (32, 64, 1024)]) / (100 * np.log(4))
+    np.testing.assert_allclose(drift.frobenius(table).control, 2 + drifted)
+
+
+def test_signals_through_blocks_by_hand() -> None:
+    """The gradient grows by so many decades on its way back; mean square and variance by a factor, or evenly."""
+    decades = {"bare": 30.0, "scaled": 0.4, "norm": 1.0, "plain-scaled": -9.0, "plain-norm": 5.0}
+    rows = []
+    for (variant, lost), seed, block in itertools.product(decades.items(), (0, 1), range(5)):
+        own = {"variant": variant, "seed": seed, "block": block, "power": 0.5}
+        even = variant == "norm"
+        for measure, value in (
+            ("gradient", (lost + seed) * (4 - block) / 4),
+            ("square", 1 + (2 + seed) * block if even else 10.0 ** (lost * block / 4)),
+            ("centred", 1 + (0.5 + seed) * block if even else 1 + 100 * block),
+        ):
+            rows.append(own | {"measure": measure, "value": value})
+    table = pd.DataFrame(rows)
+    for measure, values, control in (
+        (signals.vanishing, [30, 31], [-9, -8]),
+        (signals.exploding, [30, 31], [0.4, 1.4]),
+        (signals.doubling, [30, 30], [0.4, 0.4]),
+        (signals.scaled, [0.4, 1.4], [30, 31]),
+        (signals.norm, [1, 2], [5, 6]),
+        (signals.linear, [2, 3], [30 - np.log10(4)] * 2),
+        (signals.centred, [0.5, 1.5], [2, 2]),
+    ):
+        np.testing.assert_allclose(measure(table).values, values, err_msg=str(measure))
+        np.testing.assert_allclose(measure(table).control, control, err_msg=str(measure))
 
 
 def test_the_variance_is_found_in_units_of_5_L_over_n() -> None:

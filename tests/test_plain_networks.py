@@ -58,6 +58,8 @@ def test_the_rise_is_from_the_best_depth_to_the_deepest_seed_by_seed():
     np.testing.assert_allclose(measures.degrade_plain(made).control, 0.5)
     np.testing.assert_allclose(measures.degrade_original(made).values, 3)
     np.testing.assert_allclose(measures.degrade_pre(made).values, 0.2)
+    for measure in (measures.degrade_original, measures.degrade_pre):
+        np.testing.assert_allclose(measure(made).control, 47)
 
 
 def test_what_rescaling_recovers_is_a_part_of_the_gap():
@@ -124,6 +126,20 @@ def test_vanishing_is_looked_for_before_and_during_training():
     assert measures.vanish(made).values.tolist() == [4.0] * 5
     assert measures.vanish_training(made).values.tolist() == [-0.5] * 5
     assert measures.vanish_training(made).control.tolist() == [-3.2] * 5
+
+
+def test_the_rate_is_that_of_the_widest_untrained_networks():
+    rows = [
+        {"variant": v, "width": width, "seed": s, "layer": layer, "gradient": (base + s) ** (4 - layer) * width}
+        for v, base in (("bare", 2.0), ("plain", 5.0))
+        for width in (8, 16)
+        for s in range(2)
+        for layer in (3, 1, 2)
+    ]
+    made = pd.DataFrame(rows)
+    made.loc[(made["width"] == 8) & (made["layer"] == 1), "gradient"] = 1.0  # of another width, which does not count
+    np.testing.assert_allclose(measures.rate_bare(made).values, [2, 3])
+    np.testing.assert_allclose(measures.rate_bare(made).control, [5, 6])
 
 
 def test_direction_and_slope_are_read_where_the_rules_say():

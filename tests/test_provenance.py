@@ -45,12 +45,24 @@ def test_commit_is_that_of_the_checkout_and_dirty_where_code_differs(tmp_path, m
 
 
 def test_versions_name_what_computes():
+    import numpy
+    import scipy
     import torch
 
     found = provenance.versions()
     assert list(found) == ["python", "torch", "numpy", "scipy"]
     assert found["torch"] == torch.__version__
+    assert (found["numpy"], found["scipy"]) == (numpy.__version__, scipy.__version__)
     assert found["python"] == sys.version.split()[0]
+
+
+def test_the_build_of_torch_is_part_of_its_version(monkeypatch):
+    """The metadata of PyPI's builds for CUDA do not name it."""
+    from torch.torch_version import TorchVersion
+
+    monkeypatch.setattr("torch.__version__", TorchVersion("2.14.1+cu130"))
+    found = provenance.versions()["torch"]
+    assert (type(found), found) == (str, "2.14.1+cu130")
 
 
 def stamp(**fields) -> Stamp:

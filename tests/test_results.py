@@ -1,4 +1,5 @@
 import json
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -9,6 +10,8 @@ from hypothesis import strategies as st
 from resnet_lib import results, runtime
 from resnet_lib.provenance import Result, Stamp
 from resnet_lib.results import ResultError
+
+ROOT = Path(__file__).parents[1]
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -115,6 +118,23 @@ def test_half_a_result_or_a_broken_stamp_is_refused(tmp_path, damage, message):
         ResultError, match=rf"full\.csv cannot be read with its stamp .*{message}.*; restore both files"
     ):
         results.read("name", tmp_path)
+
+
+def test_line_endings_of_another_system_alter_nothing(tmp_path):
+    table = pd.DataFrame({"seed": [0, 1], "kind": ["a\nb", "c,d"]})
+    path = results.store(result(table), tmp_path)
+    for file in (path, path.with_suffix(".json")):
+        file.write_bytes(file.read_bytes().replace(b"\n", b"\r\n"))
+    found = results.read("name", tmp_path)
+    assert found is not None
+    pd.testing.assert_frame_equal(found.table, table, check_exact=True)
+
+
+def test_every_stored_stamp_of_the_book_has_its_hash():
+    folders = sorted(path.parent for path in (ROOT / "results").glob("*/full.json"))
+    assert folders
+    for folder in folders:
+        assert results.read(folder.name, ROOT) is not None
 
 
 def test_what_a_csv_cannot_hold_is_refused(tmp_path):

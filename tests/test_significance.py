@@ -191,3 +191,22 @@ def test_no_number_of_seeds_decides_what_lies_on_the_bound():
     assert far is not None
     assert near < far
     assert significance.seeds_needed(Rule.parse("every > 0"), {"effect": 1, "low": 0, "high": 1, "n": 5}) is None
+
+
+@pytest.mark.parametrize("kind", ["uint8", "uint64", "int8", "int64", "float16", "float32", "bool"])
+def test_differences_do_not_wrap_around(kind):
+    values = (
+        [False, True, True, False] if kind == "bool" else [1, 100, 3, -100 if kind.startswith(("int", "float")) else 2]
+    )
+    table = pd.DataFrame({"seed": [0, 1, 0, 1], "v": list("aabb"), "x": np.array(values).astype(kind)})
+    found = significance.paired(table, "x", "v", "a", "b")
+    expected = [float(values[0]) - float(values[2]), float(values[1]) - float(values[3])]
+    assert found.dtype == np.float64
+    assert found.tolist() == expected
+
+
+@pytest.mark.parametrize("values", [["a", "b"], [1j, 2j]])
+def test_differences_need_real_numbers(values):
+    table = pd.DataFrame({"seed": [0, 0], "v": ["a", "b"], "x": values})
+    with pytest.raises(TypeError, match=r"value='x' names a column of .*; differences need real numbers"):
+        significance.paired(table, "x", "v", "a", "b")

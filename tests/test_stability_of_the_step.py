@@ -115,3 +115,37 @@ def test_the_charts_hold_what_their_inputs_choose():
     spec = drawings.explorer(table).to_dict()
     assert {p["name"] for p in spec["params"]} >= {"h", "method"}
     assert drawings.regions(table) is not None
+
+
+def test_measures_that_are_columns_of_their_table():
+    names = ("gradient", "untied", "euler_norm", "damped_distance", "small")
+    controls = ("gradient_control", "tied", "midpoint_norm", "midpoint_distance", "large")
+    table = pd.DataFrame({name: [i, i + 0.5] for i, name in enumerate((*names, *controls))})
+    found = (linear.gradient, linear.untied, linear.antisymmetric, linear.distinct, linear.small)
+    for i, measure in enumerate(found):
+        assert measure(table).values.tolist() == [i, i + 0.5]
+        assert measure(table).control.tolist() == [i + 5, i + 5.5]
+
+
+def test_the_midpoint_rule_is_read_after_10000_steps():
+    table = pd.DataFrame(
+        {"steps": [100, 10_000, 10_000], "midpoint_change": [7.0, 1e-12, 2e-12], "euler_change": [8, 3, 4]}
+    )
+    assert linear.oscillator_midpoint(table).values.tolist() == [1e-12, 2e-12]
+    assert linear.oscillator_midpoint(table).control.tolist() == [3, 4]
+
+
+def test_methods_are_compared_with_euler_and_with_a_layer_without_shortcut():
+    limits = {"euler": 2.0, "rk4": 2.8, "implicit-euler": methods.CAP}
+    table = pd.DataFrame({"method": list(limits), "field": "damped", "limit": list(limits.values())})
+    np.testing.assert_allclose(methods.largest(table).values, [2 / 2.8, 2 / methods.CAP])
+    np.testing.assert_allclose(methods.largest(table).control, [methods.CAP / 2, methods.CAP / 2.8])
+    table = pd.DataFrame(
+        {
+            "field": ["damped", "damped", "damped", "oscillation"],
+            "at_minus_3": [2.0, 0.25, 1.375, 9.0],
+            "from_identity": [0.0, 5.0, 1e-16, 7.0],
+        }
+    )
+    assert methods.plus_one(table).values.tolist() == [0.0, 1e-16]
+    assert methods.plus_one(table).control.tolist() == [1.0, 1.0]

@@ -37,7 +37,7 @@ GOOD = r"""
       measure: size
       holds_if: mean > -1
       control: {measure: the same, must: mean < -2}
-      expected: undecided
+      expected: open
 """
 
 
@@ -72,10 +72,10 @@ def test_a_changed_file_is_read_again(tmp_path: Path) -> None:
 
 
 def test_full_may_have_an_expectation_of_its_own(tmp_path):
-    path = write(tmp_path, GOOD.replace("expected: holds", "expected: undecided\n      expected_full: holds"))
+    path = write(tmp_path, GOOD.replace("expected: holds", "expected: open\n      expected_full: holds"))
     claim = statements.load(path).claim("shift.values")
-    assert (claim.expects("quick"), claim.expects("full")) == ("undecided", "holds")
-    assert claim.expectation == "undecided (FULL: holds)"
+    assert (claim.expects("quick"), claim.expects("full")) == ("open", "holds")
+    assert claim.expectation == "open (FULL: holds)"
 
 
 def test_an_unknown_id_lists_the_closest(tmp_path: Path) -> None:
@@ -98,9 +98,9 @@ def test_an_unknown_id_lists_the_closest(tmp_path: Path) -> None:
         ("      measure: distance\n", "", r"statement shift, claim shift\.values, measure: Field required"),
         ("measure: distance", "measure: 5", r"claim shift\.values, measure: Input should be a valid string"),
         (
-            "expected: undecided",
+            "expected: open",
             "expected: maybe",
-            r"statement other, claim other, expected: .*'holds', 'fails' or 'undec",
+            r"statement other, claim other, expected: .*'holds', 'fails' or 'open'",
         ),
         ("expected: fails", "expects: fails", r"claim shift\.size, expects: Extra inputs are not permitted"),
         ("sources: [text-a]", "sources: []", r"statement shift, sources: .*at least 1"),
@@ -115,11 +115,27 @@ def test_an_unknown_id_lists_the_closest(tmp_path: Path) -> None:
         ("id: other\n  chapter", "id: shift\n  chapter", r"statement shift, id: given 2 times"),
         ("id: shift.size", "id: shifts.size", r"statement shift, claim shifts\.size, id: must begin with shift"),
         ("of $I+J$", "of $I+J", r"statement shift, statement: .*has a \$ that does not delimit"),
-        ("measure: distance", "measure: distance\n      measure: size", r"is no YAML: measure is given twice"),
+        ("measure: distance", "measure: distance\n      measure: size", r"line 11, is no YAML: measure is given twice"),
         ("- id: shift\n", "- id: [shift\n", r"is no YAML"),
         (GOOD, "shift: 1", r"the file: Input should be a valid list"),
         (GOOD, "- 3", r"statement number 1: Input should be a valid dictionary"),
-        (GOOD, "", r"the file: Input should be a valid list"),
+        (GOOD, "", r"is empty; restore it"),
+        (GOOD, "# only a comment", r"the file: Input should be a valid list"),
+        ("id: shift.size", "1: shift.size", r"line 14, is no YAML: the key 1 is no text"),
+        ("id: shift.size", "? [a]\n      : shift.size", r"line 14, is no YAML: the key \['a'\] is no text"),
+        ("title: A title", "title: 2020-13-45", r"is no YAML: .*quote the value that is meant"),
+        ("title: A title", "title: !!bool maybe", r"is no YAML: .*quote the value that is meant"),
+        (
+            "title: A title",
+            "title: !!python/object:os.system x",
+            r"line 4, is no YAML: could not determine a constructor",
+        ),
+        ("title: A title", "title: A \x07title", r"line 4, is no YAML: the character 7 is not allowed"),
+        (
+            "  title: A title",
+            "<<<<<<< HEAD\n  title: A title",
+            r"line 4, holds the mark of a merge conflict \(<<<<<<<\)",
+        ),
     ],
 )
 def test_a_fault_is_named_with_its_place(tmp_path: Path, old: str, new: str, message: str) -> None:

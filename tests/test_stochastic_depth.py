@@ -1,6 +1,7 @@
 """Stochastic depth against SplitMix64 in plain integers, exact enumeration, and the network without it."""
 
 import itertools
+import math
 from typing import Any
 
 import pytest
@@ -149,3 +150,21 @@ def test_bad_chances_are_refused():
         stochastic_depth.wrap(mlp(2), (0.5, 1.5), generator=generator("bad"))
     with pytest.raises(TypeError, match=r"block 0 has no shortcut"):
         stochastic_depth.wrap(mlp(2, "plain"), (0.5, 0.5), generator=generator("bad"))
+
+
+@pytest.mark.parametrize("chance", [0.0, -0.1, 1.5, math.nan])
+def test_a_chance_is_above_0_and_at_most_1(chance):
+    net = nets.mlp(2, 4, unit="pre", generator=runtime.stream(0, "chance"))
+    with pytest.raises(ValueError, match=rf"chances\[1\]={chance} must be above 0 and at most 1"):
+        stochastic_depth.wrap(net, [1.0, chance], generator=runtime.stream(0, "chance"))
+    with pytest.raises(ValueError, match=rf"last={chance} must be a chance above 0, at most 1"):
+        stochastic_depth.survival(2, chance)
+
+
+def test_wrapping_changes_no_mode_and_takes_that_of_each_block():
+    net = nets.mlp(2, 4, unit="pre", generator=runtime.stream(0, "modes")).train()
+    net.blocks[0].eval()
+    modes = [module.training for module in net.modules()]
+    made = stochastic_depth.wrap(net, [0.5, 0.5], generator=runtime.stream(0, "modes"))
+    assert [module.training for module in net.modules()] == modes
+    assert [made.get_submodule(f"blocks.{i}.merge").training for i in (0, 1)] == [False, True]

@@ -6,15 +6,15 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
-from trials import Noise, experiment, logged
+from events import PATIENCE, Clock, longer, wait_for
+from trials import Noise, begun, experiment, logged
 
-from resnet_lib import sweep
+from resnet_lib import sweep, workers
 from resnet_lib.sweep import SweepError, Unfinished
 
 TESTS = Path(__file__).parent
@@ -60,7 +60,9 @@ from resnet_lib import catalogue, sweep
 from trials import Noise, experiment, logged
 
 folder = Path(sys.argv[1])
-grid = experiment(*(Noise(size=i, pause=0.3, log=str(folder / "log")) for i in range(200)), trial=logged)
+grid = experiment(
+    *(Noise(size=i, log=str(folder / "log"), fate="fine" if i < 3 else "held") for i in range(200)), trial=logged
+)
 with catalogue.readable():
     sweep.run(grid, workers=int(sys.argv[2]), cache=folder / "cache")
 """
@@ -77,8 +79,14 @@ def members(group: int) -> list[psutil.Process]:
 
 
 @pytest.mark.parametrize(("which", "workers"), [(signal.SIGINT, 2), (signal.SIGTERM, 1)])
-def test_a_signal_stops_within_seconds_and_keeps_what_is_done(tmp_path: Path, workers: int, which: signal.Signals):
-    """As from a terminal, where Ctrl-C reaches the workers too."""
+@pytest.mark.parametrize("stopped", [False, True])
+def test_a_signal_stops_what_is_running_and_keeps_what_is_done(
+    tmp_path: Path, workers: int, which: signal.Signals, stopped: bool
+):
+    """As from a terminal, where Ctrl-C reaches the workers too; also while the system gives the sweep no time.
+
+    All but three trials last for ever: the sweep ends at the signal or not at all.
+    """
     process = subprocess.Popen(
         [sys.executable, "-c", SWEEP, str(tmp_path), str(workers)],
         env=ENVIRONMENT,
@@ -87,22 +95,23 @@ def test_a_signal_stops_within_seconds_and_keeps_what_is_done(tmp_path: Path, wo
         text=True,
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
-    kept = tmp_path / "cache" / "noise"
+    kept, log = tmp_path / "cache" / "noise", tmp_path / "log"
     try:
-        while len(list(kept.glob("*.npz"))) < 3:
-            assert process.poll() is None
-            time.sleep(0.02)
-        started = time.monotonic()
+        wait_for("3 trials", lambda: len(list(kept.glob("*.npz"))) == 3, instead=process.poll)
+        wait_for("as many as there are workers", lambda: begun(log) == 3 + workers, instead=process.poll)
+        if stopped:
+            process.send_signal(signal.SIGSTOP)
         (os.killpg if which == signal.SIGINT else os.kill)(process.pid, which)
-        _, told = process.communicate(timeout=30)
+        if stopped:
+            process.send_signal(signal.SIGCONT)
+        _, told = process.communicate(timeout=PATIENCE)
     finally:
         process.kill()
-    assert time.monotonic() - started < 10
     assert process.returncode == 128 + which
-    count = len(list(kept.glob("*.npz")))
-    assert told == f"interrupted\n{count} of 200 trials are kept; run it again to continue\n"
-    assert len((tmp_path / "log").read_text().splitlines()) <= count + workers
-    _, alive = psutil.wait_procs(members(process.pid), timeout=10)
+    assert told == "interrupted\n3 of 200 trials are kept; run it again to continue\n"
+    assert len(list(kept.glob("*.npz"))) == 3
+    assert begun(log) == 3 + workers
+    _, alive = psutil.wait_procs(members(process.pid), timeout=PATIENCE)
     assert [p for p in alive if p.status() != psutil.STATUS_ZOMBIE] == []  # no worker outlives it
 
 
@@ -111,27 +120,50 @@ def run(tmp_path: Path, *settings: Noise, **options: Any):
     return sweep.run(grid, **{"cache": tmp_path / "cache", "progress": False, "workers": 2} | options)
 
 
-def test_time_limits_and_budgets(tmp_path: Path):
-    """A trial that hangs in Python, one that hangs where no signal arrives, and others; in one pool of workers."""
-    run(tmp_path, Noise(size=100, log=str(tmp_path / "log")), Noise(size=101, log=str(tmp_path / "log")))  # starts it
-    slow = [Noise(size=i, log=str(tmp_path / "slow"), pause=0.4) for i in range(100)]
-    started = time.monotonic()
-    with pytest.raises(Unfinished, match=r"The time is up; (\d+) of 100 trials are kept; run it again to continue"):
-        run(tmp_path, *slow, budget=3.0)
-    assert 3 <= time.monotonic() - started < 6
-    kept = len(list((tmp_path / "cache" / "noise").glob("*.npz"))) - 2
-    assert kept >= 1
-    assert len((tmp_path / "slow").read_text().splitlines()) <= kept + 2
+def test_a_budget_ends_what_would_not_end(tmp_path: Path):
+    log = str(tmp_path / "log")
+    done = [Noise(size=i, log=log) for i in range(2)]
+    run(tmp_path, *done)
+    endless = [Noise(size=i, log=log, fate="held") for i in range(2, 100)]
+    text = "The time is up; 2 of 100 trials are kept; run it again to continue"
+    with pytest.raises(Unfinished, match=text):
+        run(tmp_path, *done, *endless, budget=1.0)
+    assert begun(tmp_path / "log") <= 2 + 2
 
+
+def test_a_budget_keeps_what_was_done_in_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """By a clock that stands still until five trials are kept."""
+
+    class Waiting(Clock):
+        def monotonic(self) -> float:
+            return 0.0 if len(list((tmp_path / "cache" / "noise").glob("*.npz"))) < 5 else 1.0
+
+    for module in (sweep, workers):
+        monkeypatch.setattr(module, "time", Waiting())
+    log = tmp_path / "log"
+    settings = [Noise(size=i, log=str(log), fate="fine" if i < 50 else "held") for i in range(100)]
+    with pytest.raises(Unfinished, match=r"The time is up; \d+ of 100 trials are kept") as caught:
+        run(tmp_path, *settings, budget=1.0)
+    kept = len(list((tmp_path / "cache" / "noise").glob("*.npz")))
+    assert f" {kept} of 100 " in str(caught.value)
+    assert 5 <= kept <= begun(log) <= kept + 2 * 2  # at work or handed out
+
+
+def test_a_trial_that_hangs_ends_at_its_time_limit(tmp_path: Path):
+    """One in Python and one where no signal arrives; the others, which have a limit too, are kept."""
     fates = {3: "hangs", 5: "hangs deaf"}
     settings = [Noise(size=i, log=str(tmp_path / "log"), fate=fates.get(i, "fine")) for i in range(8)]
-    with pytest.raises(SweepError, match="2 of 8 trials failed; the other 6 are kept") as caught:
-        run(tmp_path, *settings, limit=1.0)
-    asleep, deaf = (failure.traceback for failure in caught.value.failures)
+    run(tmp_path, *(setting for setting in settings if setting.fate == "fine"), limit=PATIENCE)
+    for limit in longer(1.0):
+        with pytest.raises(SweepError, match="2 of 8 trials failed; the other 6 are kept") as caught:
+            run(tmp_path, *settings, limit=limit)
+        asleep, deaf = (failure.traceback for failure in caught.value.failures)
+        assert f"TimeoutError: not done after {limit:g} s, the time limit" in asleep
+        if "TimeoutError" not in deaf and "time.sleep" in asleep:
+            break  # both had begun to hang when the limit came
     assert "in measure\n    time.sleep(1000)" in asleep
-    assert "TimeoutError: not done after 1 s, the time limit" in asleep
     assert "its worker process died twice" in deaf
-    assert "or in a single call for longer than the time limit of 1 s {EXIT(1)}" in deaf
+    assert f"or in a single call for longer than the time limit of {limit:g} s {{EXIT(1)}}" in deaf
 
 
 @pytest.mark.parametrize(("name", "value"), [("limit", 0.0), ("budget", -1.0)])

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from events import PATIENCE
 
 from resnet_lib import cache, checkpoints, collection, data, nets, runtime, trained, training
 from resnet_lib.blocks import Unit
@@ -111,7 +112,7 @@ def test_a_killed_process_goes_on_to_the_same_bits(network, target, name, calls,
     steps, folder = len(count), tmp_path / "killed"
     script = textwrap.dedent(SCRIPT).format(network=network, folder=str(folder), target=target, name=name, calls=calls)
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    assert subprocess.run([sys.executable, "-c", script], env=environment, timeout=300).returncode == -9
+    assert subprocess.run([sys.executable, "-c", script], env=environment, timeout=PATIENCE).returncode == -9
     file = trained.path(network, (2,), folder=folder)
     assert not file.exists()
     state = checkpoints.read(file.with_suffix(".part"))

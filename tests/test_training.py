@@ -1,15 +1,17 @@
 import dataclasses
 import math
+import os
 import re
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
+from torch import nn
 from torch.func import functional_call
 from torch.nn.functional import cross_entropy
 
-from resnet_lib import augmentation, data, nets, runtime, training
+from resnet_lib import augmentation, blocks, data, nets, runtime, stacked, stochastic_depth, training
 from resnet_lib.blocks import Unit
 from resnet_lib.data import Dataset, Split
 from resnet_lib.training import Policy, Recipe
@@ -449,3 +451,228 @@ def test_a_run_says_whether_it_is_done(images):
 def test_vectors_cannot_be_cropped(digits):
     with pytest.raises(ValueError, match=r"augment='crop-flip' needs images"):
         training.fit(small_mlp, digits, dataclasses.replace(RECIPE, augment="crop-flip"), [0])
+
+
+# Networks and data that cannot be trained as is promised
+
+
+class InPlace(nn.Module):
+    """Doubles its input where it lies."""
+
+    def forward(self, x):
+        return x.mul_(2)
+
+
+class Twice(nn.Module):
+    def forward(self, x):
+        return 2 * x
+
+
+def mlp_behind(first):
+    """Networks whose first layer is that one."""
+    return lambda generator: blocks.initialise(
+        nn.Sequential(first(), blocks.Linear(64, 16), nn.ReLU(), blocks.Linear(16, 10)), generator
+    )
+
+
+EVERY_POLICY = pytest.mark.parametrize("policy", [training.STACKED, training.ONE_BY_ONE], ids=["stacked", "one by one"])
+
+
+@EVERY_POLICY
+def test_a_layer_that_works_in_place_leaves_the_data_and_changes_no_number(digits, policy):
+    kept = [(part.x.clone(), part.y.clone()) for part in (digits.train, digits.validation, digits.test)]
+    fits = [training.fit(mlp_behind(first), digits, RECIPE, [0, 1], policy=policy) for first in (InPlace, Twice)]
+    pd.testing.assert_frame_equal(fits[0].history, fits[1].history, check_exact=True)
+    for part, (x, y) in zip((digits.train, digits.validation, digits.test), kept, strict=True):
+        assert torch.equal(part.x, x)
+        assert torch.equal(part.y, y)
+
+
+@pytest.mark.parametrize(
+    "seeds", [torch.tensor([3, 5]), np.array([3, 5], dtype=np.uint8), (np.int64(3), torch.tensor(5))]
+)
+def test_seeds_and_epochs_of_every_kind_are_whole_numbers(digits, seeds):
+    fitted = training.fit(small_mlp, digits, RECIPE, seeds, keep=torch.tensor([1]))
+    assert fitted.seeds == (3, 5)
+    assert fitted.history["seed"].tolist() == [3, 3, 5, 5]
+    assert sorted(fitted.checkpoints) == [1, 2]
+    weights = [fitted.net(torch.tensor(5), epoch).get_parameter("head.weight1.weight") for epoch in (np.int64(2), -1)]
+    assert torch.equal(*weights)
+
+
+@pytest.mark.parametrize("seeds", [torch.tensor([0, 0]), np.array([2, 2]), [torch.tensor(1), 1]])
+def test_a_seed_given_twice_is_seen_whatever_its_kind(digits, seeds):
+    with pytest.raises(ValueError, match="names a seed twice"):
+        training.fit(small_mlp, digits, RECIPE, seeds)
+
+
+@pytest.mark.parametrize("seeds", [[True, False], torch.tensor([True]), [0.0], ["0"]])
+def test_what_is_no_seed(unchecked, digits, seeds):
+    with pytest.raises(TypeError, match="seeds holds"):
+        training.fit(small_mlp, digits, RECIPE, seeds)
+
+
+@pytest.mark.parametrize("field", ["epochs", "batch"])
+@pytest.mark.parametrize("value", [1.5, True, "2"])
+def test_a_recipe_counts_in_whole_numbers(unchecked, field, value):
+    with pytest.raises(TypeError, match=f"{field} holds {value!r}"):
+        dataclasses.replace(RECIPE, **{field: value})
+
+
+class Noisy(nn.Module):
+    def forward(self, x):
+        return x + torch.rand_like(x) if self.training else x
+
+
+@EVERY_POLICY
+@pytest.mark.parametrize(
+    ("first", "text"),
+    [
+        (lambda: nn.Dropout(0.5), r"'0' \(Dropout\) draws random numbers while it trains.*stochastic_depth\.wrap"),
+        (nn.RReLU, r"'0' \(RReLU\) draws"),
+        (Noisy, r"'0' \(Noisy\) draws"),
+        (lambda: nn.Sequential(nn.Tanh(), nn.AlphaDropout(0.5)), r"'0\.1' \(AlphaDropout\) draws"),
+        (lambda: nn.BatchNorm1d(64, track_running_stats=False), r"'0' \(BatchNorm1d\) has no running statistics"),
+    ],
+)
+def test_networks_whose_numbers_would_not_be_the_seeds_own_are_refused(digits, policy, first, text):
+    state = torch.get_rng_state()
+    with pytest.raises(ValueError, match=text):
+        training.fit(mlp_behind(first), digits, RECIPE, [0, 1], policy=policy)
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_dropout_of_nothing_and_stochastic_depth_train_alone_as_in_a_group(digits):
+    def wrapped(generator):
+        net = nets.mlp(2, 16, unit=Unit(norm="none"), generator=generator)
+        return stochastic_depth.wrap(net, [1.0, 0.5], generator=generator)
+
+    for make in (mlp_behind(lambda: nn.Dropout(0.0)), wrapped):
+        alone, group = (training.fit(make, digits, RECIPE, seeds).history for seeds in ([1], [0, 1]))
+        loss = group.loc[group["seed"] == 1, "train_loss"].to_numpy()
+        np.testing.assert_allclose(loss, alone["train_loss"], rtol=1e-4)
+
+
+@EVERY_POLICY
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float16, torch.bfloat16])
+def test_data_of_another_type_than_the_network_are_refused_in_words(policy, dtype):
+    part = Split(torch.zeros(40, 64, dtype=dtype), torch.zeros(40, dtype=torch.int64))
+    data_ = Dataset("toy", part, part, part, 10, "")
+    with pytest.raises(
+        TypeError, match=rf"parameters of torch.float32, and 'toy' holds inputs of {dtype}; .*x\.float\(\)"
+    ):
+        training.fit(small_mlp, data_, dataclasses.replace(RECIPE, batch=20), [0], policy=policy)
+
+
+@EVERY_POLICY
+def test_float64_all_along_trains(digits, policy):
+    parts = [Split(part.x.double(), part.y) for part in (digits.train, digits.validation, digits.test)]
+    data_ = Dataset("double", parts[0], parts[1], parts[2], 10, "")
+    found = training.fit(lambda generator: small_mlp(generator).double(), data_, RECIPE, [0], policy=policy)
+    expected = training.fit(small_mlp, digits, RECIPE, [0], policy=policy)
+    np.testing.assert_allclose(found.history["train_loss"], expected.history["train_loss"], rtol=1e-3)
+
+
+class Peeks(nn.Module):
+    """Looks at a number, which nothing that is vectorised can."""
+
+    def forward(self, x):
+        return x if x.sum().item() < 1e9 else -x
+
+
+@pytest.mark.parametrize("first", [Peeks, lambda: nn.BatchNorm1d(64, momentum=None)])
+def test_what_cannot_be_stacked_names_the_policy_that_works(digits, first):
+    with pytest.raises(ValueError, match=r"policy=STACKED takes all seeds .*use policy=training\.ONE_BY_ONE"):
+        training.fit(mlp_behind(first), digits, RECIPE, [0, 1])
+    fitted = training.fit(mlp_behind(first), digits, RECIPE, [0, 1], policy=training.ONE_BY_ONE)
+    assert not any(fitted.diverged)
+
+
+@EVERY_POLICY
+def test_a_parameter_of_two_modules_is_refused(digits, policy):
+    def tied(generator):
+        net = nn.Sequential(blocks.Linear(64, 64), nn.ReLU(), blocks.Linear(64, 64), blocks.Linear(64, 10))
+        blocks.initialise(net, generator)
+        net[2].weight = net[0].weight
+        return net
+
+    with pytest.raises(ValueError, match=r"shares the parameter '0\.weight' between two modules.*dynamics\.Repeat"):
+        training.fit(tied, digits, RECIPE, [0], policy=policy)
+
+
+@EVERY_POLICY
+def test_a_module_that_is_used_twice_trains(digits, policy):
+    def repeated(generator):
+        inner = blocks.Linear(64, 64)
+        return blocks.initialise(nn.Sequential(inner, nn.Tanh(), inner, blocks.Linear(64, 10)), generator)
+
+    fitted = training.fit(repeated, digits, RECIPE, [0], policy=policy)
+    assert not fitted.diverged[0]
+    net = fitted.net(0)
+    with torch.no_grad():
+        accuracy = (net(digits.test.x).argmax(1) == digits.test.y).double().mean()
+    assert fitted.history["test_accuracy"].iloc[-1] == pytest.approx(float(accuracy), abs=1e-6)
+
+
+def test_a_network_with_a_buffer_that_no_file_holds_is_taken_out_whole(digits):
+    def made(generator):
+        net = small_mlp(generator)
+        net.register_buffer("aside", torch.full((3,), 7.0), persistent=False)
+        return net
+
+    assert training.fit(made, digits, RECIPE, [0]).net(0).get_buffer("aside").tolist() == [7, 7, 7]
+
+
+@pytest.mark.parametrize(("n", "batch", "way"), [(101, 1, 3), (101, 50, 51), (7, 2, 4), (7, 3, 4), (3, 1, 3)])
+def test_the_advice_of_a_batch_of_one_can_be_followed(n, batch, way):
+    x = torch.randn(n, 64, generator=runtime.stream(0, "advice"))
+    part = Split(x, torch.arange(n) % 10)
+    data_ = Dataset("toy", part, part, part, 10, "")
+    with pytest.raises(ValueError, match=rf"batch={batch} leaves a batch of one.*use e\.g\. batch={way}$"):
+        training.fit(normalised_mlp, data_, Recipe(epochs=1, batch=batch), [0])
+    training.fit(normalised_mlp, data_, Recipe(epochs=1, batch=way), [0])
+
+
+def test_a_state_does_not_change_with_the_next_step(digits):
+    run, other = (training.Run(small_mlp, digits, RECIPE, [0, 1]) for _ in range(2))
+    run.advance()
+    state = run.state()
+    kept = {name: value.clone() for name, value in state.items()}
+    run.advance()
+    assert all(torch.equal(state[name], value) for name, value in kept.items())
+    other.restore(state)
+    other.advance()
+    found, expected = other.state(), run.state()
+    assert all(torch.equal(found[name], value) for name, value in expected.items())
+
+
+def test_a_penalty_cannot_take_a_parameter_away(digits):
+    def greedy(params):
+        return params.popitem()[1].flatten(1).square().sum(1)
+
+    fitted = training.fit(small_mlp, digits, RECIPE, [0], penalty=greedy)
+    assert set(fitted.params()[0]) == set(dict(small_mlp(runtime.stream(0, "init")).named_parameters()))
+
+
+@pytest.mark.parametrize(
+    "folder",
+    [
+        "/home/anna maria/torch",
+        "/opt/it's/torch",
+        'C:/a"b',
+        pytest.param("C:\\torch", marks=pytest.mark.skipif(os.name == "nt", reason="its paths are such")),
+    ],
+)
+def test_paths_that_the_compiler_would_not_get_whole_are_refused(folder):
+    with pytest.raises(ValueError, match=r"compiled=True cannot compile with PyTorch in .*compiled=False"):
+        stacked._require_plain({"Python": "/usr/include", "PyTorch": folder})
+    stacked._require_plain({"PyTorch": "/home/anna/ümlaut/torch-[1]#$*"})
+
+
+def test_compiled_training_below_a_space_says_so_before_the_first_step(monkeypatch, images):
+    monkeypatch.setattr(torch, "__path__", ["/home/anna maria/torch"])
+    monkeypatch.setattr("shutil.which", lambda name: "/usr/bin/g++")
+    with pytest.raises(
+        ValueError, match=r"cannot compile with PyTorch in '/home/anna maria/torch', a path with a space"
+    ):
+        training.fit(small_conv, images, RECIPE, [0], policy=training.COMPILED)

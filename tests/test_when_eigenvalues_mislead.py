@@ -180,3 +180,15 @@ def test_the_chart_holds_what_its_inputs_choose():
     assert set(rows["angle"]) == {float(a) for a in (*range(31), *range(35, 91, 5))}
     chart = drawings.turning_chart(rows).to_dict()
     assert {param["name"] for param in chart["params"] if "bind" in param} == {"turn", "each"}
+
+
+def test_turning_stacks_are_read_at_400_blocks_for_five_angles_and_two_controls():
+    rows = [
+        {"gamma": gamma, "at": at, "angle": angle, "norm": gamma * at + angle}
+        for gamma in (0.1, 0.2)
+        for at in (399, 400)
+        for angle in (0.0, 5.0, 10.0, 15.0, 30.0, 45.0, 60.0, 75.0, 90.0)
+    ]
+    evidence = stacks.explode_turning(pd.DataFrame(rows))
+    np.testing.assert_allclose(evidence.values, [95, 110, 125, 140, 155])
+    np.testing.assert_allclose(evidence.control, [80, 85])

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -31,12 +32,13 @@ def measure(setting: Noise, seeds: Sequence[int]) -> pd.DataFrame:
     """Singular values of random matrices: arithmetic that shows in its last bits how many threads did it."""
     time.sleep(setting.pause)
     if setting.log:
-        with Path(setting.log).open("a") as file:
-            file.write(f"{setting.size} {seeds}\n")
+        _log(setting, seeds)
     if setting.fate == "raises":
         raise ZeroDivisionError(f"no luck with size {setting.size}")
     if setting.fate == "interrupted":
         signal.raise_signal(signal.SIGINT)
+    if setting.fate == "leaves":
+        sys.exit(0)
     if setting.fate == "dies":
         os._exit(3)
     if setting.fate == "hangs":
@@ -70,9 +72,34 @@ def measure(setting: Noise, seeds: Sequence[int]) -> pd.DataFrame:
 
 def logged(setting: Noise, seeds: Sequence[int]) -> pd.DataFrame:
     """As `measure`, but what it writes to the log comes first."""
-    with Path(setting.log).open("a") as file:
-        file.write(f"{setting.size} {seeds}\n")
+    _log(setting, seeds)
     return measure(replace(setting, log=""), seeds)
+
+
+def _log(setting: Noise, seeds: Sequence[int]) -> None:
+    """Write that a trial has begun; one that is held stays there until `release`, and says in which session it is."""
+    log = Path(setting.log)
+    with log.open("a") as file:
+        file.write(f"{setting.size} {seeds}\n")
+    if setting.fate == "held":
+        while not log.with_name("released").exists():
+            log.with_name("holder").write_text(str(os.getsid(0)))  # again and again: those who are killed write too
+            time.sleep(0.01)
+
+
+def begun(log: Path) -> int:
+    """How many trials have written to the log."""
+    return len(log.read_text().splitlines()) if log.exists() else 0
+
+
+def holder(log: Path) -> str:
+    """The session of the process that was the last to hold a trial."""
+    return log.with_name("holder").read_text() if log.with_name("holder").exists() else ""
+
+
+def release(log: Path) -> None:
+    """Let the trials that are held, and all that would be, go on."""
+    log.with_name("released").touch()
 
 
 def on_device(setting: Noise, seeds: Sequence[int], *, device: torch.device) -> pd.DataFrame:

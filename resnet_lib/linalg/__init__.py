@@ -28,6 +28,7 @@ from resnet_lib.linalg.nonnormal import (
     pseudospectrum,
     range_support,
 )
+from resnet_lib.linalg.tangents import Tangent, tangent
 
 __all__ = [
     "WHICH",
@@ -38,6 +39,7 @@ __all__ = [
     "Growth",
     "Operator",
     "Support",
+    "Tangent",
     "Which",
     "conv_bound",
     "conv_norm",
@@ -54,4 +56,5 @@ __all__ = [
     "singular_values",
     "spectral_norms",
     "spectral_radius",
+    "tangent",
 ]

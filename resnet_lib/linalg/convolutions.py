@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from resnet_lib.linalg.applied import applied
 from resnet_lib.linalg.krylov import Operator
 
 __all__ = ["Convolution", "Padding"]
@@ -19,6 +20,25 @@ Padding = Literal["circular", "zeros"]
 
 DENSE = 2**25
 """Most entries of a matrix that is formed: 256 MiB in float64."""
+
+
+def layout(layer: nn.Conv2d) -> tuple[Padding, int, int, tuple[int, int, int, int] | None]:
+    """Padding, stride, groups and margins of a layer, as `Convolution` has them.
+
+    Raises:
+        ValueError: Where the layer dilates its kernel, has two strides, or pads by reflection or repetition.
+    """
+    if layer.dilation != (1, 1) or layer.stride[0] != layer.stride[1]:
+        raise ValueError(f"{layer} dilates or has two strides; expected dilation=1 and one stride")
+    kind = layer.padding_mode
+    if kind not in ("zeros", "circular"):
+        raise ValueError(f"padding_mode={kind!r} is neither of 'zeros' and 'circular'")
+    if layer.padding == "same":
+        margins = None
+    else:
+        vertical, horizontal = (0, 0) if layer.padding == "valid" else layer.padding
+        margins = (int(vertical), int(vertical), int(horizontal), int(horizontal))
+    return kind, layer.stride[0], layer.groups, margins  # pyright: ignore[reportReturnType]
 
 
 @dataclass(frozen=True)
@@ -72,21 +92,15 @@ class Convolution:
     def of(cls, layer: nn.Conv2d, size: tuple[int, int]) -> Convolution:
         """The map of a layer, without its bias.
 
+        Its kernel is what the layer says that it applies: `nn.Conv2d` its weight, and any other class what it returns
+        from a method `effective()` that it defines itself. The kernel of a constrained layer is the constrained one.
+
         Raises:
-            ValueError: Where the layer dilates its kernel, has two strides, or pads by reflection or repetition.
+            ValueError: Where the layer's class does not say, or the layer dilates its kernel, has two strides, or pads
+                by reflection or repetition.
         """
-        if layer.dilation != (1, 1) or layer.stride[0] != layer.stride[1]:
-            raise ValueError(f"{layer} dilates or has two strides; expected dilation=1 and one stride")
-        kind = layer.padding_mode
-        if kind not in ("zeros", "circular"):
-            raise ValueError(f"padding_mode={kind!r} is neither of 'zeros' and 'circular'")
-        if layer.padding == "same":
-            margins = None
-        else:
-            vertical, horizontal = (0, 0) if layer.padding == "valid" else layer.padding
-            margins = (int(vertical), int(vertical), int(horizontal), int(horizontal))
-        weight = layer.weight.detach()
-        return cls(weight, size, kind, layer.stride[0], layer.groups, margins)  # pyright: ignore[reportArgumentType]
+        padding, stride, groups, margins = layout(layer)
+        return cls(applied(layer).detach(), size, padding, stride, groups, margins)
 
     @property
     def edges(self) -> tuple[int, int, int, int]:

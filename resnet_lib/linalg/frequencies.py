@@ -170,11 +170,12 @@ def conv_bound(convolution: Convolution) -> float:
 
     An image with zeros around it lies on a torus that is larger by the kernel without meeting itself. On it the
     convolution is circular, and the map is a part of that one's matrix: its norm is not larger. Likewise a stride that
-    does not divide the image takes some of the outputs of stride 1.
+    does not divide the image takes some of the outputs of stride 1. It is computed in float64.
 
     Raises:
         ValueError: Where circular margins are so wide that an output comes twice.
     """
+    convolution = replace(convolution, weight=convolution.weight.detach().double())
     if convolution.periodic:
         return max(_by_frequency(part, "svd").max().item() for part in convolution.parts())
     if convolution.padding == "circular":

@@ -13,6 +13,8 @@ from scipy.sparse import linalg as sparse
 from threadpoolctl import threadpool_limits
 from torch import Tensor
 
+from resnet_lib.linalg.scaling import power_of_two
+
 __all__ = ["WHICH", "Extremes", "Operator", "Which", "extreme_eigenvalues", "extreme_singular_values"]
 
 Which = Literal["LM", "LR", "SR"]
@@ -168,11 +170,16 @@ def extreme_singular_values(
 
 
 class _Products(sparse.LinearOperator):
-    """Counted products, in float64 numpy outside and in the operator's precision on its device inside."""
+    """Counted products, in float64 numpy outside and in the operator's precision on its device inside.
+
+    They are those with `scale` times the operator, a power of two, which is 1 where the operator is of ordinary size.
+    ARPACK takes values below 4e-11 for zero, and squares of singular values underflow long before they do themselves.
+    """
 
     def __init__(self, op: Operator):
         super().__init__(np.float64, op.shape)
         self.op, self.count, self.norm = op, 0, 0.0
+        self.scale: float | None = None
 
     def _matvec(self, x: np.ndarray) -> np.ndarray:
         return self._product("matvec", self.op.matvec, x)
@@ -190,6 +197,10 @@ class _Products(sparse.LinearOperator):
         out = product.detach().to("cpu", torch.float64).numpy()
         if not np.isfinite(out).all():
             raise ValueError(f"op.{name} gave NaN or infinite values; check the point where the map is linearised")
+        largest, length = np.abs(out).max(initial=0.0), np.abs(x).max(initial=0.0)
+        if self.scale is None and largest and length:
+            self.scale = power_of_two(largest / length, low=2.0**-17, high=2.0**60)
+        out = out * (self.scale or 1.0)
         length = np.linalg.norm(x)
         if length:
             self.norm = max(self.norm, float(np.linalg.norm(out) / length))
@@ -218,4 +229,6 @@ def _certified(values: np.ndarray, residuals: np.ndarray, products: _Products, k
     if products.norm:
         residuals = residuals / products.norm
     converged = len(values) == k and bool((residuals <= 2 * tol).all())
-    return Extremes(torch.from_numpy(values), torch.from_numpy(residuals), products.norm, products.count, converged)
+    scale = products.scale or 1.0
+    found = torch.from_numpy(values / scale)
+    return Extremes(found, torch.from_numpy(residuals), products.norm / scale, products.count, converged)

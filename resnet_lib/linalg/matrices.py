@@ -60,9 +60,11 @@ def singular_values(matrices: Inexact[Tensor, "*batch m n"]) -> Float[Tensor, "*
 def spectral_norms(matrices: Inexact[Tensor, "*batch m n"]) -> Float[Tensor, "*batch"]:
     """The largest singular value `max ||A v|| / ||v||` of each matrix, by the largest eigenvalue of `A^T A`.
 
-    It is as accurate as that of `singular_values` and takes half the time. Raises as `singular_values` does.
+    It is as accurate as that of `singular_values` and takes half the time. Like all spectra here it has no graph.
+    Raises as `singular_values` does.
     """
     _check(matrices, square=False)
+    matrices = matrices.detach()  # the scale too: with a graph of its own it gave a gradient, and a wrong one
     # Without the scale the squares overflow, in float32 from 1e19 on, which products of many layers reach.
     scale = matrices.abs().amax((-2, -1), keepdim=True)
     scaled = matrices / torch.where(scale > 0, scale, 1)

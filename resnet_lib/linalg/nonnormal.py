@@ -15,6 +15,7 @@ from torch import Tensor
 
 from resnet_lib.linalg.krylov import Operator, extreme_eigenvalues
 from resnet_lib.linalg.matrices import _check, singular_values
+from resnet_lib.linalg.scaling import factors, power_of_two
 
 __all__ = [
     "Estimate",
@@ -32,10 +33,14 @@ __all__ = [
 def departure(matrices: Inexact[Tensor, "*batch d d"]) -> Float[Tensor, "*batch"]:
     """`||A A^H - A^H A||_F / ||A||_F^2` of each matrix: 0 where it is normal (or zero), at most `sqrt(2)`.
 
+    It does not depend on the size of the matrix, however small or large.
+
     Raises:
         ValueError: Where the matrices are not square, or hold NaN or infinite values.
     """
     _check(matrices, square=True)
+    # The norm squares before it scales: in float32 it is 0 or infinite for matrices below 1e-23 and above 1e19.
+    matrices = matrices * factors(matrices.detach().abs().amax((-2, -1), keepdim=True))
     size = torch.linalg.matrix_norm(matrices)[..., None, None]
     scaled = matrices / torch.where(size > 0, size, 1)
     return torch.linalg.matrix_norm(scaled @ scaled.mH - scaled.mH @ scaled)
@@ -71,10 +76,18 @@ def estimate_departure(op: Operator, *, samples: int = 30, generator: torch.Gene
     if samples < 2:
         raise ValueError(f"samples={samples} must be at least 2, or there is no standard error")
     commutator, size = torch.zeros(samples, dtype=torch.float64), torch.zeros(samples, dtype=torch.float64)
+    scale, tiny = None, torch.finfo(op.dtype).tiny
     for i in range(samples):
         v = torch.randint(2, (op.shape[1],), generator=generator).to(op.device, op.dtype) * 2 - 1
         forward, backward = op.matvec(v), op.rmatvec(v)
-        commutator[i] = (op.matvec(backward) - op.rmatvec(forward)).double().square().sum().cpu()
+        if scale is None:
+            largest = max(float(forward.abs().max()), float(backward.abs().max()))
+            # Products of four factors must neither vanish nor overflow; a power of two costs no digit.
+            scale = power_of_two(largest, low=tiny**0.2, high=tiny**-0.2) if largest else None
+        factor = 1.0 if scale is None else scale
+        forward, backward = ((factor * part.double()).to(op.dtype) for part in (forward, backward))
+        forth, back = ((factor * part.double()).to(op.dtype) for part in (op.matvec(backward), op.rmatvec(forward)))
+        commutator[i] = (forth - back).double().square().sum().cpu()
         size[i] = forward.double().square().sum().cpu()
     if not size.any():
         raise ValueError("op is zero, and so is its departure; leave out branches that start at zero")

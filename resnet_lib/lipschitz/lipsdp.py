@@ -18,11 +18,13 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
+
+from resnet_lib.linalg.scaling import power_of_two
 
 __all__ = ["Normal", "Semidefinite", "semidefinite"]
 
@@ -95,7 +97,7 @@ def semidefinite(network: Normal, *, tol: float = 1e-3, steps: int = 100) -> Sem
         steps: After so many the method gives up.
 
     Raises:
-        ValueError: Where the network is not in float64.
+        ValueError: Where the network is not in float64, or its weights are so large that their squares overflow.
     """
     if network.a.dtype != torch.float64:
         raise ValueError(f"network has dtype {network.a.dtype}; the multipliers need float64: use .double()")
@@ -105,6 +107,15 @@ def semidefinite(network: Normal, *, tol: float = 1e-3, steps: int = 100) -> Sem
         return Semidefinite(
             float(torch.linalg.matrix_norm(network.d, 2)), torch.zeros(len(used)).double(), 0.0, 0, True
         )
+    # Squares of what is very small or large are lost, and with them the bound: powers of two bring it to about one.
+    inward = power_of_two(float(network.b.abs().max()), low=1e-40, high=1e40)
+    largest = max(float(network.c.abs().max()), inward * float(network.d.abs().max()))
+    outward = power_of_two(largest, low=1e-40, high=1e40)
+    if (inward, outward) != (1, 1):
+        scaled = Normal(network.a, inward * network.b, outward * network.c, outward * (inward * network.d))
+        found = semidefinite(scaled, tol=tol, steps=steps)
+        multipliers = found.multipliers / outward / outward
+        return replace(found, value=found.value / outward / inward, multipliers=multipliers)
     part = _narrow(Normal(network.a[used][:, used], network.b[used], network.c[:, used], network.d))
     kept = _feasible(part)
     best = _certified(part, kept)
@@ -127,6 +138,10 @@ def _narrow(network: Normal) -> Normal:
     """The same network on the inputs that matter: those orthogonal to the rows of B and D change nothing."""
     rows = torch.cat([network.b, network.d])
     _, size, basis = torch.linalg.svd(rows, full_matrices=False)
+    if not (size > 1e-14 * size[0]).all():
+        # Each row by itself: one that is small beside the others may be all that a large multiplier sees.
+        lengths = rows.abs().amax(1, keepdim=True)
+        _, size, basis = torch.linalg.svd(rows / torch.where(lengths > 0, lengths, 1), full_matrices=False)
     basis = basis[size > 1e-14 * size[0]].mT if size[0] > 0 else basis[:1].mT
     return Normal(network.a, network.b @ basis, network.c, network.d @ basis)
 
@@ -165,6 +180,8 @@ def _feasible(part: Normal) -> Tensor:
     schur = -part.c.mT @ part.c  # of the certificate, the later layers eliminated
     for end, start in itertools.pairwise(ends):
         layer, before = slice(start, end), slice(0, start)
+        if not torch.isfinite(schur).all():
+            raise ValueError("a holds weights so large that products of their squares overflow; scale the network down")
         needed = torch.linalg.eigvalsh(-schur[layer, layer])[-1].item()
         multipliers[layer] = max(needed, 1e-9 * multipliers.max().item(), 1e-300)
         pivot = torch.diag(2 * multipliers[layer]) + schur[layer, layer]

@@ -7,10 +7,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from resnet_lib.blocks import Absent, Add, After, Block, BranchOnly, Scaled
-from resnet_lib.lipschitz.composition import _batch_norm
+from resnet_lib.blocks import Absent, Block, formula
+from resnet_lib.lipschitz import layers
 from resnet_lib.lipschitz.lipsdp import Normal
-from resnet_lib.nets import Stack
 
 __all__ = ["normal_form"]
 
@@ -39,12 +38,14 @@ def normal_form(module: nn.Module, in_features: int) -> Normal:
 
     Args:
         module: Of linear layers, batch normalisations in evaluation mode, activations whose slopes lie in [0, 1], and
-            blocks of these.
+            blocks of these; each is taken for the map that its forward applies, as by `product_bound`.
         in_features: Entries of the input.
 
     Raises:
-        ValueError: Where a part is none of these; for convolutions use `product_bound`.
+        ValueError: Where a part is none of these, or does not fit; for convolutions use `product_bound`.
     """
+    if in_features < 1:
+        raise ValueError(f"in_features={in_features} must be at least 1")
     neurons = _Neurons([], [])
     eye = torch.eye(in_features, dtype=torch.float64)
     with torch.no_grad():
@@ -59,64 +60,75 @@ def _wide(rows: Tensor, n: int) -> Tensor:
     return nn.functional.pad(rows, (0, n - rows.shape[1]))
 
 
-def _walk(module: nn.Module, name: str, state: State, neurons: _Neurons) -> State:
+def _walk(module: nn.Module, name: str, state: State, neurons: _Neurons, *, shared: bool = False) -> State:
     prefix = f"{name}." if name else ""
-    if isinstance(module, Stack):
-        children = [
-            ("stem", module.stem),
-            *((f"blocks.{i}", b) for i, b in enumerate(module.blocks)),
-            ("head", module.head),
-        ]
-    elif isinstance(module, nn.Sequential):
-        children = list(module.named_children())
-    elif isinstance(module, Block):
+    kind = layers.known(module, name)
+    inside = layers.children(module, kind)
+    if isinstance(module, Block) and kind is Block:
         return _merged(module, prefix, state, neurons)
-    else:
-        return _layer(module, name, state, neurons)
-    for label, child in children:
-        state = _walk(child, prefix + label, state, neurons)
+    if inside is None:
+        layers.in_place(module, name, shared=shared)
+        return _layer(module, kind, name, state, neurons)
+    for label, child in inside:
+        state = _walk(child, prefix + label, state, neurons, shared=shared)
+        # What is no view has memory of its own; of a container it is not known here.
+        shared = shared and type(child) in (*layers.VIEWS, nn.Sequential, Block)
     return state
 
 
-def _layer(module: nn.Module, name: str, state: State, neurons: _Neurons) -> State:
+def _layer(module: nn.Module, kind: type[nn.Module], name: str, state: State, neurons: _Neurons) -> State:
     c, d = state
-    if isinstance(module, nn.Linear):
-        weight = module.weight.detach().double().cpu()
+    if layers.linear(kind):
+        weight = layers.weight(module, name)
+        _fits(weight.shape[1], module, name, d)
         return weight @ c, weight @ d
-    if isinstance(module, nn.BatchNorm1d):
-        gain = _batch_norm(module, name)[:, None]
+    if kind is nn.BatchNorm1d:
+        gain = layers.gain(module, name)[:, None]
+        _fits(len(gain), module, name, d)
         return gain * c, gain * d
-    if isinstance(module, nn.Identity) or (isinstance(module, nn.Dropout) and not module.training):
+    if kind is nn.Identity or (kind in layers.DROPOUTS and not module.training):
         return state
-    flat = (
-        isinstance(module, nn.LeakyReLU | nn.ELU)
-        and not 0 <= getattr(module, "negative_slope", getattr(module, "alpha", 0)) <= 1
-    )
-    if isinstance(module, MONOTONE) and not flat:
+    if kind in (nn.LeakyReLU, nn.ELU):
+        steep = getattr(module, "negative_slope" if kind is nn.LeakyReLU else "alpha")
+        monotone = 0 <= steep <= 1
+    else:
+        monotone = kind in MONOTONE and (kind is not nn.Softplus or layers.smooth(module))
+    if monotone:
         before = neurons.count
         neurons.a.append(c)
         neurons.b.append(d)
-        own = torch.eye(len(c), dtype=torch.float64)
-        return torch.cat([own.new_zeros(len(c), before), own], dim=1), torch.zeros_like(d)
+        own = torch.eye(len(d), dtype=torch.float64)
+        return torch.cat([own.new_zeros(len(d), before), own], dim=1), torch.zeros_like(d)
     raise ValueError(
         f"{name or 'module'!r} ({module}) is no linear layer, activation with slopes in [0, 1] or block of these, "
         "so the semidefinite bound does not apply; use product_bound"
     )
 
 
+def _fits(count: int, module: nn.Module, name: str, rows: Tensor) -> None:
+    if count != len(rows):
+        raise ValueError(f"{name or 'module'!r} ({module}) expects {count} numbers; it is given {len(rows)}")
+
+
 def _merged(block: Block, prefix: str, state: State, neurons: _Neurons) -> State:
-    merge, then = block.merge, []
-    while isinstance(merge, After):
-        then.append(merge.then)
-        merge = merge.merge
-    c, d = _walk(block.branch, f"{prefix}branch", state, neurons)
-    if not isinstance(merge, BranchOnly) and not isinstance(block.shortcut, Absent):
-        c0, d0 = _walk(block.shortcut, f"{prefix}shortcut", state, neurons)
-        skip, scale = (merge.skip, merge.branch) if isinstance(merge, Scaled) else (1.0, 1.0)
-        if not isinstance(merge, Add | Scaled):
-            raise ValueError(f"{prefix}merge ({merge}) is neither a sum nor the branch alone; use product_bound")
+    try:
+        sum_ = formula(block.merge)
+    except ValueError as error:
+        raise ValueError(f"{prefix}merge: {error}") from None
+    c, d = _walk(block.branch, f"{prefix}branch", state, neurons, shared=True)
+    if sum_.skip is not None:
+        if type(block.shortcut) is Absent:
+            raise ValueError(f"{prefix}shortcut is Absent, but the merge reads it; use BranchOnly")
+        c0, d0 = _walk(block.shortcut, f"{prefix}shortcut", state, neurons, shared=True)
+        if len(d0) != len(d):
+            raise ValueError(
+                f"{prefix}shortcut gives {len(d0)} numbers and {prefix}branch {len(d)}, so that the sum repeats one of "
+                "them; use paths of one shape"
+            )
         n = neurons.count
-        c, d = skip * _wide(c0, n) + scale * _wide(c, n), skip * d0 + scale * d
-    for last in reversed(then):
+        c, d = sum_.skip * _wide(c0, n) + sum_.branch * _wide(c, n), sum_.skip * d0 + sum_.branch * d
+    else:
+        c, d = sum_.branch * c, sum_.branch * d
+    for last in sum_.then:
         c, d = _walk(last, f"{prefix}merge.then", (c, d), neurons)
     return c, d

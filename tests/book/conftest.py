@@ -3,13 +3,14 @@
 import functools
 import os
 import shutil
-import threading
 from collections.abc import Iterator
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Error, sync_playwright
+from playwright.sync_api import Browser, Error, expect, sync_playwright
+
+from tests import servers
+from tests.events import PATIENCE
 
 ROOT = Path(__file__).parents[2]
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
@@ -46,20 +47,11 @@ def built(pytestconfig: pytest.Config) -> Path:
     return folder
 
 
-class Quiet(SimpleHTTPRequestHandler):
-    def log_message(self, format: str, *args: object) -> None:
-        pass
-
-
 @pytest.fixture(scope="session")
 def address(built: Path) -> Iterator[str]:
     """Address of a server of the built book on this machine, which ends with a slash."""
-    with ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=str(built))) as server:
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}/"
-        server.shutdown()
-        thread.join()
+    with servers.serving(servers.Server(functools.partial(servers.Files, directory=str(built)))) as server:
+        yield server.address
 
 
 @pytest.fixture(scope="session")
@@ -71,6 +63,7 @@ def browser(pytestconfig: pytest.Config) -> Iterator[Browser]:
     # Nothing but the pages: no updates, no first run, no telemetry. Containers have no sandbox.
     quiet = ("background-networking", "component-update", "sync", "default-apps", "extensions", "gpu")
     arguments = ["--no-sandbox", "--no-first-run", "--disable-dev-shm-usage", *(f"--disable-{name}" for name in quiet)]
+    expect.set_options(timeout=1000 * PATIENCE)
     with sync_playwright() as playwright:
         try:
             launched = playwright.chromium.launch(executable_path=found, args=arguments)

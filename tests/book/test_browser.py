@@ -10,6 +10,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, Request, Response, Route, expect
 
 from tests.book.conftest import page_names
+from tests.events import PATIENCE
 
 pytestmark = [pytest.mark.book, pytest.mark.browser]
 
@@ -68,7 +69,7 @@ INTERACTIVE = ".rl-interactive"
 def come_alive(figure: Locator) -> Locator:
     """Scroll to an interactive figure and wait for its chart, which takes the drawing's place."""
     figure.evaluate("figure => figure.scrollIntoView({block: 'center'})")
-    expect(figure).to_have_class(re.compile("rl-alive"), timeout=20_000)
+    expect(figure).to_have_class(re.compile("rl-alive"))
     expect(figure.locator(".rl-chart svg")).to_be_visible()
     expect(figure.locator("xpath=following-sibling::*[contains(@class, 'rl-images')]")).to_be_hidden()
     return figure
@@ -92,6 +93,7 @@ def visit(browser: Browser, address: str) -> Iterator[Visitor]:
     def begin(size: str = "wide", scheme: Literal["light", "dark"] = "light") -> Visit:
         width, height = SIZES[size]
         context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=scheme)
+        context.set_default_timeout(1000 * PATIENCE)
         seen = Visit(context.new_page())
 
         def keep_inside(route: Route, request: Request) -> None:

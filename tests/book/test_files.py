@@ -11,6 +11,8 @@ import pytest
 from bs4 import BeautifulSoup, Tag
 from PIL import Image
 
+from tests import books
+
 pytestmark = pytest.mark.book
 
 # Elements that fetch: each with the attributes that say what.
@@ -82,6 +84,15 @@ def test_every_link_and_anchor_leads_somewhere(pages: Pages):
     links = [(page, str(tag["href"])) for page, tag in pages.each("a") if tag.get("href")]
     assert len(links) > 20
     none([why for page, href in links if (why := pages.complaint(page, href))])
+
+
+def test_every_page_is_in_the_search_index(pages: Pages):
+    index = books.index(pages.folder)
+    written = {name.removesuffix(".html") for name in pages.soups} - {"search", "genindex"}
+    none([f"{name} is not in it" for name in written - set(index["docnames"])])
+    places = (found if isinstance(found, list) else [found] for found in index["terms"].values())
+    found = {number for numbers in places for number in numbers}
+    none([f"no word of {name} is in it" for i, name in enumerate(index["docnames"]) if i not in found])
 
 
 def test_no_anchor_is_given_twice(pages: Pages):

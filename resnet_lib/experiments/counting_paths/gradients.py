@@ -12,7 +12,7 @@ from resnet_lib import blocks, data, nets, paths, runtime, training
 from resnet_lib.blocks import UNITS, Unit
 from resnet_lib.claims import Evidence
 from resnet_lib.nets import Stack
-from resnet_lib.sweep import Experiment, Grid
+from resnet_lib.sweep import SAMPLED, Experiment, Grid
 
 SEEDS, MANY_SEEDS = tuple(range(5)), tuple(range(10))
 TUNING_SEEDS = tuple(range(100, 103))
@@ -108,6 +108,7 @@ FLOWS = (
 
 GRADIENTS = Experiment(
     name="paths-gradients",
+    agrees=SAMPLED,
     trial=trial,
     quick=Grid(settings=FLOWS, seeds=SEEDS),
     full=Grid(settings=tuple(replace(flow, images=200, paths=1000) for flow in FLOWS), seeds=MANY_SEEDS, group=5),
@@ -117,6 +118,7 @@ GRADIENTS = Experiment(
 # Needs CIFAR-10 and, in FULL, a GPU; no page runs it.
 CIFAR10 = Experiment(
     name="paths-cifar10",
+    agrees=SAMPLED,
     trial=trial,
     quick=Grid(settings=(Flow("original", 3, 0.1, epochs=2),), seeds=SEEDS, group=1),
     full=Grid(settings=(Flow("original", DEEP, 0.1, paths=1000, epochs=164),), seeds=SEEDS, group=1),
@@ -133,6 +135,7 @@ def tuning_trial(setting: Flow, seeds: Sequence[int]) -> pd.DataFrame:
 
 TUNING = Experiment(
     name="paths-tuning",
+    agrees=SAMPLED,
     trial=tuning_trial,
     quick=Grid(settings=tuple(Flow("residual", 2, lr) for lr in LEARNING_RATES), seeds=TUNING_SEEDS),
     full=Grid(settings=tuple(Flow(kind, lr=lr) for kind in BEST for lr in LEARNING_RATES), seeds=TUNING_SEEDS),

@@ -12,7 +12,7 @@ from resnet_lib import data, ensembles, lesion, lesion_runs, nets, runtime, stoc
 from resnet_lib.blocks import UNITS
 from resnet_lib.claims import Evidence
 from resnet_lib.nets import Stack
-from resnet_lib.sweep import Experiment, Grid
+from resnet_lib.sweep import SAMPLED, Experiment, Grid
 
 SEEDS, MANY_SEEDS = tuple(range(5)), tuple(range(10))
 SIZES = (1, 2, 3, 5)
@@ -128,6 +128,7 @@ SETTINGS = (Members("residual", apart=5), Members("residual", last=0.5), Members
 
 MEMBERS = Experiment(
     name="paths-members",
+    agrees=SAMPLED,
     trial=trial,
     quick=Grid(settings=SETTINGS, seeds=SEEDS),
     full=Grid(settings=SETTINGS, seeds=MANY_SEEDS, group=5),

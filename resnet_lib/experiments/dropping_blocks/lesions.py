@@ -13,7 +13,7 @@ from resnet_lib.blocks import Block
 from resnet_lib.experiments.dropping_blocks import networks
 from resnet_lib.experiments.dropping_blocks.networks import BEST, MANY_SEEDS, SEEDS, Network
 from resnet_lib.nets import Stack
-from resnet_lib.sweep import Experiment, Grid
+from resnet_lib.sweep import SAMPLED, Experiment, Grid
 
 
 @dataclass(frozen=True)
@@ -173,14 +173,16 @@ DEEP = tuple(
 
 DIGITS = Experiment(
     name="dropping-digits",
+    agrees=SAMPLED,
     trial=trial,
-    quick=Grid(settings=_digits_settings(), seeds=SEEDS),
+    quick=Grid(settings=_digits_settings(), seeds=MANY_SEEDS),
     full=Grid(settings=_digits_settings(), seeds=MANY_SEEDS, group=5),
     data=("digits",),
 )
 # More seeds, because what stochastic depth does to accuracy is as small as one seed differs from another.
 DEPTH = Experiment(
     name="dropping-depth",
+    agrees=SAMPLED,
     trial=trial,
     quick=Grid(settings=_depth_settings(0.5), seeds=tuple(range(20))),
     full=Grid(settings=_depth_settings(0.8, 0.5, 0.2), seeds=tuple(range(50)), group=10),
@@ -189,6 +191,7 @@ DEPTH = Experiment(
 # Needs CIFAR-10 and, in FULL, a GPU; no page runs it.
 CIFAR10 = Experiment(
     name="dropping-cifar10",
+    agrees=SAMPLED,
     trial=trial,
     quick=Grid(settings=(replace(_cifar("original", 3), epochs=2, subsets=10, orders=5),), seeds=SEEDS, group=1),
     full=Grid(settings=(*DEEP, _cifar("plain-original", 9)), seeds=SEEDS, group=1),

@@ -9,7 +9,7 @@ from torch import nn
 
 from resnet_lib import data, nets, stochastic_depth, training
 from resnet_lib.blocks import UNITS, Unit
-from resnet_lib.sweep import Experiment, Grid
+from resnet_lib.sweep import SAMPLED, Experiment, Grid
 
 SEEDS, MANY_SEEDS = tuple(range(5)), tuple(range(10))
 TUNING_SEEDS = tuple(range(100, 103))
@@ -141,6 +141,7 @@ def _candidates(keys: Sequence[tuple[str, int, bool]]) -> tuple[Network, ...]:
 
 TUNING = Experiment(
     name="dropping-tuning",
+    agrees=SAMPLED,
     trial=tuning_trial,
     quick=Grid(settings=_candidates([("residual", 3, False)]), seeds=TUNING_SEEDS),
     full=Grid(settings=_candidates(TUNED), seeds=TUNING_SEEDS),

@@ -144,7 +144,7 @@ DISC = Experiment(
             *(Disc(dimension=128, scale=s, ensemble="he") for s in (0.0, 1.0)),
             *(Disc(dimension=512, scale=0.5, ensemble=e) for e in ("gaussian", "symmetric")),
         ),
-        seeds=DRAWS,
+        seeds=tuple(range(40)),  # at d = 512 the disc still looks 3% too large, and 5% are asked for
         group=10,
     ),
     full=Grid(

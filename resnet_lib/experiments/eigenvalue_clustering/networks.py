@@ -14,7 +14,7 @@ from resnet_lib import data, jacobian, linalg, nets, runtime, training
 from resnet_lib.blocks import UNITS, Unit
 from resnet_lib.claims import Evidence
 from resnet_lib.experiments.eigenvalue_clustering.matrices import fraction_within
-from resnet_lib.sweep import Experiment, Grid
+from resnet_lib.sweep import SAMPLED, Experiment, Grid
 
 NEAR_IDENTITY = 0.8  # share of eigenvalues within 0.5 of 1 from which a block counts as near the identity (claims.yml)
 SEEDS, MANY_SEEDS = tuple(range(5)), tuple(range(10))
@@ -209,6 +209,7 @@ def _trained(wanted: str, images: int, sizes: tuple[int, ...]) -> tuple[Trained,
 
 TRAINED_MLP = Experiment(
     name="eigenvalues-trained-mlp",
+    agrees=SAMPLED,
     trial=trained_trial,
     quick=Grid(settings=(*_trained("mlp", 1, SIZES["mlp"]), network("mlp", "residual", 10, lr=0.0)), seeds=SEEDS),
     full=Grid(
@@ -219,6 +220,7 @@ TRAINED_MLP = Experiment(
 # One seed a trial: stacked convolutions are slower on a CPU than one network after the other.
 TRAINED_CONV = Experiment(
     name="eigenvalues-trained-conv",
+    agrees=SAMPLED,
     trial=trained_trial,
     quick=Grid(settings=_trained("conv", 1, (4,)), seeds=SEEDS, group=1),
     full=Grid(settings=_trained("conv", 4, SIZES["conv"]), seeds=MANY_SEEDS, group=1),
@@ -286,6 +288,7 @@ def tuning_trial(setting: Trained, seeds: Sequence[int]) -> pd.DataFrame:
 
 TUNING = Experiment(
     name="eigenvalues-tuning",
+    agrees=SAMPLED,
     trial=tuning_trial,
     quick=Grid(
         settings=tuple(network("mlp", "residual", 5, lr=lr) for lr in LEARNING_RATES), seeds=TUNING_SEEDS, group=1

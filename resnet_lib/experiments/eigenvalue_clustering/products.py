@@ -16,7 +16,7 @@ from resnet_lib.experiments.eigenvalue_clustering.matrices import (
     gaussian,
     matching_distance,
 )
-from resnet_lib.sweep import Experiment, Grid
+from resnet_lib.sweep import Columns, Experiment, Grid
 
 SCALES = (0.001, 0.002, 0.003, 0.005, 0.01, 0.02, 0.03, 0.05, 0.1, 0.2, 0.3, 0.5, 1.0)
 STABLE = 1.0  # log10 of the factor of 10 below which claims.yml calls a product stable
@@ -87,6 +87,7 @@ def _products(dimension: int, depths: tuple[int, ...]) -> tuple[Product, ...]:
 
 PRODUCTS = Experiment(
     name="eigenvalues-products",
+    agrees=Columns("exact", {"spread": "rounded"}),
     trial=product_trial,
     quick=Grid(settings=_products(32, (10, 30, 100, 300, 1000)), seeds=DRAWS, group=10),
     full=Grid(settings=_products(128, (10, 30, 100, 300, 1000)), seeds=tuple(range(50)), group=10),

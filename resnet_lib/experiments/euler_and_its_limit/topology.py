@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from resnet_lib import flow, runtime
 from resnet_lib.claims import Evidence
-from resnet_lib.sweep import Experiment, Grid
+from resnet_lib.sweep import SAMPLED, Experiment, Grid
 
 SEEDS, MANY_SEEDS = tuple(range(5)), tuple(range(10))
 POINTS = 64
@@ -128,6 +128,7 @@ TASKS = tuple(
 )
 TOPOLOGY = Experiment(
     name="ode-topology",
+    agrees=SAMPLED,
     trial=task_trial,
     quick=Grid(settings=TASKS, seeds=SEEDS),
     full=Grid(settings=TASKS, seeds=MANY_SEEDS),

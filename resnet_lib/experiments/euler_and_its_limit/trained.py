@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from resnet_lib import blocks, data, dynamics, flow, nets, ode, runtime, training
 from resnet_lib.claims import Evidence
 from resnet_lib.experiments.euler_and_its_limit.orders import gaussian, smooth_weights, times
-from resnet_lib.sweep import Experiment, Grid
+from resnet_lib.sweep import SAMPLED, Experiment, Grid
 from resnet_lib.units import Unit
 
 SEEDS, MANY_SEEDS, TUNING_SEEDS = tuple(range(5)), tuple(range(10)), tuple(range(100, 103))
@@ -151,13 +151,15 @@ RESNETS = tuple(
 
 TRAINED = Experiment(
     name="ode-trained",
+    agrees=SAMPLED,
     trial=trained_trial,
-    quick=Grid(settings=NETWORKS, seeds=SEEDS),
+    quick=Grid(settings=NETWORKS, seeds=MANY_SEEDS),
     full=Grid(settings=NETWORKS, seeds=MANY_SEEDS),
     data=("digits",),
 )
 CIFAR = Experiment(
     name="ode-trained-cifar",
+    agrees=SAMPLED,
     trial=trained_trial,
     quick=Grid(settings=(Network("mlp", 1.0, 4, 0.1, epochs=1),), seeds=SEEDS),
     full=Grid(settings=RESNETS, seeds=SEEDS, group=1),
@@ -174,6 +176,7 @@ def tuning_trial(setting: Network, seeds: Sequence[int]) -> pd.DataFrame:
 
 TUNING = Experiment(
     name="ode-tuning",
+    agrees=SAMPLED,
     trial=tuning_trial,
     quick=Grid(settings=(Network("mlp", 1.0, 4, 0.1),), seeds=TUNING_SEEDS),
     full=Grid(settings=tuple(replace(net, lr=lr) for net in NETWORKS for lr in LEARNING_RATES), seeds=TUNING_SEEDS),

@@ -14,7 +14,7 @@ from resnet_lib.blocks import Add, Block, Unit
 from resnet_lib.claims import Evidence
 from resnet_lib.experiments.lipschitz_bounds.single import INSIDE, largest_weight
 from resnet_lib.nets import Stack
-from resnet_lib.sweep import Experiment, Grid
+from resnet_lib.sweep import SAMPLED, Experiment, Grid
 
 SEEDS, MANY_SEEDS, TUNING_SEEDS = tuple(range(5)), tuple(range(10)), tuple(range(100, 102))
 BETA = 0.1
@@ -208,6 +208,7 @@ _NETWORKS = (
 )
 NETWORKS = Experiment(
     name="lipschitz-networks",
+    agrees=SAMPLED,
     trial=trained_trial,
     quick=Grid(settings=_NETWORKS, seeds=SEEDS),
     full=Grid(settings=_NETWORKS, seeds=MANY_SEEDS, group=5),
@@ -224,6 +225,7 @@ def tuning_trial(setting: Trained, seeds: Sequence[int]) -> pd.DataFrame:
 
 TUNING = Experiment(
     name="lipschitz-tuning",
+    agrees=SAMPLED,
     trial=tuning_trial,
     quick=Grid(settings=tuple(network("residual", 2, lr=lr) for lr in LEARNING_RATES["residual"]), seeds=TUNING_SEEDS),
     full=Grid(

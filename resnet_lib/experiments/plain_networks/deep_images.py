@@ -8,7 +8,7 @@ import pandas as pd
 from resnet_lib import trained
 from resnet_lib.experiments.plain_networks import depths, stacks
 from resnet_lib.recipes import ONE_CYCLE
-from resnet_lib.sweep import Experiment, Grid
+from resnet_lib.sweep import SAMPLED, Experiment, Grid
 
 LEARNING_RATES = (1e-8, 1e-6, 1e-4, 1e-3, 0.01, 0.03, 0.1, 0.2, 0.4)
 DEPTHS = (50, 110, 302, 998)
@@ -45,6 +45,7 @@ BEST = {"norm": 0.1, "scaled": 0.1, "bare": 1e-6, "plain-norm": 0.1}
 
 DEEP = Experiment(
     name="depth-cifar10",
+    agrees=SAMPLED,
     trial=trial,
     quick=Grid(settings=(Deep("norm", 14, 0.1, epochs=1),), seeds=(0,)),
     full=Grid(
@@ -60,6 +61,7 @@ DEEP = Experiment(
 
 TUNING = Experiment(
     name="depth-cifar10-tuning",
+    agrees=SAMPLED,
     trial=trial,
     quick=Grid(settings=(Deep("norm", 14, 0.1, epochs=1),), seeds=depths.TUNING_SEEDS, group=1),
     full=Grid(

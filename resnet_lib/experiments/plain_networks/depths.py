@@ -11,7 +11,7 @@ from resnet_lib.claims import Evidence
 from resnet_lib.experiments.plain_networks import stacks
 from resnet_lib.recipes import Recipe
 from resnet_lib.significance import paired
-from resnet_lib.sweep import Experiment, Grid
+from resnet_lib.sweep import SAMPLED, Experiment, Grid
 
 SEEDS, MANY_SEEDS = tuple(range(5)), tuple(range(10))
 TUNING_SEEDS = tuple(range(100, 103))
@@ -105,6 +105,7 @@ def _grid(deep: Sequence[int], **recipe: int) -> tuple[Depth, ...]:
 
 DEPTHS = Experiment(
     name="depth-digits",
+    agrees=SAMPLED,
     trial=trial,
     quick=Grid(settings=_grid(()), seeds=SEEDS),
     full=Grid(settings=_grid((250, 500), width=64, epochs=20), seeds=MANY_SEEDS),
@@ -113,6 +114,7 @@ DEPTHS = Experiment(
 
 TUNING = Experiment(
     name="depth-tuning",
+    agrees=SAMPLED,
     trial=trial,
     quick=Grid(settings=tuple(Depth("norm", 5, lr) for lr in LEARNING_RATES[-4:]), seeds=TUNING_SEEDS),
     full=Grid(

@@ -11,7 +11,7 @@ from resnet_lib.blocks import UNITS, Unit
 from resnet_lib.experiments.plain_networks import stacks
 from resnet_lib.fits import Fit
 from resnet_lib.recipes import Recipe
-from resnet_lib.sweep import Experiment, Grid
+from resnet_lib.sweep import SAMPLED, Experiment, Grid
 from resnet_lib.trained import Network
 
 SEEDS, MANY_SEEDS = tuple(range(5)), tuple(range(10))
@@ -186,6 +186,7 @@ def _candidates() -> tuple[Family, ...]:
 
 TUNING = Experiment(
     name="plain-tuning",
+    agrees=SAMPLED,
     trial=tuning_trial,
     quick=Grid(settings=tuple(replace(digits("plain", 8), lr=lr, epochs=2) for lr in (0.03, 0.1)), seeds=TUNING_SEEDS),
     full=Grid(settings=_candidates(), seeds=TUNING_SEEDS),
@@ -194,6 +195,7 @@ TUNING = Experiment(
 # Needs CIFAR-10 and, in FULL, a GPU; no page runs it. A rate of a family is chosen at its least and greatest depth.
 CIFAR_TUNING = Experiment(
     name="plain-cifar-tuning",
+    agrees=SAMPLED,
     trial=tuning_trial,
     quick=Grid(settings=(replace(cifar("plain", 8), epochs=1),), seeds=TUNING_SEEDS, group=1),
     full=Grid(

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from resnet_lib import data, nets, runtime
 from resnet_lib.data import Split
 from resnet_lib.experiments.plain_networks import families
-from resnet_lib.sweep import Experiment, Grid
+from resnet_lib.sweep import Columns, Experiment, Grid
 
 BATCH = 500  # images of each of the two batches
 DRAWS, MANY_DRAWS = tuple(range(5)), tuple(range(20))
@@ -106,6 +106,7 @@ WIDE = tuple(Untrained(variant, width=512) for variant in ("plain", "bare"))
 
 GRADIENTS = Experiment(
     name="plain-gradients",
+    agrees=Columns("sampled"),  # where little is left of a gradient, rounding decides its size and turns it
     trial=trial,
     quick=Grid(settings=NARROW, seeds=DRAWS),
     full=Grid(settings=(*WIDE, *NARROW), seeds=MANY_DRAWS, group=5),

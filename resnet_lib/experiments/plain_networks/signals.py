@@ -15,7 +15,7 @@ import torch
 from resnet_lib import runtime
 from resnet_lib.claims import Evidence
 from resnet_lib.experiments.plain_networks import stacks
-from resnet_lib.sweep import Experiment, Grid
+from resnet_lib.sweep import Columns, Experiment, Grid
 
 DRAWS, MANY_DRAWS = tuple(range(5)), tuple(range(20))
 POWERS = (0.0, 0.25, 0.5, 0.75, 1.0)
@@ -74,6 +74,7 @@ def _grid(**size: int) -> tuple[Signal, ...]:
 
 SIGNALS = Experiment(
     name="skip-signals",
+    agrees=Columns("exact", {"decades": "sampled"}),  # down to where single precision has no digits left
     trial=trial,
     quick=Grid(settings=_grid(), seeds=DRAWS),
     full=Grid(settings=_grid(width=256, images=256), seeds=MANY_DRAWS, group=5),

@@ -15,7 +15,7 @@ from resnet_lib.blocks import UNITS, Absent
 from resnet_lib.claims import Evidence
 from resnet_lib.data import Dataset, Split
 from resnet_lib.provenance import Result
-from resnet_lib.sweep import Experiment, Grid
+from resnet_lib.sweep import SAMPLED, Experiment, Grid
 
 SEEDS, TUNING_SEEDS = tuple(range(5)), tuple(range(100, 103))
 TITLES = {
@@ -197,6 +197,7 @@ BEST = {
 
 DIGITS = Experiment(
     name="shortcuts-digits",
+    agrees=SAMPLED,
     trial=network_trial,
     quick=Grid(settings=tuple(Network(name, BEST[name]) for name in TITLES), seeds=SEEDS, group=1),
     full=Grid(settings=tuple(Network(name, BEST[name]) for name in TITLES), seeds=tuple(range(20)), group=1),
@@ -212,6 +213,7 @@ def _cifar(depth: int, epochs: int) -> tuple[Network, ...]:
 
 CIFAR = Experiment(
     name="shortcuts-cifar",
+    agrees=SAMPLED,
     trial=network_trial,
     quick=Grid(settings=_cifar(20, 1), seeds=(0,)),
     full=Grid(settings=tuple(n for depth in (20, 56, 110) for n in _cifar(depth, 60)), seeds=SEEDS, group=1),
@@ -281,6 +283,7 @@ def tuning_trial(setting: Network, seeds: Sequence[int]) -> pd.DataFrame:
 
 TUNING = Experiment(
     name="shortcuts-tuning",
+    agrees=SAMPLED,
     trial=tuning_trial,
     quick=Grid(settings=tuple(Network("A", lr) for lr in LEARNING_RATES), seeds=TUNING_SEEDS, group=1),
     full=Grid(

@@ -11,7 +11,7 @@ from torch import nn
 from resnet_lib import blocks, data, dynamics, nets, training
 from resnet_lib.blocks import Block, Scaled
 from resnet_lib.claims import Evidence
-from resnet_lib.sweep import Experiment, Grid
+from resnet_lib.sweep import SAMPLED, Experiment, Grid
 
 SEEDS, MANY_SEEDS, TUNING_SEEDS = tuple(range(5)), tuple(range(10)), tuple(range(100, 103))
 DEPTH, WIDTH, STEP, BOUND = 100, 32, 0.05, 2.0
@@ -81,6 +81,7 @@ BEST = {0.5: 0.03, 0.9: 10.0, 0.95: 10.0, 0.9999: 0.03, 1.0: 0.03}
 
 CONTRACTING = Experiment(
     name="stability-contracting",
+    agrees=SAMPLED,
     trial=contracting_trial,
     quick=Grid(settings=tuple(Contracting(f, BEST[f]) for f in FACTORS), seeds=SEEDS),
     full=Grid(settings=tuple(Contracting(f, BEST[f]) for f in FACTORS), seeds=MANY_SEEDS),
@@ -89,6 +90,7 @@ CONTRACTING = Experiment(
 # The same on a larger dataset, at the rates of the digits; no claim reads it yet.
 FASHION = Experiment(
     name="stability-contracting-fashion",
+    agrees=SAMPLED,
     trial=contracting_trial,
     quick=Grid(settings=(Contracting(1.0, BEST[1.0], dataset="fashion-mnist", width=64),), seeds=SEEDS[:1]),
     full=Grid(
@@ -98,6 +100,7 @@ FASHION = Experiment(
 )
 TUNING = Experiment(
     name="stability-tuning",
+    agrees=SAMPLED,
     trial=contracting_trial,
     quick=Grid(settings=tuple(Contracting(0.95, lr) for lr in LEARNING_RATES[-2:]), seeds=TUNING_SEEDS),
     full=Grid(settings=tuple(Contracting(f, lr) for f in FACTORS for lr in LEARNING_RATES), seeds=TUNING_SEEDS),

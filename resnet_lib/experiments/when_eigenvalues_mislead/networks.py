@@ -13,7 +13,7 @@ from torch.optim.swa_utils import update_bn
 from resnet_lib import data, jacobian, linalg, nets, training
 from resnet_lib.blocks import UNITS, Unit
 from resnet_lib.claims import Evidence
-from resnet_lib.sweep import Experiment, Grid
+from resnet_lib.sweep import SAMPLED, Experiment, Grid
 
 SEEDS, MANY_SEEDS = tuple(range(5)), tuple(range(10))
 BARE = replace(UNITS["pre"], norm="none")
@@ -115,6 +115,7 @@ CONV = Trained("conv", blocks=4, lr=0.3, images=1, epochs=6, batch=50)
 
 TRAINED_MLP = Experiment(
     name="misleading-trained-mlp",
+    agrees=SAMPLED,
     trial=trained_trial,
     quick=Grid(settings=(MLP, SCALED), seeds=SEEDS),
     full=Grid(settings=(replace(MLP, images=16), replace(SCALED, images=16)), seeds=MANY_SEEDS),
@@ -123,6 +124,7 @@ TRAINED_MLP = Experiment(
 # One seed a trial: stacked convolutions are slower on a CPU than one network after the other.
 TRAINED_CONV = Experiment(
     name="misleading-trained-conv",
+    agrees=SAMPLED,
     trial=trained_trial,
     quick=Grid(settings=(CONV,), seeds=SEEDS, group=1),
     full=Grid(settings=(replace(CONV, images=4),), seeds=MANY_SEEDS, group=1),
@@ -220,6 +222,7 @@ def portrait_trial(setting: Portrait, seeds: Sequence[int]) -> pd.DataFrame:
 _PORTRAITS = tuple(Portrait(name) for name in PORTRAITS)
 PORTRAIT = Experiment(
     name="misleading-pseudospectra",
+    agrees=SAMPLED,
     trial=portrait_trial,
     quick=Grid(settings=_PORTRAITS, seeds=(0,)),
     full=Grid(settings=tuple(Portrait(name, points=81) for name in PORTRAITS), seeds=(0,)),

@@ -1,0 +1,532 @@
+"""Deliberate faults, each one change of the package or of claims.yml, and what sees it: unit tests, or a replication.
+
+A fault is a wrong number without an exception: what a slip of the hand would leave. Each is seen by a test or by the
+comparison of a run with what is published, on every processor: nothing here is compared bit for bit.
+
+    python -m tests.planted                            what the unit tests see, fault by fault
+    python -m tests.planted --replicate [NAME ...]     and what `resnet-lib replicate` says of the fault's chapter
+"""
+
+import argparse
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+
+
+@dataclass(frozen=True)
+class Fault:
+    """A change that has to be seen.
+
+    Attributes:
+        name: What it is called, in the table too.
+        file: Where, relative to the book's folder.
+        old: The text that is replaced; it occurs once in the file.
+        new: The wrong text.
+        chapter: A chapter whose numbers it changes, for the comparison of a replication.
+        tests: Tests below tests/ that fail with it; empty where a replication alone can see it.
+    """
+
+    name: str
+    file: str
+    old: str
+    new: str
+    chapter: str
+    tests: tuple[str, ...] = ()
+
+
+FAULTS = (
+    # what a network is
+    Fault(
+        "branch-of-wrong-sign",
+        "resnet_lib/blocks.py",
+        "self.skip * s, b, alpha=self.branch)",
+        "self.skip * s, b, alpha=-self.branch)",
+        "dropping-blocks",
+        ("test_blocks.py::test_linear_block_without_norm_is_the_formula[scaled]",),
+    ),
+    Fault(
+        "initial-weights-10-percent-too-large",
+        "resnet_lib/schemes.py",
+        "nonlinearity=linearity, generator=generator)",
+        "nonlinearity=linearity, generator=generator).mul_(1.1)",
+        "dropping-blocks",
+        ("test_blocks.py::test_weights_have_the_variance_of_their_scheme",),
+    ),
+    Fault(
+        "all-layers-from-one-stream",
+        "resnet_lib/blocks.py",
+        "weight, runtime.stream(seed, name), place=where)",
+        "weight, runtime.stream(seed), place=where)",
+        "eigenvalue-clustering",
+        ("test_blocks.py::test_initialise_names_its_streams",),
+    ),
+    Fault(
+        "another-activation-in-the-stem",
+        "resnet_lib/nets.py",
+        "stem = blocks.series(_stem(unit), in_features, [first], nn.BatchNorm1d, unit.activation)",
+        'stem = blocks.series(_stem(unit), in_features, [first], nn.BatchNorm1d, "tanh")',
+        "dropping-blocks",
+        ("test_nets.py::test_an_mlp_without_norm_is_the_formula",),
+    ),
+    Fault(
+        "shortcut-not-orthonormal",
+        "resnet_lib/projections.py",
+        "return orthonormal(self.weight.flatten(1)).view_as(self.weight)",
+        "return self.weight",
+        "projection-shortcuts",
+        (
+            "test_projections.py::test_orthonormal_layers_apply_their_effective_kernel_as_torchs_parametrised_layer_does",
+        ),
+    ),
+    Fault(
+        "no-root-of-the-depth",
+        "resnet_lib/experiments/plain_networks/stacks.py",
+        'size = blocks**-power if repair == "scaled" else 1.0',
+        "size = 1.0",
+        "plain-networks",
+        ("test_plain_depth.py::test_scaled_branches_and_shrunken_weights_by_hand",),
+    ),
+    Fault(
+        "no-root-of-the-depth-in-lesions",
+        "resnet_lib/experiments/dropping_blocks/networks.py",
+        "replace(unit, alpha=setting.blocks**-0.5) if",
+        "replace(unit, alpha=1.0) if",
+        "dropping-blocks",
+        ("test_dropping_blocks.py::test_scaled_branches_are_divided_by_the_root_of_the_depth",),
+    ),
+    Fault(
+        "whole-branches-after-stochastic-depth",
+        "resnet_lib/stochastic_depth.py",
+        "return self.merge(s, self.chance * b)",
+        "return self.merge(s, b)",
+        "dropping-blocks",
+        ("test_stochastic_depth.py::test_the_test_rule_is_the_mean_over_depths_for_linear_branches_only",),
+    ),
+    # what it learns from
+    Fault(
+        "test-images-in-training",
+        "resnet_lib/data.py",
+        "return Values(pixels, labels, (np.asarray(rows), ",
+        "return Values(pixels, labels, (np.concatenate([rows[:403], last]), ",
+        "dropping-blocks",
+        ("test_data.py::test_digits_are_those_of_scikit_learn_each_in_one_part",),
+    ),
+    Fault(
+        "parts-of-other-sizes",
+        "resnet_lib/data.py",
+        "DIGITS_SIZES = (1000, 200, 597)",
+        "DIGITS_SIZES = (960, 240, 597)",
+        "dropping-blocks",
+        ("test_data.py::test_digits_are_those_of_scikit_learn_each_in_one_part",),
+    ),
+    Fault(
+        "two-percent-of-labels-wrong",
+        "resnet_lib/data.py",
+        "        parts.append(Split(x.flatten(1) if flat else x, y[rows]))\n",
+        "        wrong = (torch.arange(len(rows)) % 50 == 0) & (not parts)\n"
+        "        labels = torch.where(wrong, (y[rows] + 1) % classes, y[rows])\n"
+        "        parts.append(Split(x.flatten(1) if flat else x, labels))\n",
+        "dropping-blocks",
+        ("test_data.py::test_digits_are_those_of_scikit_learn_each_in_one_part",),
+    ),
+    Fault(
+        "scaled-by-the-test-images",
+        "resnet_lib/values.py",
+        "train = self.x[self.rows[0]].astype(np.float64)",
+        "train = self.x[self.rows[2]].astype(np.float64)",
+        "dropping-blocks",
+        ("test_data.py::test_digits_are_normalised_by_the_training_images_alone",),
+    ),
+    Fault(
+        "crops-twice-as-far",
+        "resnet_lib/augmentation.py",
+        "return size // 8",
+        "return size // 4",
+        "",
+        ("test_augmentation.py::test_the_middle_without_mirror_is_the_image_itself",),
+    ),
+    # how it learns
+    Fault(
+        "rate-doubled",
+        "resnet_lib/training.py",
+        'self._optimizer.param_groups[0]["lr"] = lr',
+        'self._optimizer.param_groups[0]["lr"] = 2 * lr',
+        "dropping-blocks",
+        ("test_training.py::test_seeds_together_train_as_in_a_plain_loop[small_mlp-digits-sgd]",),
+    ),
+    Fault(
+        "rate-falls-late",
+        "resnet_lib/recipes.py",
+        "for fraction in (0.5, 0.75))",
+        "for fraction in (0.6, 0.75))",
+        "",
+        ("test_recipes.py::test_the_step_schedule_is_that_of_torch[40]",),
+    ),
+    Fault(
+        "momentum-0",
+        "resnet_lib/recipes.py",
+        "return sgd(params, lr=self.lr, momentum=self.momentum,",
+        "return sgd(params, lr=self.lr, momentum=0.0,",
+        "dropping-blocks",
+        ("test_recipes.py::test_momentum_is_what_the_recipe_says",),
+    ),
+    Fault(
+        "weight-decay-dropped",
+        "resnet_lib/recipes.py",
+        "momentum=self.momentum, weight_decay=self.weight_decay, **kernel)",
+        "momentum=self.momentum, **kernel)",
+        "",
+        ("test_training.py::test_seeds_together_train_as_in_a_plain_loop[small_mlp-digits-decay]",),
+    ),
+    Fault(
+        "gradient-clipped",
+        "resnet_lib/training.py",
+        "parameter.grad = gradient",
+        "parameter.grad = gradient.clamp(-0.05, 0.05)",
+        "dropping-blocks",
+        ("test_training.py::test_seeds_together_train_as_in_a_plain_loop[small_mlp-digits-sgd]",),
+    ),
+    Fault(
+        "gradient-over-the-number-of-seeds",
+        "resnet_lib/stacked.py",
+        "torch.autograd.grad(losses.sum(), list(self.params",
+        "torch.autograd.grad(losses.mean(), list(self.params",
+        "dropping-blocks",
+        ("test_training.py::test_seeds_together_train_as_in_a_plain_loop[small_mlp-digits-sgd]",),
+    ),
+    Fault(
+        "never-shuffled",
+        "resnet_lib/training.py",
+        "torch.randperm(n, generator=stream) for stream",
+        "torch.arange(n) for stream",
+        "dropping-blocks",
+        ("test_training.py::test_seeds_together_train_as_in_a_plain_loop[small_mlp-digits-sgd]",),
+    ),
+    Fault(
+        "one-start-for-all-seeds",
+        "resnet_lib/training.py",
+        'nets = [make_net(runtime.stream(seed, "init"))',
+        'nets = [make_net(runtime.stream(0, "init"))',
+        "dropping-blocks",
+        ("test_training.py::test_seeds_together_train_as_in_a_plain_loop[small_mlp-digits-sgd]",),
+    ),
+    Fault(
+        "batch-statistics-at-evaluation",
+        "resnet_lib/training.py",
+        "self._nets.template.eval()\n        measured",
+        "measured",
+        "dropping-blocks",
+        ("test_training.py::test_seeds_together_train_as_in_a_plain_loop[small_conv-images-sgd]",),
+    ),
+    Fault(
+        "rescaled-by-the-weights-alone",
+        "resnet_lib/optimizers.py",
+        "unit * (size / norm), gradient)",
+        "unit * size, gradient)",
+        "plain-networks",
+        ("test_optimizers.py::test_three_steps_are_those_of_a_loop",),
+    ),
+    # what is measured at it
+    Fault(
+        "lesion-off-by-one",
+        "resnet_lib/lesion.py",
+        "[block for i, block in enumerate(stack.blocks) if i not in gone]",
+        "[block for i, block in enumerate(stack.blocks) if i - 1 not in gone]",
+        "dropping-blocks",
+        ("test_lesion.py::test_all_single_lesions_equal_rebuilt_networks_bit_for_bit",),
+    ),
+    Fault(
+        "labels-of-the-first-batch",
+        "resnet_lib/lesion_runs.py",
+        "labels = y[start : start + len(batch)]",
+        "labels = y[: len(batch)]",
+        "dropping-blocks",
+        ("test_lesion.py::test_score_counts_hits_over_uneven_batches",),
+    ),
+    Fault(
+        "sign-in-the-change-of-a-state",
+        "resnet_lib/experiments/dropping_blocks/lesions.py",
+        "change = (states[-1] - last)",
+        "change = (states[-1] + last)",
+        "dropping-blocks",
+        ("test_dropping_blocks.py::test_the_bound_holds_and_is_exact_at_the_last_block",),
+    ),
+    Fault(
+        "sign-in-the-branch-s-jacobian",
+        "resnet_lib/experiments/eigenvalue_clustering/networks.py",
+        "linalg.spectral_norms(jacobians - identity)",
+        "linalg.spectral_norms(jacobians + identity)",
+        "eigenvalue-clustering",
+        (
+            "test_eigenvalue_clustering.py::test_the_trained_trial_measures_the_jacobians_of_the_network[conv-residual-1.0]",
+        ),
+    ),
+    Fault(
+        "batch-statistics-from-the-test-set",
+        "resnet_lib/experiments/eigenvalue_clustering/networks.py",
+        "update_bn([digits.train.x], net)",
+        "update_bn([digits.test.x], net)",
+        "eigenvalue-clustering",
+        (
+            "test_eigenvalue_clustering.py::test_the_trained_trial_measures_the_jacobians_of_the_network[conv-residual-1.0]",
+        ),
+    ),
+    Fault(
+        "jacobian-transposed",
+        "resnet_lib/jacobian.py",
+        "lambda v: found.push(v).flatten(), lambda u: found.pull(u).flatten()",
+        "lambda v: found.pull(v).flatten(), lambda u: found.push(u).flatten()",
+        "eigenvalue-clustering",
+        ("test_jacobian.py::test_operators_agree_with_the_matrix_and_its_transpose[post]",),
+    ),
+    Fault(
+        "norm-of-the-least-stretch",
+        "resnet_lib/linalg/matrices.py",
+        "_each(torch.linalg.eigvalsh, gram)[..., -1]",
+        "_each(torch.linalg.eigvalsh, gram)[..., 0]",
+        "lipschitz-bounds",
+        ("test_linalg.py::test_singular_values_are_those_it_was_made_with",),
+    ),
+    Fault(
+        "bound-without-the-shortcut",
+        "resnet_lib/lipschitz/composition.py",
+        "value, same = _times(abs(sum_.skip), shortcut) + value, False",
+        "value, same = max(_times(abs(sum_.skip), shortcut), value), False",
+        "lipschitz-bounds",
+        ("test_lipschitz.py::test_the_constant_of_a_block_is_one_plus_k",),
+    ),
+    Fault(
+        "paths-counted-from-the-other-end",
+        "resnet_lib/paths.py",
+        "sums = torch.cat([past, none]) + torch.cat([none, through])",
+        "sums = torch.cat([none, past]) + torch.cat([through, none])",
+        "counting-paths",
+        ("test_paths.py::test_sampled_paths_average_to_the_exact_sum",),
+    ),
+    Fault(
+        "paths-one-branch-longer",
+        "resnet_lib/paths.py",
+        "entered = (ranks < length)",
+        "entered = (ranks <= length)",
+        "counting-paths",
+        ("test_paths.py::test_a_path_s_gradient_is_the_product_of_the_jacobians_it_enters",),
+    ),
+    # flows
+    Fault(
+        "coefficient-of-a-stage",
+        "resnet_lib/tableaus.py",
+        "(44 / 45, -56 / 15, 32 / 9,",
+        "(44 / 45, -55 / 15, 32 / 9,",
+        "stability-of-the-step",
+        ("test_tableaus.py::test_the_order_conditions_give_the_stated_order_and_no_more[dormand-prince]",),
+    ),
+    Fault(
+        "stages-at-the-end-of-the-step",
+        "resnet_lib/steppers.py",
+        "field(t + c * h, _combine(x, h, row, stages))",
+        "field(t + h, _combine(x, h, row, stages))",
+        "euler-and-its-limit",
+        ("test_ode.py::test_fixed_steps_agree_with_torchdiffeq_to_rounding",),
+    ),
+    # what is said about it
+    Fault(
+        "swapped-control",
+        "resnet_lib/experiments/plain_networks/measures.py",
+        'return _points(rise(table, "original"), rise(table, "plain"))',
+        'return _points(rise(table, "plain"), rise(table, "original"))',
+        "plain-networks",
+        ("test_plain_networks.py::test_the_rise_is_from_the_best_depth_to_the_deepest_seed_by_seed",),
+    ),
+    Fault(
+        "interval-as-if-of-many-values",
+        "resnet_lib/rules.py",
+        "stats.norm.sf(np.sqrt(n / (n - 1)) * stats.t.isf((1 - LEVEL) / 2, n - 1))",
+        "stats.norm.sf(stats.norm.isf((1 - LEVEL) / 2))",
+        "dropping-blocks",
+        ("test_claims.py::test_ends_are_quantiles_of_all_resamples[mean]",),
+    ),
+    Fault(
+        "difference-of-pairs-reversed",
+        "resnet_lib/significance.py",
+        "return sides[0].to_numpy(np.float64) - sides[1].to_numpy(np.float64)",
+        "return sides[1].to_numpy(np.float64) - sides[0].to_numpy(np.float64)",
+        "projection-shortcuts",
+        ("test_significance.py::test_pairs_are_matched_by_seed_whatever_the_order_of_rows",),
+    ),
+    Fault(
+        "bound-of-a-rule-moved-by-20-percent",
+        "claims.yml",
+        "over the 10 blocks, digits, one value a seed\n      holds_if: mean < 3\n",
+        "over the 10 blocks, digits, one value a seed\n      holds_if: mean < 3.6\n",
+        "",
+        ("test_ledger.py::test_the_book_says_what_claims_yml_expects",),
+    ),
+    # what a chapter has chosen, and no formula says
+    Fault(
+        "networks-of-another-width",
+        "resnet_lib/experiments/dropping_blocks/networks.py",
+        "nets.mlp(setting.blocks, 64, unit=unit_of(setting)",
+        "nets.mlp(setting.blocks, 72, unit=unit_of(setting)",
+        "dropping-blocks",
+    ),
+    Fault(
+        "another-schedule",
+        "resnet_lib/experiments/eigenvalue_clustering/networks.py",
+        'lr=setting.lr, schedule="one-cycle")',
+        'lr=setting.lr, schedule="cosine")',
+        "eigenvalue-clustering",
+    ),
+    Fault(
+        "fewer-epochs",
+        "resnet_lib/experiments/lipschitz_bounds/stacks.py",
+        "    epochs: int = 20\n",
+        "    epochs: int = 16\n",
+        "lipschitz-bounds",
+    ),
+)
+
+CHANGED = ("resnet_lib", "tests", "claims.yml")
+"""What a copy has for itself; everything else of the book is the checkout's."""
+SKIPPED = shutil.ignore_patterns("__pycache__", "*.pyc*")
+
+
+def faulty(fault: Fault, root: Path = ROOT) -> str:
+    """The text of the fault's file with the fault in it.
+
+    Raises:
+        ValueError: Where the text that it replaces is not there, or there more than once.
+    """
+    text = (root / fault.file).read_text()
+    if (count := text.count(fault.old)) != 1:
+        raise ValueError(
+            f"fault {fault.name!r}: {fault.file} has {fault.old!r} {count} times, and has to have it once; the code "
+            "has changed: plant the fault where its line has gone, in tests/planted.py"
+        )
+    return text.replace(fault.old, fault.new)
+
+
+def copied(target: Path, fault: Fault | None = None) -> Path:
+    """A copy of the book in the folder `target`, with a fault or without, whose commands write nothing elsewhere.
+
+    Package, tests and claims.yml are copied, for they are what faults change. All other files are linked.
+    """
+    target.mkdir(parents=True)
+    for path in sorted(ROOT.iterdir()):
+        if path.name in CHANGED:
+            if path.is_dir():
+                shutil.copytree(path, target / path.name, ignore=SKIPPED)
+            else:
+                shutil.copy2(path, target)
+        elif not path.name.startswith((".", "_build")):
+            (target / path.name).symlink_to(path, target_is_directory=path.is_dir())
+    if fault:
+        (target / fault.file).write_text(faulty(fault))
+    return target
+
+
+def command(root: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """What a module of the copy in `root` says as a command, e.g. `command(root, "pytest", "-q")`."""
+    own = {"PYTHONPATH": str(root), "XDG_CACHE_HOME": str(root / "cache"), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "COV_"))}
+    return subprocess.run(
+        [sys.executable, "-m", *arguments], cwd=root, env=kept | own, capture_output=True, text=True, check=False
+    )
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What tests said of a copy.
+
+    Attributes:
+        status: Of pytest: 0 where all passed, 1 where one failed.
+        failed: The tests that failed by an assertion or an exception of their own.
+        said: Everything that was printed.
+    """
+
+    status: int
+    failed: tuple[str, ...]
+    said: str
+
+    @property
+    def seen(self) -> bool:
+        """Whether a test has failed, and not merely could not be run."""
+        return self.status == 1 and bool(self.failed) and not re.search(r"^ERROR ", self.said, re.MULTILINE)
+
+
+def tested(root: Path, tests: Sequence[str]) -> Outcome:
+    """Run some tests of the copy in `root`, up to the first that fails."""
+    done = command(root, "pytest", "-q", "-x", "-p", "no:cacheprovider", *(f"tests/{name}" for name in tests))
+    failed = re.findall(r"^FAILED tests/(\S+)", done.stdout, re.MULTILINE)
+    return Outcome(done.returncode, tuple(failed), done.stdout + done.stderr)
+
+
+def replicated(root: Path, chapter: str) -> tuple[str, ...]:
+    """The errors of `resnet-lib replicate CHAPTER` in the copy in `root`; empty where the chapter replicates."""
+    done = command(root, "resnet_lib.cli", "replicate", chapter)
+    if not done.returncode:
+        return ()
+    found = re.search(r"does not replicate what is published:\n(.*)", done.stderr, re.DOTALL)
+    lines = (found[1] if found else done.stderr).splitlines()
+    return tuple(line.strip() for line in lines if line.strip()) if found else (lines[-1] if lines else "no message",)
+
+
+@contextmanager
+def planted(fault: Fault | None) -> Iterator[Path]:
+    """A copy of the book with the fault in it, as long as it is needed."""
+    with tempfile.TemporaryDirectory(prefix="planted-") as folder:
+        yield copied(Path(folder) / "book", fault)
+
+
+def report(faults: Sequence[Fault], *, replicate: bool) -> int:
+    """Print a table of what sees each fault; how many nothing sees, or which a copy without a fault is charged with."""
+    missed = 0
+    if replicate:
+        for chapter in dict.fromkeys(fault.chapter for fault in faults if fault.chapter):
+            with planted(None) as root:
+                errors = replicated(root, chapter)
+            missed += bool(errors)
+            print(f"{'(no fault)':40} {chapter:26} {told(errors) if errors else 'silent, as it should be'}", flush=True)
+    for fault in faults:
+        sees = []
+        with planted(fault) as root:
+            if fault.tests and (outcome := tested(root, fault.tests)).seen:
+                sees.append(outcome.failed[0])
+            if replicate and fault.chapter and (errors := replicated(root, fault.chapter)):
+                sees.append(f"replication of {fault.chapter}: {told(errors)}")
+        missed += not sees
+        print(f"{fault.name:40} {'; '.join(sees) or 'SEEN BY NOTHING'}", flush=True)
+    print(f"{len(faults)} faults")
+    return missed
+
+
+def told(errors: Sequence[str]) -> str:
+    """The first of some errors, and how many there are."""
+    return f"{len(errors)} errors, the first: {errors[0]}" if len(errors) > 1 else errors[0]
+
+
+def main() -> None:
+    """The command; see the module's docstring."""
+    parser = argparse.ArgumentParser(prog="python -m tests.planted", description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("names", nargs="*", metavar="NAME", help="Some of the faults; the default is all of them.")
+    parser.add_argument("--replicate", action="store_true", help="Compute the fault's chapter too; takes minutes each.")
+    chosen = parser.parse_args()
+    known = {fault.name: fault for fault in FAULTS}
+    if unknown := [name for name in chosen.names if name not in known]:
+        parser.error(f"NAME={unknown[0]!r} is no fault; known: {', '.join(known)}")
+    faults = [known[name] for name in chosen.names] or list(FAULTS)
+    if not chosen.replicate:
+        faults = [fault for fault in faults if fault.tests]
+    sys.exit(report(faults, replicate=chosen.replicate) > 0)
+
+
+if __name__ == "__main__":
+    main()

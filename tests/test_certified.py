@@ -1,0 +1,624 @@
+"""A bound is of the map that forward applies: for every layer of torch and of the package, with any argument."""
+
+import copy
+import inspect
+import itertools
+import math
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor, nn
+from torch.nn.utils import parametrizations, parametrize, prune
+
+from resnet_lib import blocks, dynamics, jacobian, linalg, lipschitz, nets, projections, runtime
+from resnet_lib.blocks import Add, Block, Formula, Scaled, Unit
+from resnet_lib.lipschitz.layers import DROPOUTS, NORMS, SLOPES
+
+SEEDS = st.integers(0, 2**32)
+SMALL = st.integers(1, 4)
+ROUNDING = 1 + 1e-9
+
+
+def gaussian(seed: int, *shape: int) -> Tensor:
+    return torch.randn(shape, generator=runtime.stream(seed, "test"), dtype=torch.float64)
+
+
+def drawn(module: nn.Module, seed: int) -> nn.Module:
+    """In float64 and evaluation mode, with numbers of its own in all parameters and running statistics."""
+    module = module.double().eval()
+    for i, (name, tensor) in enumerate([*module.named_parameters(), *module.named_buffers()]):
+        if tensor.is_floating_point():
+            values = gaussian(seed + i, *tensor.shape)
+            tensor.data = 0.1 + values.square() if name.endswith("running_var") else values
+    return module
+
+
+@torch.no_grad()
+def reached(f: nn.Module, shape: tuple[int, ...], seed: int) -> float:
+    """The largest stretch of pairs far apart, close by and that differ in one number; of a linear map, its norm."""
+    x, y = gaussian(seed, 30, *shape), gaussian(seed + 1, 30, *shape)
+    count = math.prod(shape)
+    unit = torch.eye(count, dtype=torch.float64).reshape(count, *shape)
+    pairs = [(x, y), (x, x + 1e-4 * y), (0 * unit, unit), (x[:1] + 0 * unit, x[:1] + 0.1 * unit)]
+    found = max(lipschitz.stretch(f, a, b).max().item() for a, b in pairs)
+    columns = (f(unit) - f(0 * unit)).flatten(1)
+    both = (f(x) - f(0 * x)).flatten(1)
+    linear = torch.allclose(both, x.flatten(1) @ columns, rtol=1e-9, atol=1e-12)
+    return max(found, float(torch.linalg.matrix_norm(columns, 2))) if linear else found
+
+
+def bound_or_none(layer: nn.Module, shape: tuple[int, ...]) -> float | None:
+    """The bound; None where the layer is refused."""
+    try:
+        return lipschitz.product_bound(layer, shape).value
+    except ValueError:
+        return None
+
+
+def bounded(make: Callable[[], nn.Module], shape: tuple[int, ...], seed: int) -> bool:
+    """Whether a layer is bounded; the bound holds then. Torch may refuse it before, or the bound."""
+    try:
+        layer = drawn(make(), seed)
+        with torch.no_grad():
+            output = layer(torch.zeros(2, *shape, dtype=torch.float64))
+    except (RuntimeError, ValueError, NotImplementedError):
+        return False
+    state = copy.deepcopy(layer.state_dict())
+    bound = bound_or_none(layer, shape)
+    if bound is None or not torch.isfinite(output).all():  # a maximum of nothing but padding is minus infinity
+        return False
+    assert reached(layer, shape, seed) <= bound * ROUNDING
+    assert all(torch.equal(a, b) for a, b in zip(state.values(), layer.state_dict().values(), strict=True))
+    return True
+
+
+def each(n: int, low: int, high: int) -> st.SearchStrategy:
+    """A number for all directions, or one for each."""
+    number = st.integers(low, high)
+    return number | st.tuples(*[number] * n)
+
+
+IMAGE = st.tuples(st.integers(1, 2), st.integers(2, 7), st.integers(2, 7))
+SHAPES = {
+    1: st.tuples(st.integers(1, 2), st.integers(1, 9)),
+    2: IMAGE,
+    3: st.tuples(st.integers(1, 2), *[st.integers(2, 4)] * 3),
+}
+
+
+def pools(n: int, **more: st.SearchStrategy) -> st.SearchStrategy[dict]:
+    return st.fixed_dictionaries(
+        {
+            "kernel_size": each(n, 1, 4),
+            "stride": st.none() | each(n, 1, 4),
+            "padding": st.integers(0, 2),
+            "ceil_mode": st.booleans(),
+            **more,
+        }
+    )
+
+
+VALUES = st.floats(-3, 3)
+LAYERS: dict[type[nn.Module], tuple[st.SearchStrategy[dict], st.SearchStrategy]] = {
+    nn.Linear: (
+        st.fixed_dictionaries({"in_features": SMALL, "out_features": SMALL, "bias": st.booleans()}),
+        st.tuples(SMALL) | st.tuples(SMALL, SMALL),
+    ),
+    nn.Conv2d: (
+        st.fixed_dictionaries(
+            {
+                "in_channels": st.integers(1, 2),
+                "out_channels": st.sampled_from([1, 2, 4]),
+                "kernel_size": each(2, 1, 4),
+                "stride": st.integers(1, 3) | each(2, 1, 3),
+                "padding": st.sampled_from(["same", "valid"]) | each(2, 0, 4),
+                "dilation": st.just(1) | each(2, 1, 2),
+                "groups": st.just(1) | st.integers(1, 2),
+                "padding_mode": st.sampled_from(["zeros", "circular", "zeros", "circular", "reflect", "replicate"]),
+            }
+        ),
+        IMAGE,
+    ),
+    nn.LeakyReLU: (st.fixed_dictionaries({"negative_slope": VALUES}), st.just((3,))),
+    nn.ELU: (st.fixed_dictionaries({"alpha": VALUES}), st.just((3,))),
+    nn.CELU: (st.fixed_dictionaries({"alpha": st.floats(0.1, 3)}), st.just((3,))),
+    nn.RReLU: (st.fixed_dictionaries({"lower": st.floats(-3, 0), "upper": st.floats(0, 3)}), st.just((3,))),
+    nn.PReLU: (
+        st.fixed_dictionaries({"num_parameters": st.integers(1, 3)}),
+        st.sampled_from([(3,), (2, 2), (1, 3, 2)]),
+    ),
+    nn.Softplus: (
+        st.fixed_dictionaries({"beta": st.floats(0.1, 5), "threshold": st.sampled_from([20.0, 30.0])}),
+        st.just((3,)),
+    ),
+    nn.Hardtanh: (st.fixed_dictionaries({"min_val": st.floats(-3, 0), "max_val": st.floats(0.1, 3)}), st.just((3,))),
+    nn.Softshrink: (st.fixed_dictionaries({"lambd": st.floats(0, 2)}), st.just((3,))),
+    nn.Threshold: (VALUES.map(lambda v: {"threshold": v, "value": v}), st.just((3,))),
+    nn.GELU: (st.fixed_dictionaries({"approximate": st.sampled_from(["none", "tanh"])}), st.just((3,))),
+    nn.Flatten: (st.fixed_dictionaries({"start_dim": st.integers(-2, 2), "end_dim": st.integers(-2, 2)}), IMAGE),
+    nn.Unflatten: (st.just({"dim": 1, "unflattened_size": (2, 2)}), st.sampled_from([(4,), (4, 2)])),
+    nn.PixelShuffle: (st.just({"upscale_factor": 2}), st.sampled_from([(4, 2, 3), (8, 1, 1)])),
+    nn.PixelUnshuffle: (st.just({"downscale_factor": 2}), st.sampled_from([(1, 2, 4), (2, 2, 2)])),
+    nn.ChannelShuffle: (st.just({"groups": 2}), st.sampled_from([(4, 2, 2), (2, 3, 1)])),
+}
+for name, n in (("1d", 1), ("2d", 2), ("3d", 3)):
+    over = {"divisor_override": st.none() | st.integers(1, 5)} if n > 1 else {}
+    LAYERS[getattr(nn, f"MaxPool{name}")] = pools(n, dilation=each(n, 1, 3)), SHAPES[n]
+    LAYERS[getattr(nn, f"AvgPool{name}")] = pools(n, count_include_pad=st.booleans(), **over), SHAPES[n]
+    sizes = st.fixed_dictionaries({"output_size": each(n, 1, 5)})
+    LAYERS[getattr(nn, f"AdaptiveMaxPool{name}")] = sizes, SHAPES[n]
+    LAYERS[getattr(nn, f"AdaptiveAvgPool{name}")] = sizes, SHAPES[n]
+    pads = st.fixed_dictionaries({"padding": st.integers(-1, 2) | st.tuples(*[st.integers(-1, 2)] * 2 * n)})
+    LAYERS[getattr(nn, f"ZeroPad{name}")] = pads, SHAPES[n]
+    LAYERS[getattr(nn, f"ConstantPad{name}")] = pads.map(lambda kwargs: {**kwargs, "value": 1.5}), SHAPES[n]
+    channels = st.fixed_dictionaries({"num_features": st.integers(1, 2), "affine": st.booleans()})
+    LAYERS[getattr(nn, f"BatchNorm{name}")] = channels, SHAPES[n] | (st.just((2,)) if n == 1 else SHAPES[n])
+LAYERS[nn.SyncBatchNorm] = channels, IMAGE
+LAYERS |= {kind: (st.just({}), st.just((3,))) for kind in SLOPES if kind not in LAYERS}
+LAYERS |= {kind: (st.fixed_dictionaries({"p": st.floats(0, 1)}), SHAPES[1]) for kind in DROPOUTS}
+LAYERS |= {kind: (st.just({}), shape) for kind, shape in ((nn.Dropout2d, IMAGE), (nn.Dropout3d, SHAPES[3]))}
+CONTAINERS = {nn.Sequential}
+
+
+@pytest.mark.filterwarnings("ignore:Using padding='same':UserWarning")
+@pytest.mark.parametrize("kind", LAYERS, ids=lambda kind: kind.__name__)
+def test_no_bound_of_a_layer_of_torch_is_below_what_is_reached(kind):
+    arguments, shapes = LAYERS[kind]
+    found = []
+
+    @settings(max_examples=100 if kind in (nn.Conv2d, nn.MaxPool2d, nn.AvgPool2d, nn.MaxPool3d, nn.AvgPool3d) else 20)
+    @given(arguments, shapes, SEEDS)
+    def sweep(kwargs, shape, seed):
+        reads = {"in_features": shape[-1], "in_channels": shape[0], "num_features": shape[0]}
+        fitting = {name: reads.get(name, value) for name, value in kwargs.items()}
+        found.append(bounded(lambda: kind(**fitting), shape, seed))
+
+    sweep()
+    assert sum(found) >= min(5, len(found))
+
+
+def modules_of_torch() -> list[type[nn.Module]]:
+    found = {value for _, value in inspect.getmembers(nn, inspect.isclass) if issubclass(value, nn.Module)}
+    return sorted(found, key=lambda kind: kind.__name__)
+
+
+@pytest.mark.parametrize("kind", [k for k in modules_of_torch() if k not in {*LAYERS, *CONTAINERS}])
+def test_every_other_module_of_torch_is_refused(kind, monkeypatch):
+    """Without its arguments: the class alone decides, so that one that torch adds is refused too."""
+    monkeypatch.setattr(kind, "__repr__", lambda self: kind.__name__)
+    layer = object.__new__(kind)
+    nn.Module.__init__(layer)
+    for shape in ((3,), (2, 4, 4)):
+        with pytest.raises(ValueError, match=kind.__name__):
+            lipschitz.product_bound(layer, shape)
+    with pytest.raises(ValueError, match=r"use|holds"):
+        lipschitz.normal_form(layer, 3)
+
+
+def test_every_layer_that_is_bounded_is_one_of_torch():
+    assert set(modules_of_torch()) >= {*SLOPES, *NORMS, *DROPOUTS, *LAYERS}
+
+
+@pytest.mark.parametrize("kind", LAYERS, ids=lambda kind: kind.__name__)
+def test_a_subclass_is_not_taken_for_its_base(kind):
+    """It may have another forward, as masked, quantised and low-rank layers have."""
+    base = {nn.Linear: nn.Linear(3, 3), nn.Conv2d: nn.Conv2d(2, 2, 1)}.get(kind)
+    layer = base or object.__new__(kind)
+    if base is None:
+        nn.Module.__init__(layer)
+    other = {"forward": lambda self, x: kind.forward(self, x) * 3, "__repr__": lambda self: "Tripled"}
+    layer.__class__ = type("Tripled", (kind,), other)
+    for shape in ((3,), (2, 4, 4)):
+        with pytest.raises(ValueError, match="Tripled"):
+            lipschitz.product_bound(layer, shape)
+    with pytest.raises(ValueError, match="Tripled"):
+        lipschitz.normal_form(layer, 3)
+
+
+def tampered() -> dict[str, tuple[nn.Module, str]]:
+    """Layers whose class is known, and which apply something else all the same."""
+    patched = nn.Linear(3, 3)
+    patched.forward = lambda input: 3 * nn.Linear.forward(patched, input)
+    hooked, early = nn.Linear(3, 3), nn.Linear(3, 3)
+    hooked.register_forward_hook(lambda m, a, y: 3 * y)  # pyright: ignore[reportOperatorIssue]
+    early.register_forward_pre_hook(lambda m, a: (3 * a[0],))
+    masked = nn.Linear(3, 3)
+    parametrize.register_parametrization(masked, "weight", nn.Identity())
+    return {
+        "a forward of its own": (patched, "has a forward of its own"),
+        "a hook": (hooked, r"has forward hooks, .* remove them"),
+        "a hook before": (early, r"has forward hooks, .* remove them"),
+        "pruned": (prune.l1_unstructured(nn.Linear(3, 3), "weight", 0.5), r"prune\.remove"),
+        "weight norm": (parametrizations.weight_norm(nn.Linear(3, 3)), "_WeightNorm.*remove_parametrizations"),
+        "spectral norm": (parametrizations.spectral_norm(nn.Linear(3, 3)), "_SpectralNorm.*remove_parametrizations"),
+        "another parametrisation": (masked, r"parametrisation \(Identity\) .*remove_parametrizations"),
+        "complex": (nn.Linear(3, 3, dtype=torch.complex64), "complex numbers"),
+        "not drawn": (blocks.Linear(3, 3), r"holds NaN .* blocks\.initialise"),
+        "no numbers": (nn.Linear(3, 3, device="meta"), "device meta"),
+    }
+
+
+@pytest.mark.parametrize("name", tampered())
+def test_what_may_compute_something_else_is_refused(name):
+    layer, message = tampered()[name]
+    for module in (layer, nn.Sequential(nn.Identity(), layer), Block(layer, nn.Identity(), Add())):
+        for call in (lambda m: lipschitz.product_bound(m, (3,)), lambda m: lipschitz.normal_form(m, 3)):
+            with pytest.raises(ValueError, match=message):
+                call(module)
+
+
+def test_a_weight_that_a_pruned_layer_shows_is_not_what_it_applies_next():
+    with pytest.raises(ValueError, match="forward hooks"):
+        linalg.Convolution.of(prune.l1_unstructured(nn.Conv2d(1, 1, 3), "weight", 0.5), (4, 4))
+
+    class Doubled(nn.Conv2d):
+        def forward(self, input: Tensor) -> Tensor:
+            return 2 * super().forward(input)
+
+    class Inherits(projections.Orthonormal):
+        def forward(self, input: Tensor) -> Tensor:
+            return 2 * super().forward(input)
+
+    for layer in (Doubled(1, 1, 3), Inherits(4, 2, 1, kernel=1)):
+        with pytest.raises(ValueError, match=r"does not say which weight it applies.*effective\(\)"):
+            linalg.Convolution.of(layer, (4, 4))
+        with pytest.raises(ValueError, match=r"so that it cannot be constrained; leave it out by where"):
+            lipschitz.constrain(nn.Sequential(layer), 1.0, size=(4, 4))
+
+
+def test_a_class_of_its_own_may_say_what_it_is():
+    class Doubled(nn.Linear):
+        def forward(self, input: Tensor) -> Tensor:
+            return 2 * super().forward(input)
+
+        def effective(self) -> Tensor:
+            return 2 * self.weight
+
+    class Sine(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return torch.cat([torch.sin(3 * x), x], 1)
+
+        def lipschitz_constant(self) -> float:
+            return math.sqrt(10)
+
+    class Halves(nn.Module):
+        def forward(self, s: Tensor, b: Tensor) -> Tensor:
+            return (s + b) / 2
+
+        def formula(self) -> Formula:
+            return Formula(0.5, 0.5)
+
+    net = nn.Sequential(Block(Doubled(3, 3), nn.Identity(), Halves()), Sine(), nn.Linear(6, 2)).double().eval()
+    assert isinstance(net[0], Block)
+    norms = [float(torch.linalg.matrix_norm(m.weight.detach(), 2)) for m in net.modules() if isinstance(m, nn.Linear)]
+    expected = (0.5 + norms[0]) * math.sqrt(10) * norms[1]
+    assert lipschitz.product_bound(net, (3,)).value == pytest.approx(expected)
+    block = lipschitz.semidefinite(lipschitz.normal_form(net[0], 3)).value
+    assert block == pytest.approx(jacobian.singular_values(net[0], torch.zeros(1, 3).double()).max().item())
+
+    class Worse(Sine):
+        def forward(self, x: Tensor) -> Tensor:
+            return 5 * super().forward(x)
+
+    class Heavier(Halves):
+        def forward(self, s: Tensor, b: Tensor) -> Tensor:
+            return 7 * (s + b)
+
+    with pytest.raises(
+        ValueError, match=r"'module' \(Worse\): .* method lipschitz_constant\(\) that it defines itself"
+    ):
+        lipschitz.product_bound(Worse(), (3,))
+    for call in (lambda m: lipschitz.product_bound(m, (3,)), lambda m: lipschitz.normal_form(m, 3)):
+        with pytest.raises(ValueError, match=r"merge: Heavier does not say what it makes of both paths"):
+            call(Block(nn.Linear(3, 3), nn.Identity(), Heavier()))
+
+
+def own() -> dict[str, tuple[nn.Module, tuple[int, ...]]]:
+    """Layers and blocks that the package makes, with the shape of an example."""
+    found: dict[str, tuple[nn.Module, tuple[int, ...]]] = {
+        "antisymmetric": (dynamics.Antisymmetric(4), (4,)),
+        "damped": (dynamics.Antisymmetric(4, gamma=0.7), (3, 4)),
+        "bounded": (dynamics.Antisymmetric(4, bound=0.1), (4,)),
+        "antisymmetric block": (dynamics.antisymmetric_block(4, 0.7), (4,)),
+        "hamiltonian block": (dynamics.hamiltonian_block(4, 0.7), (4,)),
+        "shear": (dynamics.Shear(4, moves="q"), (4,)),
+        "repeat": (dynamics.Repeat(dynamics.antisymmetric_block(3, 0.5), 3), (3,)),
+        "rows": (projections.Orthonormal(4, 2, 1, kernel=1), (4, 2, 2)),
+        "columns": (projections.Orthonormal(2, 4, 2, kernel=1), (2, 4, 2)),
+        "patches": (projections.Patches(2, 3, 2), (2, 4, 4)),
+        "principal": (projections.Principal(2, 3, 2), (2, 4, 2)),
+        "zeros": (projections.ZeroPad(2, 2), (2, 5, 3)),
+        "zeros before": (blocks.Linear(3, 2), (3,)),
+    }
+    for name, unit in blocks.UNITS.items():
+        found[f"linear {name}"] = blocks.linear_block(replace(unit, shortcut="C" if unit.residual else None), 4), (4,)
+        found[f"conv {name}"] = blocks.conv_block(unit, 4, 8, stride=2), (4, 5, 4)
+    for shortcut in ("A", "B", "C", "none", "rows", "columns", "2x2", "pca", "pool"):
+        size = (4, 6) if shortcut in ("2x2", "pca") else (5, 3)
+        c_out = {"rows": 2, "2x2": 6, "pca": 6}.get(shortcut, 8)
+        found[f"shortcut {shortcut}"] = blocks.conv_block(Unit(shortcut=shortcut), 4, c_out, stride=2), (4, *size)
+    return found
+
+
+@pytest.mark.parametrize("name", own())
+def test_no_bound_of_a_layer_of_the_package_is_below_what_is_reached(name):
+    for seed in range(4):
+        module, shape = own()[name]
+        module = drawn(module, seed)
+        if seed % 2:
+            module = module.requires_grad_(False)
+            for parameter in module.parameters():
+                parameter.data *= 0.05  # where weight is small and the map is not
+        bound = lipschitz.product_bound(module, shape).value
+        found = lipschitz.search(module, gaussian(seed, 2, *shape), rounds=1, steps=1, generator=runtime.stream(seed))
+        assert max(reached(module, shape, seed), found.value, found.pair) <= bound * ROUNDING
+        if seed < 2 and len(shape) == 1 and "hamiltonian" not in name and name != "shear":
+            proven = lipschitz.semidefinite(lipschitz.normal_form(module, shape[0])).value
+            assert max(reached(module, shape, seed), found.value, found.pair) <= proven * ROUNDING + 1e-9
+            assert proven <= bound * (1 + 3e-3)
+
+
+@pytest.mark.parametrize("make", ["rows", "columns", "antisymmetric", "bounded"])
+def test_linear_layers_of_the_package_have_the_norm_of_their_map(make):
+    module, shape = own()[make]
+    module = drawn(module, 3)
+    exact = jacobian.singular_values(module, torch.zeros(1, *shape).double()).max().item()
+    assert lipschitz.product_bound(module, shape).value == pytest.approx(exact)
+    if isinstance(module, nn.Conv2d):
+        convolution = linalg.Convolution.of(module, (shape[1], shape[2]))
+        x = gaussian(0, 2, *shape)
+        torch.testing.assert_close(convolution.apply(x), module(x))
+
+
+@pytest.mark.parametrize("shape", [(2, 2), (2, 3)])
+def test_a_normalisation_of_another_axis_is_not_folded_into_a_linear_layer(shape):
+    channels, features = shape
+    for seed in range(5):
+        net = drawn(nn.Sequential(nn.Linear(features, 4), nn.BatchNorm1d(channels)), seed)
+        assert reached(net, shape, seed) <= lipschitz.product_bound(net, shape).value * ROUNDING
+    norm, first = nn.BatchNorm1d(2).eval(), nn.Linear(2, 2, bias=False)
+    norm.weight.data, first.weight.data = torch.tensor([0.1, 10.0]), torch.tensor([[1.0, 0.0], [0.0, 0.0]])
+    found = lipschitz.product_bound(nn.Sequential(first, norm).eval(), (2, 2)).value
+    assert found == pytest.approx(10 / math.sqrt(1 + 1e-5), rel=1e-6)
+
+
+def test_a_dilated_maximum_has_the_constant_of_its_windows():
+    for size, step, dilation, expected in ((3, 2, 2, 3.0), (2, 2, 2, 2.0), (3, 2, 1, 2.0), (3, 3, 2, 1.0)):
+        pool = nn.MaxPool2d(size, stride=step, dilation=dilation)
+        assert lipschitz.product_bound(pool, (1, 9, 9)).value == pytest.approx(expected)
+        x = torch.zeros(81, 1, 9, 9, dtype=torch.float64)
+        y = torch.eye(81, dtype=torch.float64).reshape(81, 1, 9, 9)
+        assert lipschitz.stretch(pool, x, y).max().item() == pytest.approx(expected)
+
+
+def test_paths_of_different_shapes_are_not_added():
+    """Torch repeats the one that is smaller, which multiplies its constant."""
+    for wide in (
+        Block(nn.Linear(1, 4), nn.Identity(), Add()),
+        Block(nn.Identity(), nn.Linear(1, 4), Scaled(1.0, 2.0)),
+    ):
+        with pytest.raises(ValueError, match=r"so that the sum repeats one of them; use paths of one shape"):
+            lipschitz.product_bound(wide, (1,))
+        with pytest.raises(ValueError, match=r"so that the sum repeats one of them; use paths of one shape"):
+            lipschitz.normal_form(wide, 1)
+
+
+def test_a_branch_that_overwrites_what_the_shortcut_reads_is_refused():
+    steep = nn.LeakyReLU(3.0, inplace=True)
+    for path in (steep, nn.Sequential(steep, nn.Linear(2, 2)), nn.Sequential(nn.Identity(), nn.Sequential(steep))):
+        with pytest.raises(ValueError, match=r"branch begins with LeakyReLU.*use inplace=False"):
+            Block(path, nn.Identity(), Add())
+        with pytest.raises(ValueError, match=r"shortcut begins with LeakyReLU.*use inplace=False"):
+            Block(nn.Linear(2, 2), path, Add())
+    block = Block(nn.Sequential(nn.LeakyReLU(3.0), nn.Linear(2, 2)), nn.Identity(), Add())
+    assert isinstance(block.branch, nn.Sequential)
+    block.branch[0] = steep  # later on
+    hidden = Block(
+        nn.Sequential(Block(nn.Identity(), blocks.Absent(), blocks.BranchOnly()), nn.Identity()), nn.Identity(), Add()
+    )
+    assert isinstance(hidden.branch, nn.Sequential)
+    hidden.branch[1] = steep
+    for changed in (block, hidden):
+        for call in (lambda m: lipschitz.product_bound(m, (2,)), lambda m: lipschitz.normal_form(m, 2)):
+            with pytest.raises(ValueError, match=r"works in place on the input of a block"):
+                call(changed)
+    harmless = Block(nn.Sequential(nn.Linear(2, 2), nn.ReLU(inplace=True)), nn.Identity(), Add())
+    norm = float(torch.linalg.matrix_norm(harmless.branch[0].weight.detach(), 2))  # pyright: ignore
+    assert lipschitz.product_bound(harmless, (2,)).value == pytest.approx(1 + norm, rel=1e-6)
+
+
+def test_layers_that_jump_or_draw_have_no_constant():
+    for layer, message in (
+        (nn.Softplus(threshold=1.0), r"Softplus\): its Lipschitz constant is not known"),
+        (nn.Softplus(beta=-1.0), r"Softplus"),
+        (nn.CELU(-1.0), "CELU"),
+        (nn.Hardshrink(), "it jumps"),
+        (nn.Threshold(0.5, 0.0), "it jumps"),
+        (nn.LeakyReLU(math.nan), "negative_slope=nan, which is not finite"),
+        (nn.RReLU(), r"training mode.*\.eval\(\)"),
+        (nn.Dropout(), r"training mode.*\.eval\(\)"),
+        (nn.BatchNorm1d(3, track_running_stats=False).eval(), r"keeps no running statistics.*track_running_stats"),
+        (nn.MaxPool1d(2, return_indices=True), "return_indices=False"),
+        (nn.Flatten(0), "has to keep the examples apart"),
+        (nn.BatchNorm1d(4).eval(), "expects 4 channels"),
+        (nn.Conv2d(3, 2, 3), "expects 3 channels"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            lipschitz.product_bound(layer, (3, 3) if isinstance(layer, nn.MaxPool1d) else (3,))
+    for shape in ((), (0,), (3, -1)):
+        with pytest.raises(ValueError, match=r"shape=.* is that of one example, e\.g\. \(64,\)"):
+            lipschitz.product_bound(nn.ReLU(), shape)
+    with pytest.raises(ValueError, match=r"x has shape \(3, 4\); this network expects \(batch, 64\)"):
+        lipschitz.product_bound(nets.mlp(1, 4, generator=runtime.stream(0)).eval(), (4,))
+
+
+def test_a_product_that_underflows_is_rounded_up():
+    layers = []
+    for size in (1e-200, 1e-200, 1e300):
+        layer = nn.Linear(1, 1, bias=False).double()
+        layer.weight.data.fill_(size)
+        layers.append(layer)
+    assert lipschitz.product_bound(nn.Sequential(*layers), (1,)).value >= 1e-100
+    layers[0].weight.data.zero_()
+    assert lipschitz.product_bound(nn.Sequential(*layers), (1,)).value == 0
+
+
+@settings(max_examples=25)
+@given(SEEDS, SMALL, st.sampled_from(["leaky", "elu", "relu", "tanh"]), st.floats(0, 1))
+def test_the_semidefinite_bound_holds_for_every_slope(seed, width, kind, steep):
+    act = {"leaky": nn.LeakyReLU(steep), "elu": nn.ELU(steep), "relu": nn.ReLU(), "tanh": nn.Tanh()}[kind]
+    net = drawn(nn.Sequential(nn.Linear(2, width), act, nn.Linear(width, 2)), seed)
+    proven = lipschitz.semidefinite(lipschitz.normal_form(net, 2)).value
+    assert reached(net, (2,), seed) <= proven * ROUNDING
+
+
+SIZES = (1e-250, 1e-170, 1e-80, 1e-20, 1.0, 1e20, 1e100, 1e200)
+
+
+@pytest.mark.parametrize("inner", SIZES)
+@pytest.mark.parametrize("outer", SIZES)
+def test_the_semidefinite_bound_holds_at_every_size(inner, outer):
+    """Products of squares underflow long before the bound does, which must not become 0 then."""
+    b, c, d = gaussian(0, 3, 2), gaussian(1, 2, 3), gaussian(2, 2, 2)
+    if not 1e-300 < inner * outer < 1e300:
+        return
+    form = lipschitz.Normal(torch.zeros(3, 3).double(), inner * b, outer * c, inner * outer * d)
+    corners = torch.tensor(list(itertools.product([0.0, 1.0], repeat=3)), dtype=torch.float64)
+    worst = torch.linalg.matrix_norm(form.jacobian(corners) / (inner * outer), ord=2).max().item()
+    found = lipschitz.semidefinite(form, tol=1e-4)
+    assert found.converged
+    assert worst <= found.value / inner / outer * ROUNDING
+    assert found.value / inner / outer <= 1.2 * worst
+
+
+def test_a_direction_that_is_small_beside_others_is_not_left_out():
+    eye, zero = torch.eye(2).double(), torch.zeros(1, 1).double()
+    beside = lipschitz.Normal(zero, eye[:1], 1e-20 * eye[:1, :1], 1e-15 * eye[1:])
+    assert lipschitz.semidefinite(beside).value >= 1e-15
+    seen = lipschitz.Normal(torch.zeros(2, 2).double(), torch.diag(torch.tensor([1.0, 1e-15], dtype=torch.float64)),
+                            torch.tensor([[0.0, 1e15]], dtype=torch.float64), torch.zeros(1, 2).double())  # fmt: skip
+    assert lipschitz.semidefinite(seen).value >= 1 - 1e-9
+    huge = lipschitz.Normal(1e200 * torch.ones(3, 3).double().tril(-1), torch.ones(3, 1).double(),
+                            torch.ones(1, 3).double(), zero)  # fmt: skip
+    with pytest.raises(ValueError, match="weights so large that products of their squares overflow"):
+        lipschitz.semidefinite(huge)
+
+
+def test_slopes_at_the_ends_are_allowed_and_beyond_are_not():
+    """A leaky ReLU of slope 1 is the identity, and its bound the norm of the product."""
+    for act in (nn.LeakyReLU(1.0), nn.LeakyReLU(0.0), nn.ELU(1.0), nn.ELU(0.0)):
+        net = drawn(nn.Sequential(nn.Linear(3, 4), act, nn.Linear(4, 2)), 1)
+        proven = lipschitz.semidefinite(lipschitz.normal_form(net, 3)).value
+        exact = float(torch.linalg.matrix_norm((net[2].weight @ net[0].weight).detach(), 2))  # pyright: ignore
+        assert proven >= exact * (1 - 1e-9) if isinstance(act, nn.LeakyReLU) and act.negative_slope else proven > 0
+    for act in (nn.LeakyReLU(1.1), nn.LeakyReLU(-0.1), nn.ELU(1.1), nn.ELU(-0.1), nn.Softplus(threshold=2.0)):
+        with pytest.raises(ValueError, match="no linear layer, activation with slopes"):
+            lipschitz.normal_form(act, 3)
+
+
+PADDINGS = ("zeros", "circular", "reflect", "replicate")
+
+
+@pytest.mark.filterwarnings("ignore:Using padding='same':UserWarning")
+@pytest.mark.parametrize("kind", [lipschitz.Projected, lipschitz.SpectrallyNormalised])
+@settings(max_examples=50)
+@given(
+    SEEDS, st.integers(1, 3), st.integers(1, 3), st.tuples(st.integers(1, 5), st.integers(1, 5)), st.integers(1, 3),
+    st.sampled_from(["same", "valid"]) | st.integers(0, 3), st.sampled_from(PADDINGS), st.integers(1, 2),
+    st.tuples(st.integers(1, 6), st.integers(1, 6)),
+)  # fmt: skip
+def test_a_constraint_on_a_convolution_holds_for_what_it_takes(
+    kind, seed, c_in, c_out, kernel, stride, padding, mode, dilation, size
+):
+    stride = 1 if padding == "same" else stride
+    layer = nn.Conv2d(c_in, c_out, kernel, stride, padding, dilation, padding_mode=mode).double()
+    layer.weight.data = 5 * gaussian(seed, *layer.weight.shape)
+    weight = layer.weight.detach().clone()
+    refused = False
+    try:
+        lipschitz.constrain(layer, 0.7, kind=kind, size=size)
+    except ValueError:
+        refused = True
+    if refused:
+        assert torch.equal(layer.weight, weight)
+        assert not parametrize.is_parametrized(layer)
+        return
+    assert mode in ("zeros", "circular")
+    try:
+        layer(torch.zeros(1, c_in, *size).double())
+    except RuntimeError:
+        return  # torch does not wrap an image more than once
+    found = reached(layer, (c_in, *size), seed)
+    assert found <= 0.7 * ROUNDING
+    if kind is lipschitz.SpectrallyNormalised and mode == "circular" and padding == "same" and stride == 1:
+        assert found == pytest.approx(0.7)
+
+
+def test_a_constraint_refuses_what_it_does_not_cover_and_changes_nothing():
+    conv = nn.Conv2d(1, 1, 3, padding=1)
+    circular = nn.Conv2d(1, 1, 3, padding=1, padding_mode="circular")
+    halving = nn.Conv2d(1, 1, 3, padding=1, stride=2)
+    for part, message in (
+        (nn.Conv1d(1, 1, 3), r"'1' \(Conv1d\) has weights"),
+        (nn.Conv3d(1, 1, 3), r"'1' \(Conv3d\) has weights"),
+        (nn.ConvTranspose2d(1, 1, 3), r"'1' \(ConvTranspose2d\) has weights"),
+        (nn.Bilinear(2, 2, 2), r"'1' \(Bilinear\) has weights"),
+        (nn.MultiheadAttention(4, 1), r"'1' \(MultiheadAttention\) has weights"),
+        (nn.LSTM(2, 2), r"'1' \(LSTM\) has weights"),
+        (nn.Embedding(3, 2), r"'1' \(Embedding\) has weights"),
+        (dynamics.Antisymmetric(3), r"'1' \(Antisymmetric\) has weights"),
+        (projections.Orthonormal(4, 2, 1, kernel=1), r"'1' \(Orthonormal\) has weights"),
+        (parametrizations.weight_norm(nn.Linear(3, 3)), r"'1' is constrained or parametrised already; .*release"),
+        (prune.l1_unstructured(nn.Linear(3, 3), "weight", 0.5), "forward hooks"),
+        (nn.Conv2d(1, 1, 3, padding=1, padding_mode="reflect"), r"'1' cannot be constrained: padding_mode='reflect'"),
+        (nn.Conv2d(1, 1, 3, dilation=2), r"'1' cannot be constrained: .* dilates"),
+        (nn.Conv2d(1, 1, 3, padding=3, padding_mode="circular"), "an output comes twice; use padding='same'"),
+        (nn.Sequential(circular, halving), r"'1\.0' pads in circles, and '1\.1' changes the size of the image"),
+    ):
+        net = nn.Sequential(nn.Linear(2, 2), part, conv)
+        before = {name: value.clone() for name, value in net.state_dict().items()}
+        with pytest.raises(ValueError, match=message):
+            lipschitz.constrain(net, 1.0, size=(4, 4))
+        assert before.keys() == net.state_dict().keys()
+        for name, value in net.state_dict().items():
+            assert torch.equal(value.nan_to_num(7.0), before[name].nan_to_num(7.0))
+        lipschitz.constrain(net, 1.0, size=(4, 4), where=lambda name: not name.startswith("1"))
+        assert parametrize.is_parametrized(net[0])
+        lipschitz.release(net)
+    for bound in (0.0, -1.0, math.inf, math.nan):
+        with pytest.raises(ValueError, match=r"must be positive and finite"):
+            lipschitz.constrain(nn.Linear(2, 2), bound)
+
+
+def test_release_leaves_the_parametrisations_of_others():
+    net = nn.Sequential(nn.Linear(2, 2), parametrizations.orthogonal(nn.Linear(2, 2)))
+    lipschitz.constrain(net, 0.5, where=lambda name: name == "0")
+    lipschitz.release(net)
+    assert not parametrize.is_parametrized(net[0])
+    assert parametrize.is_parametrized(net[1])
+
+
+@pytest.mark.parametrize("kind", [lipschitz.Projected, lipschitz.SpectrallyNormalised])
+@pytest.mark.parametrize("scale", [1e-30, 1e-20, 1.0, 1e20, 1e30])
+@pytest.mark.parametrize("torus", [None, (5, 4), (2, 2)])
+def test_a_constraint_holds_at_every_size_of_the_weight(kind, scale, torus):
+    weight = gaussian(0, *((4, 3) if torus is None else (4, 3, 3, 3))).float()
+    made = kind(0.5, torus)(weight * scale).double()
+    expected = kind(0.5, torus)(weight.double() * 1e3)  # the direction is that of a weight of ordinary size
+    if kind is lipschitz.SpectrallyNormalised or scale >= 1:
+        torch.testing.assert_close(made, expected, rtol=1e-4, atol=1e-6)
+    else:
+        torch.testing.assert_close(made, (weight * scale).double())
+
+
+def test_a_constrained_network_can_be_drawn_anew():
+    net = lipschitz.constrain(nets.mlp(1, 4, generator=runtime.stream(0)), 0.5)
+    before = [layer.weight.detach().clone() for layer in net.modules() if isinstance(layer, nn.Linear)]
+    blocks.initialise(net, runtime.stream(1))
+    after = [layer.weight.detach() for layer in net.modules() if isinstance(layer, nn.Linear)]
+    assert not any(torch.equal(a, b) for a, b in zip(before, after, strict=True))
+    assert all(torch.linalg.matrix_norm(weight, 2) <= 0.5 * (1 + 1e-6) for weight in after)
