@@ -15,13 +15,16 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from joblib.externals import loky
 from joblib.externals.loky.backend.utils import kill_process_tree
 
 from resnet_lib.cache import Cache, Turns
 from resnet_lib.trial import Failure, Trial, outcome
+
+if TYPE_CHECKING:
+    from distributed import Client
 
 PAUSE = 0.2  # seconds between looks at what other processes are computing
 LOOK = 1.0  # seconds between looks for a signal: after Ctrl-Z another thread may get it while the main one waits
@@ -106,6 +109,19 @@ class Local:
             raise
 
 
+TRIES = 6
+"""How often a client is asked for: Dask gives the thread that it starts ten seconds, which a busy machine may not."""
+
+
+def _client(address: str) -> "Client":
+    from distributed import Client
+
+    for _ in range(TRIES - 1):
+        with contextlib.suppress(AssertionError):  # all that Dask says of a thread that was late
+            return Client(address, timeout=10, set_as_default=False)
+    return Client(address, timeout=10, set_as_default=False)
+
+
 @dataclass(frozen=True)
 class Cluster:
     """Workers of an existing Dask cluster.
@@ -121,10 +137,8 @@ class Cluster:
     @contextlib.contextmanager
     def open(self) -> Iterator[Opened]:
         """As of `Local`."""
-        from distributed import Client
-
         try:
-            client = Client(self.address, timeout=10, set_as_default=False)
+            client = _client(self.address)
         except (OSError, ValueError) as error:
             raise ConnectionError(
                 f"scheduler={self.address!r} does not answer ({error}); start one with `dask scheduler` and workers "

@@ -1,5 +1,6 @@
 """For all tests: types and shapes are checked at every call of the package; one thread; hypothesis repeats itself."""
 
+import signal
 from collections.abc import Iterator
 
 import hypothesis
@@ -8,6 +9,10 @@ import pytest
 
 # Before any module of the package is imported. An int passes for a float, as for every type checker.
 jaxtyping.install_import_hook("resnet_lib", "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))")
+
+# A shell that starts the tests in the background lets them ignore Ctrl-C, and what they start would ignore it too.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # A slow machine is no fault of a test, nor of the examples that it draws.
 hypothesis.settings.register_profile(

@@ -115,4 +115,5 @@ def show_seeds(*checks: claims.Check) -> Markdown:
             count = seeds_to_decide(check)
             told = "more than 10,000 seeds" if count is None else f"about {float(f'{count:.0e}'):.0f} seeds"
             lines.append(f"- `{check.claim.id}`: {told}")
-    return Markdown("\n".join(lines) or "All are decided.")
+    decided = ", ".join(f"`{check.claim.id}`" for check in checks)
+    return Markdown("\n".join(lines) or f"- All of {decided} are decided.")
