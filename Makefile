@@ -7,7 +7,7 @@ RUN := $(VENV)/bin/python -m
 READY := $(VENV)/.ready-$(shell pwd -P | cksum | cut -d ' ' -f 1)
 
 .DEFAULT_GOAL := help
-.PHONY: help book html test newest refresh replicate bench lock clean install
+.PHONY: help book html test newest mutants refresh replicate bench lock clean install
 .DELETE_ON_ERROR:
 
 help: ## list the targets
@@ -46,6 +46,11 @@ newest: ## run the unit tests with the newest release of everything that pyproje
 	$(NEWEST)/bin/python -m pip install --quiet --disable-pip-version-check --upgrade --upgrade-strategy eager -e ".[book,test]"
 	$(NEWEST)/bin/python -m pip list --disable-pip-version-check
 	$(NEWEST)/bin/python -m pytest -n 2 --dist loadscope --ignore tests/book tests
+
+MUTATION := cosmic-ray==8.7.0
+mutants: $(READY) ## draw mutants of the library and report how many the unit tests see; takes hours
+	$(RUN) pip install --quiet --disable-pip-version-check $(MUTATION)
+	$(RUN) tests.mutants
 
 refresh: $(READY) ## run the committed notebooks and take their outputs and figures into the checkout
 	@$(RUN) resnet_lib.cli refresh

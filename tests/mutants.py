@@ -7,6 +7,8 @@ kind of change, then a place, so that neither long files nor frequent operators 
     make mutants                                   200 mutants that are not equivalent; an hour or two
     python -m tests.mutants --number 20 --seed 1   some others
 """
+# pyright: reportMissingImports=false
+# Cosmic Ray is no part of the environment; `make mutants` adds it.
 
 import argparse
 import ast
@@ -56,6 +58,8 @@ KINDS = {
     "loop": "ZeroIterationForLoop|ReplaceBreakWithContinue|ReplaceContinueWithBreak",
 }
 STATEMENT = "statement"
+LARGEST = 12
+"""A number above it is a limit or a tolerance, whose last digit means nothing: 100 or 101 iterations."""
 FILES = 4
 """Test files that are tried for a mutant, the likeliest first."""
 PRELOADED = (
@@ -162,6 +166,8 @@ def unseen(tree: ast.Module) -> list[tuple[tuple[int, int], tuple[int, int]]]:
             nodes.append(node)
         if isinstance(node, ast.keyword) and node.arg == "strict":
             nodes.append(node.value)
+        if isinstance(node, ast.Constant) and type(node.value) in (int, float) and node.value > LARGEST:
+            nodes.append(node)
         if isinstance(node, ast.Assign) and "Literal" in ast.dump(node.value):
             nodes.append(node)
     return [

@@ -389,3 +389,19 @@ def test_what_has_no_constant_is_named_with_the_way_out(unchecked):
         lipschitz.constrain(nn.ReLU(), 1.0)
     with pytest.raises(ValueError, match=r"bound=0\.0 must be positive"):
         lipschitz.Projected(0.0)
+
+
+WHOLE = torch.arange(6).view(2, 3)
+ON_WHOLE_NUMBERS = {
+    "x": lambda x: lipschitz.stretch(torch.sin, WHOLE, x),
+    "y": lambda x: lipschitz.stretch(torch.sin, x, WHOLE),
+    "x of gains": lambda x: lipschitz.gains(torch.sin, WHOLE, start=x),
+    "starts": lambda x: lipschitz.search(torch.sin, WHOLE, generator=runtime.stream(0)),
+}
+
+
+@pytest.mark.parametrize("name", ON_WHOLE_NUMBERS)
+@pytest.mark.usefixtures("unchecked")
+def test_whole_numbers_are_refused_by_their_argument(name: str):
+    with pytest.raises(ValueError, match=rf"^{name.split()[0]} has dtype torch.int64; .*use \.float\(\)"):
+        ON_WHOLE_NUMBERS[name](torch.ones(2, 3))
