@@ -72,7 +72,7 @@ PRELOADED = (
     "hypothesis",
     "pytest",
 )
-LIMIT = 900
+LIMIT = 400
 """Seconds for one of them; a mutant that runs longer is in an endless loop, and is told as such."""
 EQUIVALENT: dict[tuple[str, str], str] = {}
 """Mutants that no test can see: the file and the line that the mutant has, and why it computes the same."""
