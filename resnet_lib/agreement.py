@@ -160,32 +160,34 @@ def _fitting(kept: np.ndarray, fresh: np.ndarray) -> tuple[int, int]:
 
 
 def shifted_together(
-    differences: Sequence[Float[np.ndarray, "_ _"]], *, rng: np.random.Generator, flips: int = 100_000
+    differences: Sequence[Sequence[Float[np.ndarray, " _"]]], *, rng: np.random.Generator, flips: int = 100_000
 ) -> float:
     r"""Probability that small shifts of many columns come together where the machine changes nothing.
 
     Each column's differences, seed by seed, are given in standard deviations over seeds, $D_{ij}$. The statistic is
-    $S=\sum_j\min\bigl((\sum_iD_{ij})^2/n,\,16\bigr)$ over all columns. Where the machine changes nothing, the sign of a
-    seed's differences is a coin, the same one for all columns of an experiment: $S$ is compared with `flips` draws of
-    these coins.
+    $S=\sum_j\min\bigl((\sum_iD_{ij})^2/n_j,\,16\bigr)$ over all columns. Where the machine changes nothing, the sign of
+    a seed's differences is a coin, the same one for all columns of an experiment, however many of its seeds they have:
+    $S$ is compared with `flips` draws of these coins.
 
     Args:
-        differences: For each experiment its $D$, one row per seed, one column per column of its tables.
+        differences: For each experiment its columns of $D$, each from the first seed on.
         rng: Draws the coins.
         flips: How many draws.
 
     Example:
         >>> rng = np.random.default_rng(0)
-        >>> noise = [rng.normal(size=(5, 3)) for _ in range(20)]
-        >>> shifted_together(noise, rng=rng) > 1e-3, shifted_together([d + 1 for d in noise], rng=rng) < 1e-3
+        >>> noise = [list(rng.normal(size=(3, 5))) for _ in range(20)]
+        >>> moved = [[column + 1 for column in columns] for columns in noise]
+        >>> shifted_together(noise, rng=rng) > 1e-3, shifted_together(moved, rng=rng) < 1e-3
         (True, True)
     """
     observed, drawn = 0.0, np.zeros(flips)
-    for table in differences:
-        n = len(table)
-        signs = rng.choice(np.array([-1.0, 1.0]), (flips, n))
-        observed += np.minimum(table.sum(0) ** 2 / n, CAP).sum()
-        drawn += np.minimum((signs @ table) ** 2 / n, CAP).sum(1)
+    for columns in differences:
+        coins = rng.choice(np.array([-1.0, 1.0]), (flips, max(map(len, columns))))
+        for n in {len(column) for column in columns}:
+            table = np.stack([column for column in columns if len(column) == n], axis=1)
+            observed += np.minimum(table.sum(0) ** 2 / n, CAP).sum()
+            drawn += np.minimum((coins[:, :n] @ table) ** 2 / n, CAP).sum(1)
     return float((1 + (drawn >= observed * (1 - 1e-9)).sum()) / (1 + flips))
 
 

@@ -257,15 +257,19 @@ def published_by(evidence: Evidence) -> set[tuple[str, str]]:
     return found
 
 
-def _standardised(columns: Iterable[Column]) -> list[np.ndarray]:
-    """Differences from the kept runs' mean in standard deviations over seeds, one array per experiment and size."""
-    tables: dict[tuple[str, int], list[np.ndarray]] = {}
+def _standardised(columns: Iterable[Column]) -> list[list[np.ndarray]]:
+    """For each experiment its columns' differences from the published run, in standard deviations over seeds.
+
+    From one run and not from the mean of the kept ones: only two runs that a machine may exchange differ as often one
+    way as the other, whatever the shape of what a machine adds.
+    """
+    tables: dict[str, list[np.ndarray]] = {}
     for column in columns:
-        spread = np.sqrt((column.kept[0].var(ddof=1) + column.fresh.var(ddof=1)) / 2) if len(column.fresh) > 1 else 0.0
+        published = column.kept[0]
+        spread = np.sqrt((published.var(ddof=1) + column.fresh.var(ddof=1)) / 2) if len(column.fresh) > 1 else 0.0
         if spread > 0:
-            scaled = (column.fresh - column.kept.mean(0)) / spread
-            tables.setdefault((column.experiment, len(column.fresh)), []).append(scaled)
-    return [np.stack(parts, axis=1) for parts in tables.values()]
+            tables.setdefault(column.experiment, []).append((column.fresh - published) / spread)
+    return list(tables.values())
 
 
 def _in_half_widths(record: Mapping[str, Any], before: Mapping[str, Any], after: Mapping[str, Any]) -> float:

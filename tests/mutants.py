@@ -166,7 +166,7 @@ def unseen(tree: ast.Module) -> list[tuple[tuple[int, int], tuple[int, int]]]:
             nodes.append(node)
         if isinstance(node, ast.keyword) and node.arg == "strict":
             nodes.append(node.value)
-        if isinstance(node, ast.Constant) and type(node.value) in (int, float) and node.value > LARGEST:
+        if isinstance(node, ast.Constant) and isinstance(node.value, int | float) and node.value > LARGEST:
             nodes.append(node)
         if isinstance(node, ast.Assign) and "Literal" in ast.dump(node.value):
             nodes.append(node)
@@ -214,8 +214,8 @@ def draw(seed: int) -> Iterator[Mutant]:
         seen.add(code)
         lines = list(unified_diff(source.splitlines(), code.splitlines(), lineterm="", n=0))[2:]
         number = int(re.match(r"@@ -(\d+)", lines[0])[1])  # pyright: ignore[reportOptionalSubscript]
-        changed = [" ".join(line[1:].strip() for line in lines[1:] if line[0] == side) for side in "-+"]
-        yield Mutant(str(path.relative_to(planted.ROOT)), kind, around(source, number), *changed, code)
+        before, after = (" ".join(line[1:].strip() for line in lines[1:] if line[0] == side) for side in "-+")
+        yield Mutant(str(path.relative_to(planted.ROOT)), kind, around(source, number), before, after, code)
 
 
 def runs(code: str) -> bool:

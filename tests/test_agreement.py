@@ -105,17 +105,19 @@ def test_distance_is_in_units_of_the_largest_value(old: list[float], new: list[f
 
 def test_small_shifts_of_many_columns_are_seen_together():
     rng = np.random.default_rng(5)
-    tables = [rng.normal(size=(5, 6)) * np.sqrt(0.2) for _ in range(15)]
+    tables = [list(rng.normal(size=(6, 5)) * np.sqrt(0.2)) for _ in range(15)]
+    moved = [[column + 0.5 for column in columns] for columns in tables]
     assert shifted_together(tables, rng=np.random.default_rng(0)) > 5e-4
-    assert shifted_together([d + 0.5 for d in tables], rng=np.random.default_rng(0)) < 5e-4
+    assert shifted_together(moved, rng=np.random.default_rng(0)) < 5e-4
 
 
 def test_the_probability_of_all_columns_together_is_uniform():
-    """Columns of one experiment share their seeds' signs, so they may be as dependent as they like."""
+    """Columns of one experiment share their seeds' signs, so they may be as dependent as they like, of any length."""
     rng = np.random.default_rng(6)
     found = []
     for _ in range(200):
-        tables = [rng.normal(size=(6, 1)) + 0.1 * rng.normal(size=(6, 8)) for _ in range(6)]
+        shared = [rng.normal(size=6) for _ in range(6)]
+        tables = [[one[:n] + 0.1 * rng.normal(size=n) for n in (3, 6, 6, 4, 6, 3, 4, 6)] for one in shared]
         found.append(shifted_together(tables, rng=rng, flips=500))
     assert stats.kstest(found, "uniform").pvalue > 1e-3
 
