@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, SupportsIndex
@@ -16,6 +16,7 @@ from torch.autograd.graph import saved_tensors_hooks
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
+from resnet_lib import effects
 from resnet_lib.blocks import Linear
 from resnet_lib.dynamics import Antisymmetric, Shear
 from resnet_lib.projections import Conv2d, Orthonormal, Patches, Principal
@@ -121,7 +122,7 @@ def count(module: nn.Module, shape: tuple[int, ...], *, batch: SupportsIndex = 2
     times = [(layer, _of(layer)) for layer in module.modules()]
     try:
         hooks += [layer.register_forward_hook(adder(of)) for layer, of in times if of is not None]
-        with _unchanged([module], x.device), _countable(module):
+        with effects.unchanged(module, device=x.device), _countable(module):
             with torch.enable_grad(), saved_tensors_hooks(pack, lambda tensor: tensor):
                 _ = module(x.clone())  # kept until all is counted: storage that is freed may be given out again
             counted, extra = tally, shared
@@ -169,20 +170,6 @@ class _Products(TorchDispatchMode):
         elif "attention" in str(func):
             self.attention = True
         return output
-
-
-@contextmanager
-def _unchanged(modules: Iterable[nn.Module], device: torch.device) -> Iterator[None]:
-    """Put back, at the end, the buffers of modules and torch's generators."""
-    named = {f"{i}.{name}": value for i, m in enumerate(modules) for name, value in m.named_buffers()}
-    buffers = {name: value.clone() for name, value in named.items()}
-    try:
-        with torch.random.fork_rng([device] if device.type == "cuda" else []):
-            yield
-    finally:
-        with torch.no_grad():
-            for name, value in named.items():
-                value.copy_(buffers[name])
 
 
 @dataclass(frozen=True)
@@ -234,7 +221,7 @@ def latency(
         return time.perf_counter() - start
 
     times: dict[str, list[float]] = {name: [] for name in modules}
-    with _unchanged(modules.values(), x.device):
+    with effects.unchanged(*modules.values(), device=x.device):
         for turn in range(rounds + 1):
             for name in modules:
                 seconds = call(name)

@@ -16,7 +16,7 @@ LAYERS = (
      "augmentation", "parallel", "optimizers", "schemes", "effects", "whole", "texts", "kernels"),
     ("significance", "stacked",
      "blocks", "statements", "grid", "results", "collection", "steppers", "checkpoints", "recipes",
-     "manuscript", "modes"),
+     "manuscript"),
     ("nets", "data", "ode", "dynamics", "fits"),
     ("trial", "costs", "shortcuts", "training", "jacobian", "lipschitz", "lesion", "lesion_runs", "paths",
      "stochastic_depth", "ensembles", "convergence", "flow"),
