@@ -118,7 +118,8 @@ KNOWN = [
 
 @pytest.mark.parametrize(("module", "shape", "expected"), KNOWN, ids=lambda value: type(value).__name__)
 def test_every_kind_of_layer_is_counted(module, shape, expected):
-    blocks.initialise(module, generator())
+    if any(value.isnan().any() for value in module.parameters()):
+        blocks.initialise(module, generator())
     for batch in (2, 5):
         assert costs.count(module, shape, batch=batch).multiply_adds == expected
 
