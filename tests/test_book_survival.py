@@ -97,7 +97,7 @@ def test_kernels_and_sphinx_end_with_a_build_that_is_killed(root: Path, start: S
 
 
 def held(root: Path) -> tuple[Path, Path]:
-    """Let the chapter's last cell add a line to the first file that is returned, and wait until the second is opened."""
+    """Let the chapter's last cell add a line to the first file that is returned, and wait for the second, a pipe."""
     path, sign, gate = root / "chapters/01_fixture.ipynb", root / "begun", root / "gate"
     notebook = nbformat.read(path, as_version=4)
     notebook.cells[-1].source = f"print('.', file=open({str(sign)!r}, 'a'))\n_ = open({str(gate)!r}).read()"
@@ -129,8 +129,10 @@ def test_a_replication_that_is_killed_holds_up_no_other(root: Path, start: Start
     sign, gate = held(root)
     first = start("replicate")
     reached(first, sign.exists)
+    kernels = psutil.Process(first.pid).children(recursive=True)
     first.kill()
     first.wait()
+    psutil.wait_procs(kernels, timeout=events.PATIENCE)  # so that the pipe is the second one's
     second = start("replicate")
     reached(second, lambda: sign.read_text() == ".\n.\n")
     gate.open("w").close()
