@@ -29,6 +29,14 @@ class Draws(nn.Module):
     """What a module is besides that draws by itself while it trains."""
 
 
+class Adapts(nn.Module):
+    """What a module is besides that does more for one input than for another."""
+
+    def adapts(self) -> bool:
+        """Whether it does, as it is set."""
+        return True
+
+
 def draws(layer: nn.Module) -> bool:
     """Whether a layer, its parts aside, is of a kind that draws while it trains."""
     if isinstance(layer, nn.modules.dropout._DropoutNd | nn.RReLU | Draws):

@@ -231,7 +231,11 @@ def smoothness(names: Sequence[str]) -> Callable[[Mapping[str, Tensor]], Tensor]
     return penalty
 
 
-class NeuralODE(nn.Module):
+FIXED = ("euler", "midpoint", "heun2", "heun3", "rk4")
+"""Methods of torchdiffeq that take one step, whatever the error."""
+
+
+class NeuralODE(effects.Adapts):
     """The flow of a learned field for a time of 1, by torchdiffeq's adaptive solver (chen2018neural).
 
     Args:
@@ -247,6 +251,10 @@ class NeuralODE(nn.Module):
         self.extra = extra
         self.tol = tol
         self.method = method
+
+    def adapts(self) -> bool:
+        """Whether the number of steps depends on the state."""
+        return self.method not in FIXED
 
     def forward(self, x: Float[Tensor, "... d"]) -> Float[Tensor, "... d2"]:
         """The state at the end.
