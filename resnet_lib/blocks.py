@@ -11,16 +11,15 @@ import re
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TypeVar
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.nn.utils import parametrize
 
-from resnet_lib import projections, runtime, schemes
+from resnet_lib import projections
 from resnet_lib.projections import Conv2d, Undrawn, ZeroPad
-from resnet_lib.units import ORDERS, SCHEMES, SHORTCUTS, UNITS, Unit, unit, unknown
+from resnet_lib.units import ORDERS, SCHEMES, SHORTCUTS, UNITS, Unit, unit
+from resnet_lib.weights import initialise
 
 __all__ = [
     "ORDERS",
@@ -325,49 +324,3 @@ def linear_block(unit: Unit, width: int) -> Block:
     project = unit.shortcut == "C" and unit.residual
     shortcut = series("W", width, [Linear(width, width, bias=False)], nn.BatchNorm1d) if project else nn.Identity()
     return _block(unit, branch, shortcut, width, nn.BatchNorm1d)
-
-
-M = TypeVar("M", bound=nn.Module)
-
-
-def initialise(module: M, generator: torch.Generator, scheme: str = "he") -> M:
-    """Draw the weights of all convolutions and linear layers; biases become 0.
-
-    Each layer has a stream of its own, named by one draw from `generator` and the layer's name in `module`. So layers
-    of one name and shape get the same weights whatever else is there: a plain net those of its residual twin. The draw
-    happens on the CPU, the same on every device. Normalisations stay as they were built. Orthonormal projections start
-    as random ones, whatever the scheme; those that wait for data (`shortcuts.pca_`) stay NaN. A weight that is
-    constrained (`lipschitz.constrain`) takes what is drawn as its raw weight, and stays constrained.
-
-    Args:
-        module: What to initialise, in place.
-        generator: One number is drawn from it.
-        scheme: One of `units.SCHEMES`. First and last are the layers that are first and last in `module`, in which
-            those of a network stand in the order of its data.
-
-    Returns:
-        `module`.
-
-    Raises:
-        ValueError: Where `scheme` is not known, or wants an even width.
-    """
-    if scheme not in SCHEMES:
-        raise unknown("scheme", scheme, SCHEMES)
-    seed = int(torch.randint(2**62, (), generator=generator))
-    layers = [(name, layer) for name, layer in module.named_modules() if isinstance(layer, nn.Conv2d | nn.Linear)]
-    for nth, (name, layer) in enumerate(layers):
-        if isinstance(layer, projections.Principal):
-            continue
-        weight = torch.empty(layer.weight.shape, dtype=layer.weight.dtype)
-        chosen = "orthogonal" if isinstance(layer, projections.Orthonormal) else scheme
-        place = {(True, True): "only", (True, False): "first", (False, True): "last"}
-        where = place.get((nth == 0, nth == len(layers) - 1), "inner")
-        schemes.draw(chosen, weight, runtime.stream(seed, name), place=where)
-        with torch.no_grad():
-            if parametrize.is_parametrized(layer, "weight"):
-                layer.weight = weight.to(layer.weight)  # what the attribute holds is a computed copy
-            else:
-                layer.weight.copy_(weight)
-            if layer.bias is not None:
-                layer.bias.zero_()
-    return module

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, SupportsIndex
@@ -16,6 +16,7 @@ from torch.autograd.graph import saved_tensors_hooks
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
+from resnet_lib import effects
 from resnet_lib.blocks import Linear
 from resnet_lib.dynamics import Antisymmetric, Shear
 from resnet_lib.projections import Conv2d, Orthonormal, Patches, Principal
@@ -80,7 +81,8 @@ def _of(layer: nn.Module) -> Callable[[Tensor, Tensor], int] | None:
 def count(module: nn.Module, shape: tuple[int, ...], *, batch: SupportsIndex = 2) -> Cost:
     """The costs of a module for one example of that shape.
 
-    A second pass counts the products that torch itself sees, so that no product outside of the layers is left out.
+    Two more passes, at other inputs, count the products that torch itself sees, so that no product outside of the
+    layers is left out, and none that only some inputs cost.
 
     Args:
         module: In training mode its normalisations keep what they need for it. It stays as it is.
@@ -89,8 +91,8 @@ def count(module: nn.Module, shape: tuple[int, ...], *, batch: SupportsIndex = 2
 
     Raises:
         TypeError: Where a layer is of a kind whose multiplications are not known, or `batch` is no whole number.
-        ValueError: Where `batch` is below 1, or the module multiplies matrices outside of its layers or takes
-            derivatives on its way.
+        ValueError: Where `batch` is below 1, or the module multiplies matrices outside of its layers, takes derivatives
+            on its way, or does more for one input than for another.
     """
     if (batch := whole("batch", batch)) < 1:
         raise ValueError(f"batch={batch} must be at least 1; 2 lets batch normalisation run")
@@ -116,29 +118,44 @@ def count(module: nn.Module, shape: tuple[int, ...], *, batch: SupportsIndex = 2
             saved[storage.data_ptr()] = storage.nbytes() // tensor.element_size()
         return tensor
 
+    for layer in module.modules():
+        if isinstance(layer, effects.Adapts) and layer.adapts():
+            raise _changing(layer, "as many steps as its error asks for")
     first = next(module.parameters(), torch.zeros(()))
     x = torch.ones(batch, *shape, dtype=first.dtype, device=first.device, requires_grad=True)
     times = [(layer, _of(layer)) for layer in module.modules()]
     try:
         hooks += [layer.register_forward_hook(adder(of)) for layer, of in times if of is not None]
-        with _unchanged([module], x.device), _countable(module):
+        with effects.unchanged(module, device=x.device), _countable(module):
             with torch.enable_grad(), saved_tensors_hooks(pack, lambda tensor: tensor):
                 _ = module(x.clone())  # kept until all is counted: storage that is freed may be given out again
             counted, extra = tally, shared
-            with torch.no_grad(), _Products() as products:
-                module(x.detach().clone())
+            for factor in (-0.5, 3.0):
+                tally = shared = 0
+                with torch.no_grad(), _Products() as products:
+                    module(x.detach() * factor)
+                if (tally, shared) != (counted, extra):
+                    raise _changing(module, f"{counted / batch:,.0f} multiply-adds and then {tally / batch:,.0f}")
+                if products.attention or products.flops != 2 * (counted + extra):
+                    raise ValueError(
+                        f"{type(module).__name__} takes {products.flops / 2 / batch:,.0f} multiply-adds an example"
+                        f"{' besides its attention' * products.attention}, of which its linear layers and convolutions "
+                        f"explain {(counted + extra) / batch:,.0f}: it multiplies matrices outside of them; count its "
+                        "parts, or measure costs.latency"
+                    )
     finally:
         for hook in hooks:
             hook.remove()
-    if products.attention or products.flops != 2 * (counted + extra):
-        raise ValueError(
-            f"{type(module).__name__} takes {products.flops / 2 / batch:,.0f} multiply-adds an example"
-            f"{' besides its attention' * products.attention}, of which its linear layers and convolutions explain "
-            f"{(counted + extra) / batch:,.0f}: it multiplies matrices outside of them, or otherwise at a second call; "
-            "count its parts, or measure costs.latency"
-        )
     parameters = sum(parameter.numel() for parameter in module.parameters() if parameter.requires_grad)
     return Cost(parameters, counted // batch, math.ceil(sum(saved.values()) / batch))
+
+
+def _changing(module: nn.Module, what: str) -> ValueError:
+    """The error for a module whose cost is not one number."""
+    return ValueError(
+        f"{type(module).__name__} takes {what}, so that its cost depends on what it reads; count what it calls and how "
+        "often (a field's evaluations), or measure costs.latency on examples"
+    )
 
 
 @contextmanager
@@ -169,20 +186,6 @@ class _Products(TorchDispatchMode):
         elif "attention" in str(func):
             self.attention = True
         return output
-
-
-@contextmanager
-def _unchanged(modules: Iterable[nn.Module], device: torch.device) -> Iterator[None]:
-    """Put back, at the end, the buffers of modules and torch's generators."""
-    named = {f"{i}.{name}": value for i, m in enumerate(modules) for name, value in m.named_buffers()}
-    buffers = {name: value.clone() for name, value in named.items()}
-    try:
-        with torch.random.fork_rng([device] if device.type == "cuda" else []):
-            yield
-    finally:
-        with torch.no_grad():
-            for name, value in named.items():
-                value.copy_(buffers[name])
 
 
 @dataclass(frozen=True)
@@ -234,7 +237,7 @@ def latency(
         return time.perf_counter() - start
 
     times: dict[str, list[float]] = {name: [] for name in modules}
-    with _unchanged(modules.values(), x.device):
+    with effects.unchanged(*modules.values(), device=x.device):
         for turn in range(rounds + 1):
             for name in modules:
                 seconds = call(name)

@@ -1,46 +1,40 @@
-"""What a module does besides its answer: it writes into what it reads, draws, or lets the examples of a batch meet.
+"""What a module does besides its answer: it writes into what it reads, counts, draws, or lets examples meet.
 
-Changes no mode, knows no network.
+`check` refuses what is known to do so, `watched` and `alone` what is seen to, `unchanged` puts back what was changed;
+`apart` and `restoring` mind what a module writes into its input. Knows no network.
 """
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.module import register_module_forward_pre_hook
 
-_NORMS = nn.modules.batchnorm._BatchNorm
+Map = Callable[[Tensor], Tensor]
+
+DEPENDS = "outputs depend on the batch, on earlier calls or on chance"
+"""What is wrong with a module, where nothing more is to say."""
+
+_COUNTING = (nn.modules.instancenorm._InstanceNorm, nn.utils.parametrizations._SpectralNorm)
 
 
 class Draws(nn.Module):
     """What a module is besides that draws by itself while it trains."""
 
 
-def dependence(module: nn.Module, name: str = "") -> str:
-    """Why an output hangs on the other examples or on chance, and the way out; empty where it does not.
+class Adapts(nn.Module):
+    """What a module is besides that does more for one input than for another."""
 
-    Layers that torch or this package makes are known: batch normalisation, which uses the statistics of the batch in
-    training mode, and always where it has no running ones; dropout and other layers that draw, in training mode.
-
-    Args:
-        module: With all of its parts, each in the mode that it is in.
-        name: What to call the module itself in the sentence.
-    """
-    for path, part in module.named_modules():
-        where = f"{path!r} ({type(part).__name__})" if path else f"{name} ({type(part).__name__})".strip(" ")
-        where = where if path or name else type(part).__name__
-        if isinstance(part, _NORMS) and not part.training and part.running_mean is None:
-            return (
-                f"{where} has no running statistics, so that outputs depend on the batch in evaluation mode too; make "
-                "it with track_running_stats=True and train it"
-            )
-        if part.training and (isinstance(part, _NORMS) or draws(part)):
-            return f"{where} is in training mode, where outputs depend on the batch or on chance; use .eval()"
-    return ""
+    def adapts(self) -> bool:
+        """Whether it does, as it is set."""
+        return True
 
 
 def draws(layer: nn.Module) -> bool:
@@ -50,11 +44,197 @@ def draws(layer: nn.Module) -> bool:
     return isinstance(layer, nn.MultiheadAttention | nn.RNNBase) and layer.dropout > 0
 
 
+def complaint(layer: nn.Module) -> str:
+    """Why a layer, its parts aside, makes no map of one example, in words; empty where nothing is known against it.
+
+    A batch normalisation without running statistics uses those of the batch in evaluation mode as well.
+    """
+    if isinstance(layer, nn.modules.batchnorm._BatchNorm):
+        if layer.training:
+            return "is in training mode, where"
+        missing = layer.running_mean is None or layer.running_var is None
+        return "keeps no running statistics and normalises with those of the batch, so that" if missing else ""
+    counts = isinstance(layer, _COUNTING) and next(iter(layer._buffers.values()), None) is not None
+    return "is in training mode, where" if layer.training and (counts or draws(layer)) else ""
+
+
+def check(module: nn.Module, consequence: str, *, name: str = "f") -> None:
+    """Refuse a module in which examples of a batch meet, or which counts or draws.
+
+    Args:
+        module: To look through, whether or not its parts are called, each in the mode that it is in.
+        consequence: What is not there then, e.g. `an example has no Jacobian of its own`.
+        name: What to call the module itself in the sentence.
+
+    Raises:
+        ValueError: Where a layer that counts or draws while it trains (batch normalisation, dropout) is in training
+            mode, or a batch normalisation keeps no running statistics.
+    """
+    for path, part in module.named_modules():
+        _refuse(part, repr(path) if path else name, consequence)
+
+
+def _refuse(part: nn.Module, where: str, consequence: str) -> None:
+    if reason := complaint(part):
+        cure = ".eval()" if part.training else "track_running_stats=True, and examples to take them from"
+        raise ValueError(f"{where} ({type(part).__name__}) {reason} {consequence}; use {cure}")
+
+
+class Kept:
+    """What some modules and the global generators of torch and NumPy were: to see what changes, and to put it back.
+
+    Python's `random`, from which checks of types draw, does not count.
+    """
+
+    def __init__(self, device: torch.device, *modules: nn.Module):
+        self._device = device
+        self._states = _generators(device)
+        self._modes: dict[nn.Module, bool] = {}
+        self._places: dict[tuple[nn.Module, str], Tensor] = {}
+        self._values: dict[int, Tensor] = {}  # by the identity of a buffer, which `_places` keeps alive
+        for module in modules:
+            for part in module.modules():
+                self.add(part)
+
+    def add(self, part: nn.Module) -> None:
+        """Keep the mode and the buffers of a module, its parts aside; a second time changes nothing."""
+        if part in self._modes:
+            return
+        self._modes[part] = part.training
+        for name, buffer in part._buffers.items():
+            if buffer is not None and not buffer.is_inference():  # of these torch counts no changes, nor allows them
+                self._places[part, name] = buffer
+                self._values.setdefault(id(buffer), buffer.detach().clone())
+
+    def drew(self) -> bool:
+        """Whether a global generator has moved on."""
+        before, now = self._states, _generators(self._device)
+        same = all(torch.equal(a, b) for a, b in zip(before[0], now[0], strict=True))
+        return not (same and np.array_equal(before[1][1], now[1][1]) and before[1][2:] == now[1][2:])
+
+    def changed(self) -> list[tuple[nn.Module, str]]:
+        """The buffers that are not what they were, by their module and name.
+
+        Values are compared: torch's batch normalisation writes into its statistics without counting it as a change.
+        """
+        return [
+            (part, name)
+            for (part, name), buffer in self._places.items()
+            if part._buffers.get(name) is not buffer or not _equal(buffer, self._values[id(buffer)])
+        ]
+
+    @torch.no_grad()
+    def restore(self) -> None:
+        """Put back modes, buffers and generators."""
+        for part, name in self.changed():
+            buffer = self._places[part, name]
+            part._buffers[name] = buffer
+            buffer.copy_(self._values[id(buffer)])
+        for part, mode in self._modes.items():
+            part.training = mode
+        if self.drew():
+            torch.set_rng_state(self._states[0][0])
+            for state in self._states[0][1:]:
+                torch.cuda.set_rng_state(state, self._device)
+            np.random.set_state(self._states[1])  # noqa: NPY002
+
+    def restore_and_refuse(self, consequence: str) -> None:
+        """Put back everything, and say what there was to put back.
+
+        Raises:
+            ValueError: Where a generator has moved on, or a buffer is not what it was.
+        """
+        drew, changed = self.drew(), self.changed()
+        self.restore()
+        if drew:
+            raise ValueError(f"f draws random numbers, where {consequence}; use .eval(), or a map that draws nothing")
+        if changed:
+            part, name = changed[0]
+            raise ValueError(
+                f"the buffer {name!r} of a {type(part).__name__} changes when f is called, where {consequence}; "
+                "use .eval(), or a map that keeps no count"
+            )
+
+
+def _equal(a: Tensor, b: Tensor) -> bool:
+    return torch.equal(a, b) or bool(((a == b) | (a.isnan() & b.isnan())).all())
+
+
+def _generators(device: torch.device) -> tuple[list[Tensor], Any]:
+    """The states of the global generators: torch's, and NumPy's."""
+    states = [torch.get_rng_state()] + ([torch.cuda.get_rng_state(device)] if device.type == "cuda" else [])
+    return states, np.random.get_state()  # noqa: NPY002
+
+
+@contextmanager
+def unchanged(*modules: nn.Module, device: torch.device) -> Iterator[Kept]:
+    """Put back, at the end, the modes and buffers of modules and the global generators; also where this raises."""
+    kept = Kept(device, *modules)
+    try:
+        yield kept
+    finally:
+        kept.restore()
+
+
+@contextmanager
+def alone(modules: Mapping[str, nn.Module], consequence: str, device: torch.device) -> Iterator[None]:
+    """Call modules that treat each example on its own, as far as can be seen: others are refused.
+
+    Afterwards their modes and buffers and the global generators are what they were, also where this raises.
+
+    Args:
+        modules: By what to call them in a sentence.
+        consequence: As for `check`.
+        device: Of what they read.
+
+    Raises:
+        ValueError: As `check` at the beginning; at the end where one draws from a global generator or changes a buffer.
+    """
+    for name, module in modules.items():
+        check(module, consequence, name=name)
+    with unchanged(*modules.values(), device=device) as kept:
+        yield
+        kept.restore_and_refuse(consequence)
+
+
+def watched(f: Map, x: Tensor, consequence: str) -> Tensor:
+    """`f(x)`, of a copy of `x`, where `f` treats each example on its own as far as can be seen.
+
+    All modules are seen that `f` calls on the way, behind a lambda or a bound method too, and what `f` has changed is
+    as it was before, also where this raises: modes, buffers, and the global generators.
+
+    Args:
+        f: A map of batches.
+        x: A batch.
+        consequence: As for `check`.
+
+    Raises:
+        ValueError: As `check`, and where `f` draws from a global generator or changes a buffer of its own.
+    """
+    if isinstance(f, nn.Module):
+        check(f, consequence)
+    thread = threading.get_ident()
+
+    def before(module: nn.Module, args: object) -> None:
+        if threading.get_ident() == thread:
+            _refuse(module, "a layer that f calls", consequence)
+            kept.add(module)
+
+    with unchanged(device=x.device) as kept:
+        handle = register_module_forward_pre_hook(before)
+        try:
+            y = f(x.clone())
+        finally:
+            handle.remove()
+        kept.restore_and_refuse(consequence)
+    return y
+
+
 def drawing(module: nn.Module, x: Tensor) -> str:
     """The innermost layer that draws from a global generator in a training pass, in words; empty where none does.
 
-    It is tried on a copy of the module and of `x`, and the generators of torch and NumPy are put back. A layer that
-    holds a `torch.Generator` of its own counts as well. Python's `random`, from which checks of types draw, does not.
+    It is tried on a copy of the module and of `x`, and the generators are put back. A layer that holds a
+    `torch.Generator` of its own counts as well.
     """
     copied = copy.deepcopy(module).train()
     names = {
@@ -64,26 +244,21 @@ def drawing(module: nn.Module, x: Tensor) -> str:
     for part, name in names.items():
         if any(isinstance(value, torch.Generator) for value in vars(part).values()):
             return name
-    numpy_state = np.random.get_state()  # noqa: NPY002, it is put back
-    try:
-        with torch.random.fork_rng([x.device] if x.is_cuda else []), torch.no_grad():
-            before = _generators(x.device)
-            copied(x.clone())
-            return _innermost(copied, x, names) if _generators(x.device) != before else ""
-    finally:
-        np.random.set_state(numpy_state)  # noqa: NPY002
+    with unchanged(device=x.device) as kept, torch.no_grad():
+        copied(x.clone())
+        return _innermost(copied, x, names) if kept.drew() else ""
 
 
 def _innermost(module: nn.Module, x: Tensor, names: Mapping[nn.Module, str]) -> str:
     """The name of the first layer to end whose call has drawn."""
     found: list[str] = []
-    states: list[tuple] = []
+    states: list[Kept] = []
 
     def before(part: nn.Module, _: tuple) -> None:
-        states.append(_generators(x.device))
+        states.append(Kept(x.device))
 
     def after(part: nn.Module, _: tuple, output: object) -> None:
-        if states.pop() != _generators(x.device):
+        if states.pop().drew():
             found.append(names[part])
 
     for part in names:
@@ -91,14 +266,6 @@ def _innermost(module: nn.Module, x: Tensor, names: Mapping[nn.Module, str]) -> 
         part.register_forward_hook(after)
     module(x.clone())
     return found[0] if found else names[module]
-
-
-def _generators(device: torch.device) -> tuple:
-    """The states of the global generators."""
-    on_device = torch.cuda.get_rng_state(device) if device.type == "cuda" else torch.empty(0, dtype=torch.uint8)
-    states = (torch.get_rng_state(), on_device)
-    found: Any = np.random.get_state()  # noqa: NPY002
-    return *(bytes(state.numpy()) for state in states), bytes(found[1]), found[2:]
 
 
 def apart(module: nn.Module, x: Tensor, where: str) -> Tensor:
@@ -118,7 +285,7 @@ def apart(module: nn.Module, x: Tensor, where: str) -> Tensor:
     return output
 
 
-def restoring(call: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+def restoring(call: Map, x: Tensor) -> Tensor:
     """What a callable makes of `x`, which afterwards is what it was: for inputs that are others' too. Without a graph.
 
     The callable reads `x` itself and no copy, whose place in memory could change the last bits of a product.

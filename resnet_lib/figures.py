@@ -3,6 +3,7 @@
 Knows tables and Matplotlib figures; measures nothing.
 """
 
+import hashlib
 import io
 import json
 import re
@@ -104,8 +105,8 @@ def publish(
     """Draw a table and publish the figure with all that a citation needs.
 
     `figures/<id>/` gets the figure as SVG (for light and dark pages), PDF and PNG, the table as data.csv, meta.json
-    with the stamp, and cite.bib. The bytes depend on the table and the drawing alone; a file that is equal is not
-    touched, and a stamp that differs only in when and where is not renewed.
+    with the stamp and the hashes of these files, and cite.bib. The bytes depend on the table and the drawing alone; a
+    file that is equal is not touched, and a stamp that differs only in when and where is not renewed.
 
     Args:
         id: The figure's name and address, lower-case words joined by hyphens; never used again for another.
@@ -145,6 +146,7 @@ def publish(
         "rows": len(result.table),
         "columns": [str(column) for column in result.table.columns],
         "agrees": {name: how for name in map(str, result.table) if (how := result.agrees.of(name)) != "exact"},
+        "sha256": {name: hashlib.sha256(files[name]).hexdigest() for name in sorted(files)},
         "book": BOOK,
         "version": __version__,
         "licence": LICENCE,
@@ -202,6 +204,15 @@ def read(path: Path) -> dict[str, Any] | None:
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ValueError(f"{path} is damaged ({error}); restore it with git, or remove it to publish anew") from error
     return meta
+
+
+def altered(folder: Path, meta: Mapping[str, Any]) -> list[str]:
+    """The files in a figure's folder that are not those that its meta.json, or its record in a notebook, speaks of."""
+    files = dict(meta.get("sha256") or {"data.csv": ""})  # older versions wrote no hashes
+    files["cite.bib"] = hashlib.sha256(bibtex(meta).encode()).hexdigest()
+    paths = {name: folder / name for name in files}
+    found = {name: path.is_file() and hashlib.sha256(path.read_bytes()).hexdigest() for name, path in paths.items()}
+    return [name for name, digest in files.items() if found[name] != digest]
 
 
 def _without_circumstances(meta: Mapping[str, Any]) -> dict[str, Any]:

@@ -167,15 +167,14 @@ def path(stack: Stack, x: Tensor) -> Path:
         ValueError: Where the network is in training mode, where the states hang on the batch, no block keeps the shape
             of the state, or `x` has another shape than the network takes.
     """
-    if why := effects.dependence(stack, "stack"):
-        raise ValueError(why)
     stack._check(x)
-    state, moves = effects.restoring(stack.stem, x), []
-    for block in layers(stack):
-        new = effects.restoring(block, state)
-        if new.shape == state.shape:
-            moves.append(((new - state).flatten(1).norm(dim=1) / state.flatten(1).norm(dim=1)).mean())
-        state = new
+    with effects.alone({"stack": stack}, effects.DEPENDS, x.device):
+        state, moves = effects.restoring(stack.stem, x), []
+        for block in layers(stack):
+            new = effects.restoring(block, state)
+            if new.shape == state.shape:
+                moves.append(((new - state).flatten(1).norm(dim=1) / state.flatten(1).norm(dim=1)).mean())
+            state = new
     if not moves:
         raise ValueError("no block of the network keeps the shape of the state, so that nothing can be said of a path")
     relative = torch.stack(moves)
@@ -232,7 +231,11 @@ def smoothness(names: Sequence[str]) -> Callable[[Mapping[str, Tensor]], Tensor]
     return penalty
 
 
-class NeuralODE(nn.Module):
+FIXED = ("euler", "midpoint", "heun2", "heun3", "rk4")
+"""Methods of torchdiffeq that take one step, whatever the error."""
+
+
+class NeuralODE(effects.Adapts):
     """The flow of a learned field for a time of 1, by torchdiffeq's adaptive solver (chen2018neural).
 
     Args:
@@ -248,6 +251,10 @@ class NeuralODE(nn.Module):
         self.extra = extra
         self.tol = tol
         self.method = method
+
+    def adapts(self) -> bool:
+        """Whether the number of steps depends on the state."""
+        return self.method not in FIXED
 
     def forward(self, x: Float[Tensor, "... d"]) -> Float[Tensor, "... d2"]:
         """The state at the end.

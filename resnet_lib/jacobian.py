@@ -14,7 +14,7 @@ from jaxtyping import Complex, Float
 from torch import Tensor, nn
 from torch.func import jacrev, vmap
 
-from resnet_lib import linalg, modes
+from resnet_lib import effects, linalg
 from resnet_lib.nets import Stack
 from resnet_lib.whole import Wholes, wholes
 
@@ -253,7 +253,7 @@ def _check(f: Map, x: Tensor) -> tuple[int, int]:
             kinds = ", ".join(sorted(map(str, types)))
             raise ValueError(f"x has dtype {x.dtype} and the parameters of f have {kinds}; use x.to(...) or f.to(...)")
     with torch.no_grad():
-        y = modes.watched(f, x[:1], ALONE)
+        y = effects.watched(f, x[:1], ALONE)
         if not isinstance(y, Tensor):
             raise ValueError(f"f gives a {type(y).__name__}; it has to map a tensor to one tensor")
         if y.ndim < 2 or len(y) != 1:
@@ -292,7 +292,7 @@ def _check_square(f: Map, x: Tensor) -> None:
 def _check_stack(stack: nn.Module) -> Stack:
     if not isinstance(stack, Stack):
         raise TypeError(f"stack is a {type(stack).__name__}; expected a nets.Stack; for other modules use dense")
-    modes.check(stack, ALONE)
+    effects.check(stack, ALONE)
     return stack
 
 

@@ -6,7 +6,7 @@ Knows notebooks' outputs and the pages that are generated from them; runs nothin
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -149,7 +149,7 @@ def read(root: Path) -> Evidence:
     drawn = [entry for kind, entry in shown if kind == "figure"]
     keys = manuscript.references(root / "references.bib")
     folders = {path.parent.name for path in root.glob("figures/*/meta.json")}
-    edited += _other_files(root, drawn)
+    edited += altered(root, drawn)
     faults = [*edited, *_claim_faults(ledger, chapters, checked, keys), *_figure_faults(ledger, drawn, folders)]
     by_claim, by_figure = ({entry.record["id"]: entry for entry in entries} for entries in (checked, drawn))
     return Evidence(ledger, chapters, by_claim, by_figure, tuple(faults))
@@ -262,13 +262,23 @@ def _title(notebook: NotebookNode, path: Path) -> str:
     raise ValueError(f"{path.name} has no title; its first Markdown cell must have a line that begins with '# '")
 
 
-def _other_files(root: Path, drawn: list[Shown]) -> Iterator[str]:
-    """Where the meta.json of a figure says another thing than the chapter that shows it."""
+def altered(root: Path, drawn: Iterable[Shown]) -> Iterator[str]:
+    """Where the files of a figure are not those that the chapter shows, one sentence each: one was edited.
+
+    Args:
+        root: The book's folder.
+        drawn: Figures, as the chapters show them.
+    """
     for record in (entry.record for entry in drawn):
         path = root / figures.FOLDER / str(record["id"]) / "meta.json"
         meta = figures.read(path)
-        if meta is not None and _without_circumstances(meta) != _without_circumstances(record):
+        if meta is None:
+            continue
+        if _without_circumstances(meta) != _without_circumstances(record):
             yield f"figure {record['id']} is shown otherwise than {path.name} of its folder says; {REFRESH}"
+        for name in figures.altered(path.parent, meta):
+            place = f"{figures.FOLDER}/{record['id']}"
+            yield f"{place}/{name} is not as it was published; restore it (git checkout -- {place}), or {REFRESH}"
 
 
 def _claim_faults(

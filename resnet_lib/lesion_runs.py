@@ -8,6 +8,7 @@ in the network by itself, so the outputs are the same, bit for bit.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import SupportsIndex
 
@@ -76,14 +77,15 @@ def outputs(
             batch normalisation without running statistics), or an example has another shape than they take.
     """
     pieces, calls = [], 0
-    for batch in _batches(networks, x, at_once):
-        results: list[Tensor] = [batch] * len(networks)
-        for members, state, computed in _walk(networks, batch):
-            value = effects.restoring(networks[members[0]].head, state) if head else state
-            for i in members:
-                results[i] = value
-            calls += computed
-        pieces.append(torch.stack(results))
+    with _batches(networks, x, at_once) as batches:
+        for batch in batches:
+            results: list[Tensor] = [batch] * len(networks)
+            for members, state, computed in _walk(networks, batch):
+                value = effects.restoring(networks[members[0]].head, state) if head else state
+                for i in members:
+                    results[i] = value
+                calls += computed
+            pieces.append(torch.stack(results))
     alone = sum(len(network.blocks) for network in networks) * len(pieces)
     return Outputs(torch.cat(pieces, dim=1), calls, alone)
 
@@ -109,30 +111,30 @@ def score(
     if y.shape != x.shape[:1]:
         raise ValueError(f"y has shape {tuple(y.shape)}; expected ({len(x)},), a label for each example of x")
     hits = torch.zeros(len(networks), dtype=torch.long, device=x.device)
-    calls = start = batches = 0
-    for batch in _batches(networks, x, at_once):
-        labels = y[start : start + len(batch)]
-        start += len(batch)
-        batches += 1
-        for members, state, computed in _walk(networks, batch):
-            hits[members] += (effects.restoring(networks[members[0]].head, state).argmax(1) == labels).sum()
-            calls += computed
-    alone = sum(len(network.blocks) for network in networks) * batches
+    calls = start = 0
+    with _batches(networks, x, at_once) as batches:
+        for batch in batches:
+            labels = y[start : start + len(batch)]
+            start += len(batch)
+            for members, state, computed in _walk(networks, batch):
+                hits[members] += (effects.restoring(networks[members[0]].head, state).argmax(1) == labels).sum()
+                calls += computed
+    alone = sum(len(network.blocks) for network in networks) * len(batches)
     return Scores(hits, len(x), calls, alone)
 
 
-def _batches(networks: Sequence[Stack], x: Tensor, at_once: SupportsIndex) -> Iterator[Tensor]:
+@contextmanager
+def _batches(networks: Sequence[Stack], x: Tensor, at_once: SupportsIndex) -> Iterator[Sequence[Tensor]]:
+    """The examples in pieces, for networks that treat each example on its own and stay as they are; without a graph."""
     if not networks:
         raise ValueError("networks is empty; give at least one, e.g. [stack, *lesion.singles(stack).values()]")
-    parts = {id(part): part for net in networks for part in (net.stem, *net.blocks, net.head)}
-    for part in parts.values():
-        if why := effects.dependence(part):
-            raise ValueError(why)
     if (at_once := whole("at_once", at_once)) < 1 or not len(x):
         raise ValueError(f"at_once={at_once} of {len(x)} examples; give at least one of each")
     networks[0]._check(x)
-    with torch.no_grad():
-        yield from x.split(at_once)
+    parts = dict.fromkeys(part for network in networks for part in (network.stem, *network.blocks, network.head))
+    named = {f"part {i} of the networks": part for i, part in enumerate(parts)}
+    with torch.no_grad(), effects.alone(named, effects.DEPENDS, x.device):
+        yield x.split(at_once)
 
 
 def _walk(networks: Sequence[Stack], x: Tensor) -> Iterator[tuple[list[int], Tensor, int]]:

@@ -78,13 +78,11 @@ def expand(blocks: Iterable[nn.Module], state: Float[Tensor, "examples ..."]) ->
         TypeError: Where one is no `blocks.Block`.
     """
     blocks = list(blocks)
-    for position, block in enumerate(blocks):
-        if why := effects.dependence(block, f"block {position}"):
-            raise ValueError(why)
     if len(blocks) > MOST:
         raise ValueError(f"{len(blocks)} blocks have 2**{len(blocks)} paths; at most {MOST} blocks are written out")
     terms, actual = state[None], state
-    with torch.no_grad():
+    named = {f"block {position}": block for position, block in enumerate(blocks)}
+    with torch.no_grad(), effects.alone(named, effects.DEPENDS, state.device):
         for position, block in enumerate(blocks):
             block = _checked(block, position)
             flat = terms.flatten(0, 1)
@@ -138,13 +136,11 @@ def linearise(stack: Stack, x: Float[Tensor, "examples ..."], y: Int[Tensor, " e
             running statistics), a branch writes into the state that its shortcut reads, or `x` has another shape than
             the network takes.
     """
-    if why := effects.dependence(stack, "stack"):
-        raise ValueError(why)
     stack._check(x)
     steps = []
-    with torch.no_grad():
-        state = effects.restoring(stack.stem, x)
-    with torch.enable_grad():
+    with torch.enable_grad(), effects.alone({"stack": stack}, effects.DEPENDS, x.device):
+        with torch.no_grad():
+            state = effects.restoring(stack.stem, x)
         for position, block in enumerate(stack.blocks):
             block = _checked(block, position)
             skip, enter = (state.detach().requires_grad_() for _ in range(2))

@@ -89,7 +89,12 @@ class Rule:
         return np.select([inside, beyond], ["holds", "fails"], "undecided")
 
     def statuses(self, samples: Float[np.ndarray, "batch n"], *, rng: np.random.Generator) -> np.ndarray:
-        """The status of each sample, one per row, as `judge` would find it with fewer resamples; for very many."""
+        """The status of each sample, one per row, as `judge` would find it with fewer resamples; for very many.
+
+        Raises:
+            ValueError: As `judge`.
+        """
+        _require_finite("samples", samples, 2)
         if self.statistic == "every":
             return np.where(self.satisfied(samples).all(-1), "holds", "fails")
         if samples.shape[-1] < FEWEST:
@@ -103,14 +108,21 @@ class Rule:
         return found
 
     def judge(self, values: Float[np.ndarray, " n"], *, rng: np.random.Generator) -> Decision:
-        """What the rule decides about one sample; `rng` resamples it. Fewer than five values leave an average open."""
+        """What the rule decides about one sample; `rng` resamples it. Fewer than five values leave an average open.
+
+        Raises:
+            ValueError: Where there is no value, or one is NaN or infinite.
+        """
+        _require_finite("values", values, 1)
         n, inside = len(values), int(self.satisfied(values).sum())
         if self.statistic == "every":
-            effect = values[np.minimum(values - self.low, self.high - values).argmin()]
+            with np.errstate(over="ignore"):  # to a bound that is farther than the largest number
+                effect = values[np.minimum(values - self.low, self.high - values).argmin()]
             reason = f"{inside} of {n} values satisfy it"
             ends = float(values.min()), float(values.max())
             return Decision("holds" if inside == n else "fails", reason, float(effect), *ends, n, inside)
-        effect = float(np.clip(_AVERAGES[self.statistic](values), values.min(), values.max()))
+        scaled, exponent = _scaled(values)
+        effect = float(np.clip(np.ldexp(_AVERAGES[self.statistic](scaled), exponent[0]), values.min(), values.max()))
         if n < FEWEST:
             reason = f"n = {n}, and a {self.statistic} needs at least {FEWEST} values"
             return Decision("undecided", reason, effect, None, None, n, inside)
@@ -128,6 +140,25 @@ def _is_kept(bound: str) -> bool:
     return value < sys.float_info.max and (value > 0 or not re.search("[1-9]", bound.lower().partition("e")[0]))
 
 
+def _require_finite(name: str, values: np.ndarray, axes: int) -> None:
+    if values.ndim != axes or not values.size:
+        raise ValueError(f"{name} has shape {values.shape}; a rule decides about {axes} axes of at least one number")
+    if bad := int((~np.isfinite(values)).sum()):
+        raise ValueError(
+            f"{name}: {bad} of {values.size} are NaN or infinite, of which no average and no interval can be taken; "
+            "say which finite number such a value counts as"
+        )
+
+
+def _scaled(values: Float[np.ndarray, "*batch n"]) -> tuple[np.ndarray, np.ndarray]:
+    """Values over a power of two, which leaves every digit, so that no sum or square of them overflows or vanishes.
+
+    Also its exponents, with an axis of one entry in the place of the last.
+    """
+    exponent = np.frexp(np.abs(values).max(-1, keepdims=True))[1]
+    return np.ldexp(values, -exponent), exponent
+
+
 def interval(
     values: Float[np.ndarray, "*batch n"], statistic: str, *, rng: np.random.Generator, resamples: int = RESAMPLES
 ) -> tuple[Float[np.ndarray, "*batch"], Float[np.ndarray, "*batch"]]:
@@ -137,11 +168,17 @@ def interval(
     $\Phi\bigl(\mp\sqrt{n/(n-1)}\,t_{n-1,\,0.975}\bigr)$, which undo that this distribution is too narrow by
     $\sqrt{(n-1)/n}$ and that the variance is estimated. The ends stay within the range of the sample, so that equal
     values give exactly that value.
+
+    Raises:
+        ValueError: Where a sample has fewer than two values, or one is NaN or infinite.
     """
-    n = values.shape[-1]
+    _require_finite("values", values, values.ndim)
+    if (n := values.shape[-1]) < 2:
+        raise ValueError(f"values has shape {values.shape}; an interval needs two values at least")
+    scaled, exponent = _scaled(values)
     tail = stats.norm.sf(np.sqrt(n / (n - 1)) * stats.t.isf((1 - LEVEL) / 2, n - 1))
     ends = stats.bootstrap(
-        (values,),
+        (scaled,),
         _AVERAGES[statistic],
         n_resamples=resamples,
         batch=max(1, 2_000_000 // values.size),  # bounds the memory to some 16 MB
@@ -152,15 +189,19 @@ def interval(
         rng=rng,
     ).confidence_interval
     least, largest = values.min(-1), values.max(-1)
-    return np.asarray(np.clip(ends.low, least, largest)), np.asarray(np.clip(ends.high, least, largest))
+    low, high = (np.ldexp(end, exponent[..., 0]) for end in (ends.low, ends.high))
+    return np.asarray(np.clip(low, least, largest)), np.asarray(np.clip(high, least, largest))
 
 
 def _limits(values: Float[np.ndarray, "batch n"], statistic: str) -> tuple[np.ndarray, np.ndarray]:
     """What `interval` tends to for many values: Student's interval of the mean, order statistics for the median."""
     n = values.shape[-1]
     if statistic == "mean":
-        half = stats.t.isf((1 - LEVEL) / 2, n - 1) * values.std(-1, ddof=1) / np.sqrt(n)
-        return values.mean(-1) - half, values.mean(-1) + half
+        scaled, exponent = _scaled(values)
+        half = stats.t.isf((1 - LEVEL) / 2, n - 1) * scaled.std(-1, ddof=1) / np.sqrt(n)
+        with np.errstate(over="ignore"):  # an end beyond the largest number is infinite
+            low, high = (np.ldexp(scaled.mean(-1) + side * half, exponent[..., 0]) for side in (-1, 1))
+        return low, high
     rank = int(stats.binom.ppf((1 - LEVEL) / 2, n, 0.5))
     ordered = np.sort(values, axis=-1)
     return ordered[:, rank], ordered[:, n - 1 - rank]

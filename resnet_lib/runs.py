@@ -173,17 +173,18 @@ def verify(name: str | None, sample: int, seed: int | None, device: str, close: 
     """Compute a random sample of the stored results' trials again and compare; of NAME or of the book.
 
     On the machine that stored them all numbers come out bit for bit; on another one those of short computations come
-    out close, and those of a training may not. Ends with 1 where something differs, fails, or was damaged.
+    out close, and those of a training may not. The files of these experiments' figures are held against the hashes that
+    the chapters publish. Ends with 1 where something differs, fails, or was damaged.
     """
     from collections import Counter
 
-    from resnet_lib import audit, provenance, results, runtime
+    from resnet_lib import audit, ledger, provenance, results, runtime
 
     seed = secrets.randbelow(2**31) if seed is None else seed
     counts: Counter[str] = Counter()
     with readable():
-        root, place = provenance.root(), str(runtime.device(device))
-        for experiment in find(name):
+        root, place, chosen = provenance.root(), str(runtime.device(device)), find(name)
+        for experiment in chosen:
             if name is None and not results.path(experiment.name, root).parent.exists():
                 counts["not stored"] += 1
                 continue
@@ -199,9 +200,14 @@ def verify(name: str | None, sample: int, seed: int | None, device: str, close: 
             except results.ResultError as damage:
                 counts["refused"] += 1
                 click.echo(f"{experiment.name}: {damage}")
+        names = {experiment.name for experiment in chosen}
+        drawn = ledger.read(root).figures.values()
+        for damage in ledger.altered(root, [shown for shown in drawn if shown.record["stamp"]["experiment"] in names]):
+            counts["refused"] += 1
+            click.echo(damage)
     click.echo(f"{', '.join(f'{count} {what}' for what, count in counts.items()) or 'nothing'} (--seed {seed})")
     if counts["differs"] + counts["failed"] + counts["refused"]:
-        raise click.ClickException("a stored result does not come out again")
+        raise click.ClickException("a stored result does not come out again, or a figure is not as it was published")
 
 
 INSTRUCTIONS = {

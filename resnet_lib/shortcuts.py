@@ -14,7 +14,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
-from resnet_lib import information, linalg, modes
+from resnet_lib import effects, information, linalg
 from resnet_lib.blocks import Absent, Block
 from resnet_lib.nets import Stack
 from resnet_lib.projections import Orthonormal, Principal
@@ -55,9 +55,9 @@ def matrix(shortcut: nn.Module, shape: tuple[int, ...]) -> Float[Tensor, "out in
     if isinstance(shortcut, Absent):
         raise TypeError("shortcut is Absent: a block without a shortcut has no matrix; use a recipe with residual=True")
     example = next(shortcut.parameters(), torch.zeros((), dtype=torch.float64))
-    modes.check(shortcut, "it is no linear map")
+    effects.check(shortcut, "it is no linear map")
     basis = torch.eye(math.prod(shape), dtype=example.dtype, device=example.device)
-    shift = modes.watched(shortcut, torch.zeros_like(basis[:1]).view(1, *shape), "it is no linear map").clone()
+    shift = effects.watched(shortcut, torch.zeros_like(basis[:1]).view(1, *shape), "it is no linear map").clone()
     columns = [(shortcut(part.view(-1, *shape).clone()) - shift).flatten(1) for part in basis.split(1024)]
     found = torch.cat(columns).mT
     _check_linear(shortcut, found, shift, shape)
@@ -140,28 +140,22 @@ def pca_(net: Stack, x: Float[Tensor, "n ..."]) -> Stack:
     waiting = [shortcut for shortcut in waiting if isinstance(shortcut, Principal)]
     if not waiting:
         raise ValueError("net has no PCA projection; use a recipe with shortcut='pca' in a network that changes shape")
-    kept = {name: tensor.clone() for name, tensor in net.named_buffers()}
     before = [(shortcut, shortcut.weight.clone()) for shortcut in waiting]
-    training = {module: module.training for module in net.modules()}
-    try:
-        net.eval().states(x[:1])  # the network's own check of the shape
-        for module in net.modules():
-            if isinstance(module, nn.modules.batchnorm._BatchNorm):
-                module.train()  # batch statistics of x
-        state: Tensor = net.stem(x.clone())
-        for block in net.blocks:
-            if isinstance(block, Block) and isinstance(block.shortcut, Principal):
-                _set(block.shortcut, _directions(state, block.shortcut.weight))
-            state = block(state)
-    except BaseException:
-        for layer, weight in before:
-            _set(layer, weight)
-        raise
-    finally:
-        for name, buffer in net.named_buffers():
-            buffer.copy_(kept[name])
-        for module, mode in training.items():
-            module.training = mode
+    with effects.unchanged(net, device=x.device):
+        try:
+            net.eval().states(x[:1])  # the network's own check of the shape
+            for module in net.modules():
+                if isinstance(module, nn.modules.batchnorm._BatchNorm):
+                    module.train()  # batch statistics of x
+            state: Tensor = net.stem(x.clone())
+            for block in net.blocks:
+                if isinstance(block, Block) and isinstance(block.shortcut, Principal):
+                    _set(block.shortcut, _directions(state, block.shortcut.weight))
+                state = block(state)
+        except BaseException:
+            for layer, weight in before:
+                _set(layer, weight)
+            raise
     return net
 
 

@@ -329,8 +329,7 @@ def _check_net(net: nn.Module, data: Dataset, recipe: Recipe) -> None:
             f"batch={recipe.batch} leaves a batch of one of the {n} training examples, whose variance batch "
             f"normalisation cannot estimate; use {f'e.g. batch={way}' if way else 'more examples'}"
         )
-    if why := effects.dependence(copy.deepcopy(net).eval(), "the network"):
-        raise ValueError(f"make_net: {why}")
+    effects.check(copy.deepcopy(net).eval(), effects.DEPENDS, name="the network that make_net gives")
     if recipe.epochs and (drawing := effects.drawing(net, data.train.x[:2])):
         raise ValueError(
             f"make_net gives a network in which {drawing} draws random numbers while it trains, so that a seed would "

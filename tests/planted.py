@@ -63,7 +63,7 @@ FAULTS = (
     ),
     Fault(
         "all-layers-from-one-stream",
-        "resnet_lib/blocks.py",
+        "resnet_lib/weights.py",
         "weight, runtime.stream(seed, name), place=where)",
         "weight, runtime.stream(seed), place=where)",
         "eigenvalue-clustering",

@@ -1,5 +1,7 @@
 """The making of the book, interrupted: by kills, by Ctrl-C and SIGTERM, by a second build, by a disk that is full."""
 
+import os
+import re
 import signal
 import subprocess
 import sys
@@ -60,13 +62,13 @@ def test_a_killed_build_is_followed_by_a_whole_one(tmp_path: Path):
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-@pytest.mark.parametrize("phase", ["executing", "rendering"])
+@pytest.mark.parametrize("phase", ["executing", "rendering", "replicating"])
 def test_a_signal_ends_a_build_with_one_line_and_leaves_no_process(
     root: Path, start: Start, phase: str, number: signal.Signals
 ):
-    if phase == "executing":
+    if phase in ("executing", "replicating"):
         sign = waiting(root)
-        process = start("book")
+        process = start("book" if phase == "executing" else "replicate")
         reached(process, sign.exists)
     else:
         books.write(root, books.verdict(root), books.figure(root))
@@ -92,6 +94,50 @@ def test_kernels_and_sphinx_end_with_a_build_that_is_killed(root: Path, start: S
     process.wait()
     assert children
     assert psutil.wait_procs(children, timeout=events.PATIENCE)[1] == []
+
+
+def held(root: Path) -> tuple[Path, Path]:
+    """Let the chapter's last cell add a line to the first file that is returned, and wait for the second, a pipe."""
+    path, sign, gate = root / "chapters/01_fixture.ipynb", root / "begun", root / "gate"
+    notebook = nbformat.read(path, as_version=4)
+    notebook.cells[-1].source = f"print('.', file=open({str(sign)!r}, 'a'))\n_ = open({str(gate)!r}).read()"
+    nbformat.write(notebook, path)
+    os.mkfifo(gate)
+    return sign, gate
+
+
+def test_two_replications_wait_for_each_other(root: Path, start: Start):
+    sign, gate = held(root)
+    first = start("replicate")
+    reached(first, sign.exists)
+    second = start("replicate")
+    assert second.stderr is not None
+    told = second.stderr.readline()
+    assert re.fullmatch(
+        r"another replication in .*_build/replicate/native-.* is running; waiting for it to end\n", told
+    )
+    gate.open("w").close()  # ends where the cell has it open as well
+    said = first.communicate()[0]
+    reached(second, lambda: sign.read_text() == ".\n.\n")
+    gate.open("w").close()
+    assert second.communicate()[0] == said  # of the same trials
+    assert "compared on" in said
+    assert first.returncode == second.returncode
+
+
+def test_a_replication_that_is_killed_holds_up_no_other(root: Path, start: Start):
+    sign, gate = held(root)
+    first = start("replicate")
+    reached(first, sign.exists)
+    kernels = psutil.Process(first.pid).children(recursive=True)
+    first.kill()
+    first.wait()
+    psutil.wait_procs(kernels, timeout=events.PATIENCE)  # so that the pipe is the second one's
+    second = start("replicate")
+    reached(second, lambda: sign.read_text() == ".\n.\n")
+    gate.open("w").close()
+    _, errors = second.communicate()
+    assert "another replication" not in errors
 
 
 def test_two_builds_of_a_checkout_wait_for_each_other(root: Path, start: Start):

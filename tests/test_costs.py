@@ -118,7 +118,8 @@ KNOWN = [
 
 @pytest.mark.parametrize(("module", "shape", "expected"), KNOWN, ids=lambda value: type(value).__name__)
 def test_every_kind_of_layer_is_counted(module, shape, expected):
-    blocks.initialise(module, generator())
+    if any(value.isnan().any() for value in module.parameters()):
+        blocks.initialise(module, generator())
     for batch in (2, 5):
         assert costs.count(module, shape, batch=batch).multiply_adds == expected
 
@@ -150,7 +151,38 @@ class Attention(nn.Module):
         return nn.functional.scaled_dot_product_attention(x, x, x)
 
 
+class Deciding(nn.Module):
+    """Takes another pass where its input is large or negative."""
+
+    def __init__(self, decide):
+        super().__init__()
+        self.decide, self.inner = decide, nn.Linear(4, 4)
+
+    def forward(self, x):
+        return self.inner(self.inner(x)) if self.decide(x) else self.inner(x)
+
+
+def neural_ode(method: str) -> nn.Module:
+    made = flow.NeuralODE(nn.Sequential(blocks.Linear(4, 4), nn.Tanh()), method=method)
+    return blocks.initialise(nn.Sequential(made), generator())
+
+
+ADAPTS = r"NeuralODE takes as many steps as its error asks for, so that its cost depends on what it reads; .* latency"
+
+
+@pytest.mark.parametrize("method", flow.FIXED)
+def test_a_neural_ode_of_one_step_is_counted(method):
+    """As many products as its field has calls, which torch counts as well."""
+    module, calls = neural_ode(method), []
+    module[0].field.register_forward_hook(lambda *_: calls.append(1))  # pyright: ignore
+    module(torch.ones(1, 4))
+    assert costs.count(module, (4,)).multiply_adds == len(calls) * 16 > 0
+
+
 UNKNOWN = [
+    *((neural_ode(method), (4,), ValueError, ADAPTS) for method in ("dopri5", "bosh3", "adaptive_heun", "dopri8")),
+    (Deciding(lambda x: bool(x.sum() > 0)), (4,), ValueError, "Deciding takes 32 multiply-adds and then 16, so that"),
+    (Deciding(lambda x: bool(x.abs().max() > 2)), (4,), ValueError, "takes 16 multiply-adds and then 32, so that"),
     (nn.TransformerEncoderLayer(8, 2, 16), (4, 8), TypeError, "MultiheadAttention is a layer of a kind"),
     (nn.LSTM(4, 4), (3, 4), TypeError, "LSTM is a layer of a kind whose multiplications are not known"),
     (nn.Embedding(3, 4), (3,), TypeError, "Embedding is a layer of a kind"),

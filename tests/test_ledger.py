@@ -1,5 +1,7 @@
 """The ledger: the real book's evidence is as claims.yml expects, and each way in which it could not be is found."""
 
+import hashlib
+import json
 import re
 from collections.abc import Callable
 from copy import deepcopy
@@ -8,7 +10,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from resnet_lib import ledger
+from resnet_lib import figures, ledger, provenance
 from tests import books
 from tests.notebooks import complaints
 
@@ -220,6 +222,68 @@ def test_evidence_that_was_edited_by_hand_is_found(root: Path, output: int, edit
     assert any(said in problem for problem in problems), problems
     if "meta.json" not in said:
         assert any(said in complaint for complaint in complaints(notebook))
+
+
+FILES = ("data.csv", "fixture-radius.svg", "fixture-radius-dark.svg", "fixture-radius.pdf", "fixture-radius.png")
+
+
+def one_byte(content: bytes) -> bytes:
+    middle = len(content) // 2
+    return content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :]
+
+
+@pytest.mark.parametrize("name", [*FILES, "cite.bib"])
+@pytest.mark.parametrize("change", [one_byte, lambda content: content + b"\n", None], ids=["byte", "longer", "gone"])
+def test_a_file_of_a_figure_that_was_edited_by_hand_is_found(root: Path, name: str, change: Callable | None):
+    """Also where the change is within what a fresh run may differ by."""
+    path = root / "figures/fixture-radius" / name
+    if change is None:
+        path.unlink()
+    else:
+        path.write_bytes(change(path.read_bytes()))
+    (problem,) = ledger.read(root).problems
+    assert problem == (
+        f"figures/fixture-radius/{name} is not as it was published; restore it (git checkout -- "
+        "figures/fixture-radius), or run `make refresh`"
+    )
+
+
+def test_hashes_that_were_edited_along_with_a_table_are_found(root: Path):
+    """The notebook holds them as well, under a hash of its own."""
+    folder = root / "figures/fixture-radius"
+    before = hashlib.sha256((folder / "data.csv").read_bytes()).hexdigest()
+    (folder / "data.csv").write_bytes((folder / "data.csv").read_bytes().replace(b"1.01", b"1.011", 1))
+    after = hashlib.sha256((folder / "data.csv").read_bytes()).hexdigest()
+    assert before != after
+    replace(root, "figures/fixture-radius/meta.json", before, after)
+    (problem,) = ledger.read(root).problems
+    assert problem.startswith("figure fixture-radius is shown otherwise than meta.json of its folder says")
+    replace(root, "chapters/01_fixture.ipynb", before, after)
+    (problem,) = ledger.read(root).problems
+    assert problem.endswith(
+        "the record of figure fixture-radius has no hash, or was edited since it was written; run `make refresh`"
+    )
+
+
+def test_a_figure_of_an_older_version_has_no_hashes_and_says_so(root: Path):
+    meta = root / "figures/fixture-radius/meta.json"
+    record = json.loads(meta.read_text())
+    assert sorted(record.pop("sha256")) == sorted(FILES)
+    meta.write_text(json.dumps(record))
+    path = root / "chapters/01_fixture.ipynb"
+    notebook = nbformat.read(path, as_version=4)
+    notebook.cells[2].outputs[0].metadata["resnet_lib"] = provenance.sealed("figure", record)
+    nbformat.write(notebook, path)
+    (problem,) = ledger.read(root).problems
+    assert problem.startswith("figures/fixture-radius/data.csv is not as it was published")
+
+
+def test_every_file_of_a_figure_of_the_book_has_its_hash():
+    for folder in (ROOT / "figures").iterdir():
+        meta = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
+        there = {path.name for path in folder.iterdir()}
+        assert set(meta["sha256"]) == there - {"meta.json", "cite.bib"}
+        assert set(figures.DOWNLOADS.values()) <= {name.replace(folder.name, "{}") for name in there}
 
 
 def test_a_record_that_was_edited_is_not_taken_over(root: Path):

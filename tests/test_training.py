@@ -532,7 +532,7 @@ class Noisy(nn.Module):
         (nn.RReLU, r"'0' \(RReLU\) draws"),
         (Noisy, r"'0' \(Noisy\) draws"),
         (lambda: nn.Sequential(nn.Tanh(), nn.AlphaDropout(0.5)), r"'0\.1' \(AlphaDropout\) draws"),
-        (lambda: nn.BatchNorm1d(64, track_running_stats=False), r"'0' \(BatchNorm1d\) has no running statistics"),
+        (lambda: nn.BatchNorm1d(64, track_running_stats=False), r"'0' \(BatchNorm1d\) keeps no running statistics"),
     ],
 )
 def test_networks_whose_numbers_would_not_be_the_seeds_own_are_refused(digits, policy, first, text):

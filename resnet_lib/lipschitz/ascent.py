@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from resnet_lib import linalg, modes
+from resnet_lib import effects, linalg
 from resnet_lib.linalg.scaling import factors, row_norms
 
 __all__ = ["Gains", "LowerBound", "gains", "search", "stretch"]
@@ -80,7 +80,7 @@ def stretch(f: Map, x: Float[Tensor, "n ..."], y: Float[Tensor, "n ..."]) -> Flo
     _real("y", y)
     if x.shape != y.shape or x.ndim < 2:
         raise ValueError(f"x has shape {tuple(x.shape)} and y {tuple(y.shape)}; expected two batches (n, ...) of pairs")
-    return _stretch(lambda z: modes.watched(f, z, ALONE), x, y)
+    return _stretch(lambda z: effects.watched(f, z, ALONE), x, y)
 
 
 def _stretch(f: Map, x: Tensor, y: Tensor) -> Tensor:
@@ -108,7 +108,7 @@ def gains(f: Map, x: Float[Tensor, "n ..."], *, start: Float[Tensor, "n ..."], i
             f"start has shape {tuple(start.shape)} for x of shape {tuple(x.shape)}; expected a direction that is not "
             "zero for each example"
         )
-    return _gains(lambda z: modes.watched(f, z, ALONE), x, start, iterations)
+    return _gains(lambda z: effects.watched(f, z, ALONE), x, start, iterations)
 
 
 def _gains(f: Map, x: Tensor, start: Tensor, iterations: int) -> Gains:

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from resnet_lib import blocks, jacobian, linalg, lipschitz, modes, nets, roots, runtime, shortcuts, stochastic_depth
+from resnet_lib import blocks, effects, jacobian, linalg, lipschitz, nets, roots, runtime, shortcuts, stochastic_depth
 from resnet_lib.blocks import Unit
 
 Map = Callable[[Tensor], Tensor]
@@ -34,8 +34,13 @@ VERBS: dict[str, Callable[[Map, Tensor], object]] = {
 
 
 class Noisy(nn.Module):
+    def __init__(self, *, numpy: bool = False):
+        super().__init__()
+        self.numpy = numpy
+
     def forward(self, x: Tensor) -> Tensor:
-        return x + 0.1 * torch.randn(x.shape, dtype=x.dtype)
+        drawn = np.random.randn(*x.shape) if self.numpy else torch.randn(x.shape, dtype=x.dtype)  # noqa: NPY002
+        return x + 0.1 * torch.as_tensor(drawn, dtype=x.dtype)
 
 
 class Counting(nn.Module):
@@ -48,6 +53,22 @@ class Counting(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         self.count = self.count + 1
         return x * (1 + self.count)
+
+
+class Nested(nn.Module):
+    """Counts in a part that it calls twice."""
+
+    def __init__(self):
+        super().__init__()
+        self.inner = Counting()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.inner(self.inner(x))
+
+
+def with_spectral_norm(*, old: bool) -> nn.Module:
+    made = nn.utils.spectral_norm if old else nn.utils.parametrizations.spectral_norm
+    return nn.Sequential(made(nn.Linear(4, 4)))
 
 
 class Mixing(nn.Module):
@@ -78,6 +99,10 @@ BAD: dict[str, tuple[Callable[[], nn.Module], str]] = {
     "random slope": (lambda: nn.RReLU(), r"RReLU.* training mode.*\.eval"),
     "noise": (Noisy, "draws random numbers"),
     "counting": (Counting, r"buffer 'count' of a Counting changes"),
+    "counting twice": (Nested, r"buffer 'count' of a Counting changes"),
+    "spectral norm": (lambda: with_spectral_norm(old=False), r"_SpectralNorm\) is in training mode.*\.eval"),
+    "older spectral norm": (lambda: with_spectral_norm(old=True), r"buffer 'weight_u' of a Linear changes.*\.eval"),
+    "numpy": (lambda: Noisy(numpy=True), "draws random numbers"),
     "stochastic depth": (surviving, r"Surviving.* training mode.*\.eval"),
 }
 
@@ -341,7 +366,7 @@ def test_the_watch_sees_the_modules_of_its_own_thread_alone():
         thread.join()
         return x
 
-    modes.watched(f, torch.ones(2, 3), "nothing")
+    effects.watched(f, torch.ones(2, 3), "nothing")
     assert not found
     assert other.num_batches_tracked == 1
 
