@@ -17,9 +17,9 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from resnet_lib import projections
+from resnet_lib.initialisation import initialise
 from resnet_lib.projections import Conv2d, Undrawn, ZeroPad
 from resnet_lib.units import ORDERS, SCHEMES, SHORTCUTS, UNITS, Unit, unit
-from resnet_lib.weights import initialise
 
 __all__ = [
     "ORDERS",

@@ -14,7 +14,7 @@ LAYERS = (
     ("runtime", "linalg", "provenance", "source", "units", "cache", "progress", "markup", "rules", "vega",
      "projections", "stiefel", "information", "archives", "distributions", "values", "roots", "tableaus",
      "augmentation", "parallel", "optimizers", "schemes", "effects", "whole", "texts", "kernels"),
-    ("weights",),
+    ("initialisation",),
     ("significance", "stacked",
      "blocks", "statements", "grid", "results", "collection", "steppers", "checkpoints", "recipes",
      "manuscript"),

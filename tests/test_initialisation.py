@@ -10,7 +10,7 @@ import torch
 from torch import nn
 from torch.nn.utils import parametrizations, parametrize
 
-from resnet_lib import blocks, dynamics, flow, lipschitz, runtime, stochastic_depth, weights
+from resnet_lib import blocks, dynamics, flow, initialisation, lipschitz, runtime, stochastic_depth
 
 GIVEN: dict[str, Any] = {
     # What torch's layers ask for, by the names of their arguments.
@@ -69,12 +69,12 @@ def started(make: Callable[[], nn.Module]) -> str:
 
     one, other, given, g = at(1), at(2), at(1), generator()
     try:
-        weights.initialise(one, g)
+        initialisation.initialise(one, g)
     except (TypeError, ValueError) as error:
         assert alike(one, given)
         assert torch.equal(g.get_state(), generator().get_state())
         return str(error)
-    weights.initialise(other, generator())
+    initialisation.initialise(other, generator())
     assert alike(one, other)
     return "alike"
 
@@ -156,7 +156,7 @@ REFUSED: dict[str, tuple[Callable[[], nn.Module], str]] = {
 def test_parameters_that_would_stay_as_torch_drew_them_are_refused(name):
     make, text = REFUSED[name]
     with pytest.raises(TypeError, match=text):
-        weights.initialise(nn.Sequential(make()), generator())
+        initialisation.initialise(nn.Sequential(make()), generator())
 
 
 KNOWN: dict[str, Callable[[], nn.Module]] = {
@@ -185,12 +185,12 @@ def test_a_stochastic_depth_network_may_be_drawn_again():
 
     net = nets.mlp(2, 4, unit="pre", in_features=4, generator=generator())
     wrapped = stochastic_depth.wrap(net, [0.5, 0.5], generator=generator())
-    assert weights.initialise(wrapped, generator()) is wrapped
+    assert initialisation.initialise(wrapped, generator()) is wrapped
 
 
 def test_a_constrained_bias_becomes_zero():
     layer = constrained(nn.Linear(4, 4), "bias", Doubled())
-    weights.initialise(layer, generator())
+    initialisation.initialise(layer, generator())
     assert not layer.bias.any()  # pyright: ignore[reportCallIssue, reportAttributeAccessIssue]
 
 
@@ -198,5 +198,5 @@ def test_a_width_that_a_scheme_refuses_leaves_the_module_as_it_was():
     net = nn.Sequential(nn.Linear(4, 4), nn.Linear(4, 3), nn.Linear(3, 4))
     before = copy.deepcopy(net)
     with pytest.raises(ValueError, match="use an even width"):
-        weights.initialise(net, generator(), "looks-linear")
+        initialisation.initialise(net, generator(), "looks-linear")
     assert alike(net, before)
