@@ -84,7 +84,7 @@ def started(make: Callable[[], nn.Module]) -> str:
 def test_no_layer_of_torch_keeps_what_its_global_generator_drew(kind):
     alone, inside = (started(make) for make in (lambda: made(kind), lambda: nn.Sequential(nn.Tanh(), made(kind))))
     values = list(made(kind).parameters())
-    known = issubclass(kind, (*weights.DRAWN, *weights.BUILT))
+    known = issubclass(kind, (*initialisation.DRAWN, *initialisation.BUILT))
     lazy = any(map(nn.parameter.is_lazy, values))
     if (known or not values) and not lazy:
         assert (alone, inside) == ("alike", "alike")
