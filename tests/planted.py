@@ -63,7 +63,7 @@ FAULTS = (
     ),
     Fault(
         "all-layers-from-one-stream",
-        "resnet_lib/weights.py",
+        "resnet_lib/initialisation.py",
         "weight, runtime.stream(seed, name), place=where)",
         "weight, runtime.stream(seed), place=where)",
         "eigenvalue-clustering",
