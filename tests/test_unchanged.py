@@ -347,7 +347,7 @@ IN_PLACE = {
     "lipschitz.constraints.release": "takes the constraint of the module that it is given away",
     "schemes.draw": "writes into the weight, which is what it is for",
     "shortcuts.pca_": "sets the projections, as the name says; test_maps compares the rest",
-    "weights.initialise": "draws the weights of the module that it is given; test_weights compares the rest",
+    "initialisation.initialise": "draws the weights of the module that it is given; test_initialisation compares the rest",
 }
 """Functions whose argument is what they change, and why."""
 
