@@ -19,8 +19,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from resnet_lib import jacobian, linalg, lipschitz, nets, runtime
-from resnet_lib.blocks import Unit
+from resnet_lib import linalg, nets, runtime
+from resnet_lib.analysis import jacobian, lipschitz
+from resnet_lib.nets import Unit
 
 SIZE, CHANNELS = (32, 32), 64
 

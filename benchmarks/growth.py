@@ -20,7 +20,8 @@ from matplotlib.figure import Figure
 from benchmarks import seeds as together
 from benchmarks import training as cifar
 from benchmarks.measure import clock, peer, report
-from resnet_lib import data, figures, runtime, training
+from resnet_lib import data, runtime, training
+from resnet_lib.evidence import style
 
 DEPTHS = (8, 20, 56, 110, 302, 1202)
 SEEDS = (1, 2, 4, 8, 16, 32, 64)
@@ -101,7 +102,7 @@ def main() -> None:
             tables.append(by_depth(arguments.depths, 8 * arguments.batch, gpu, arguments.rounds).assign(device="cuda"))
     table = pd.concat(tables, ignore_index=True)
     print(exponents(table).round(2).to_string())
-    with figures.style():
+    with style.style():
         report.save("growth", table, drawing(table))
 
 

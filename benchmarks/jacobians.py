@@ -18,8 +18,9 @@ import torch
 from torch import Tensor, nn
 from torch.func import stack_module_state
 
-from resnet_lib import data, jacobian, linalg, nets, runtime
-from resnet_lib.blocks import Unit
+from resnet_lib import data, linalg, nets, runtime
+from resnet_lib.analysis import jacobian
+from resnet_lib.nets import Unit
 
 
 @dataclass(frozen=True)

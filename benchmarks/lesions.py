@@ -12,7 +12,8 @@ import time
 
 import torch
 
-from resnet_lib import lesion, lesion_runs, nets, runtime
+from resnet_lib import nets, runtime
+from resnet_lib.analysis import lesion, lesion_scores
 
 
 def main() -> None:
@@ -36,7 +37,7 @@ def main() -> None:
             net(x)
             best["full pass"] = min(best["full pass"], time.perf_counter() - start)
             start = time.perf_counter()
-            shared = lesion_runs.outputs(singles, x)
+            shared = lesion_scores.outputs(singles, x)
             best["shared"] = min(best["shared"], time.perf_counter() - start)
             values["shared"], calls = shared.values, (shared.calls, shared.alone)
             start = time.perf_counter()

@@ -17,9 +17,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from resnet_lib import backlog, runtime, sweep
-from resnet_lib.sweep import Experiment, Grid
-from resnet_lib.trial import Basis, trials
+from resnet_lib import runtime, sweep
+from resnet_lib.sweep import Experiment, Grid, backlog
+from resnet_lib.sweep.trial import Basis, trials
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from torch import nn
 from torch.nn.functional import cross_entropy
 
 from resnet_lib import data, nets, runtime, training
-from resnet_lib.blocks import Unit
+from resnet_lib.nets import Unit
 
 BLOCKS, WIDTH = 10, 64
 

@@ -20,13 +20,14 @@ from torch.nn.functional import cross_entropy
 from torch.nn.utils import parametrize
 from torch.nn.utils.parametrizations import orthogonal
 
-from resnet_lib import blocks, nets, projections, runtime
-from resnet_lib.stiefel import defect
+from resnet_lib import nets, runtime
+from resnet_lib.linalg.stiefel import defect
+from resnet_lib.nets import projections, units
 
 
 def network(change: Callable[[projections.Orthonormal], nn.Module] | None, shortcut: str) -> nets.Stack:
     """ResNet-20 with that orthonormal shortcut, which `change` replaces by another layer of the same kernel."""
-    unit = replace(blocks.UNITS["post"], shortcut=shortcut)
+    unit = replace(units.UNITS["post"], shortcut=shortcut)
     net = nets.cifar_resnet(20, unit=unit, generator=runtime.stream(0, "benchmark"))
     for block in net.blocks:
         if change and isinstance(block.shortcut, projections.Orthonormal):

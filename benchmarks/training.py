@@ -22,7 +22,7 @@ import torch
 from benchmarks.measure import ceilings, peer, report
 from benchmarks.measure.clock import in_turns
 from resnet_lib import data, nets, runtime, training
-from resnet_lib.recipes import Recipe
+from resnet_lib.training import Recipe
 
 RECIPE = Recipe(10**6, lr=0.01, weight_decay=1e-4, schedule="constant", warmup=0.0, augment="crop-flip")
 

@@ -2,7 +2,7 @@
 
 All seeds at once, which makes grouped convolutions of theirs (`torch.func.vmap` over stacked parameters); one after
 another in each step; the same compiled. Networks of CIFAR's shape, eight seeds, random images, on each device.
-`trained.default_policy` takes the fastest of the simple ones at the published width of 16: one by one on a CPU,
+`zoo.default_policy` takes the fastest of the simple ones at the published width of 16: one by one on a CPU,
 compiled on a GPU. A quarter of that width is faster stacked.
 """
 

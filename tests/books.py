@@ -19,8 +19,8 @@ import pandas as pd
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from resnet_lib import claims, figures
-from resnet_lib.provenance import Result, Stamp
+from resnet_lib.evidence import claims, figures, statements
+from resnet_lib.sweep import Result, Stamp
 
 FIXTURE = Path(__file__).parent / "book_fixture"
 # A folder's name as people choose it, and as shells, globs, URLs and templates would like to read it.
@@ -116,7 +116,7 @@ def disc(table: pd.DataFrame) -> claims.Evidence:
 
 def verdict(root: Path, found: Result | None = None, claim: str = CLAIM) -> NotebookNode:
     """The output of `claims.check`."""
-    check = claims.check(claim, disc, found or result(), ledger=claims.load(root / "claims.yml"))
+    check = claims.check(claim, disc, found or result(), ledger=statements.load(root / "claims.yml"))
     data, metadata = check._repr_mimebundle_()
     return new_output("execute_result", data, metadata=metadata, execution_count=1)
 

@@ -6,8 +6,7 @@ import torch
 from torch._dynamo.utils import counters
 
 from resnet_lib import data, nets, runtime, training
-from resnet_lib.recipes import Recipe
-from resnet_lib.stacked import Policy
+from resnet_lib.training import Policy, Recipe
 
 RECIPE = Recipe(epochs=2, batch=50, lr=0.05, augment="crop-flip")
 SEEDS = [0, 4]

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from resnet_lib.distributions import Distribution, Download, File
+from resnet_lib.data.official import Distribution, Download, File
 
 N_TRAIN, N_TEST, VALIDATION = 12, 4, 5
 

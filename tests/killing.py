@@ -21,7 +21,7 @@ from events import wait_for
 from trials import Noise, begun, experiment, holder, logged, release
 
 from resnet_lib import sweep
-from resnet_lib.trial import Basis, trials
+from resnet_lib.sweep.trial import Basis, trials
 
 
 def main() -> None:

@@ -6,8 +6,9 @@ from typing import Any
 import torch
 from torch import nn
 
-from resnet_lib import blocks, data, dynamics, flow, lesion, nets, recipes, runtime, stochastic_depth
-from resnet_lib.blocks import Unit
+from resnet_lib import data, nets, runtime, training
+from resnet_lib.analysis import flow, lesion
+from resnet_lib.nets import Unit, blocks, dynamics, initialisation, stochastic_depth
 
 IN, WIDTH, CLASSES, N = 6, 8, 3, 24
 
@@ -28,7 +29,7 @@ def mlp(g: torch.Generator, depth: int = 3, **unit: Any) -> nets.Stack:
 
 def of_blocks(g: torch.Generator, *made: nn.Module) -> nets.Stack:
     stem, head = blocks.Linear(IN, WIDTH), blocks.Linear(WIDTH, CLASSES)
-    return blocks.initialise(nets.Stack(stem, made, head, shape=(IN,)), g)
+    return initialisation.initialise(nets.Stack(stem, made, head, shape=(IN,)), g)
 
 
 NETWORKS: dict[str, Callable[[torch.Generator], nets.Stack]] = {
@@ -55,4 +56,4 @@ NETWORKS: dict[str, Callable[[torch.Generator], nets.Stack]] = {
     "stochastic depth": lambda g: stochastic_depth.wrap(mlp(g, order="pre"), [1.0, 0.75, 0.5], generator=g),
 }
 
-RECIPE = recipes.Recipe(epochs=1, batch=8, lr=0.01)
+RECIPE = training.Recipe(epochs=1, batch=8, lr=0.01)

@@ -72,9 +72,9 @@ def complaints(notebook: NotebookNode) -> list[str]:
     figure has to show what its record says, for nbval compares no metadata.
     """
     # Not above: the plugin is loaded before the conftest that has the package's types checked on import.
-    from resnet_lib import ledger
+    from resnet_lib.evidence import records
 
-    found = list(ledger.contradictions(notebook))
+    found = list(records.contradictions(notebook))
     cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
     for n, cell in enumerate(cells, 1):
         if cell.execution_count != n:
@@ -111,22 +111,24 @@ def outline(text: str, sampled: frozenset[str] = frozenset()) -> list[str]:
 @functools.cache
 def reference(root: Path) -> "Reference":
     """What is published in the book below `root`, read once for all notebooks of a run."""
-    from resnet_lib import comparison, ledger, replicas, replication
-    from resnet_lib.held import is_reference
+    from resnet_lib.evidence import ledger
+    from resnet_lib.replication import comparison, replicas, report
+    from resnet_lib.replication.held import is_reference
 
     published = ledger.read(root)
     runs = replicas.kept(root)
     columns = len(comparison.sampled_columns(published, published, (root, root), runs))
-    level = replication.ALARM / 2 / max(columns, 1)
+    level = report.ALARM / 2 / max(columns, 1)
     return Reference(published, runs, level, is_reference(published))
 
 
 def how_compared(root: Path) -> str:
     """Which of the two comparisons a run makes, and why, in one line."""
-    from resnet_lib import replication, runtime
+    from resnet_lib import runtime
+    from resnet_lib.replication import report
 
     found = reference(root)
-    made = " and ".join(sorted({device for device, _ in replication.published_by(found.published)})) or "nobody"
+    made = " and ".join(sorted({device for device, _ in report.published_by(found.published)})) or "nobody"
     if found.same_machine:
         return f"notebooks: compared exactly, for this machine is of the kind that computed them ({made})"
     return (
@@ -203,12 +205,12 @@ class Reference:
 
     def output(self, fresh: NotebookNode, stored: NotebookNode) -> list[str]:
         """What is wrong with an output of another machine, one sentence each."""
-        from resnet_lib import ledger
+        from resnet_lib.evidence import records
 
-        published = stored.get("metadata", {}).get(ledger.PUBLISHED)
+        published = stored.get("metadata", {}).get(records.PUBLISHED)
         if not published:
             return self._text(fresh, stored)
-        computed = fresh.get("metadata", {}).get(ledger.PUBLISHED, {})
+        computed = fresh.get("metadata", {}).get(records.PUBLISHED, {})
         old, new = published["record"], computed.get("record", {})
         if (computed.get("kind"), new.get("id")) != (published["kind"], old["id"]):
             return [f"{published['kind']} {old['id']} is stored, and {computed.get('kind')} {new.get('id')} came out"]
@@ -217,7 +219,8 @@ class Reference:
         return other or (self._verdict(old, new) if published["kind"] == "verdict" else [])  # tables: at the end
 
     def _verdict(self, old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
-        from resnet_lib import agreement, comparison, replication
+        from resnet_lib.replication import comparison, report
+        from resnet_lib.sweep import agreement
 
         name = old["id"]
         if why := comparison.other_version(old["quick"], new["quick"]):
@@ -226,14 +229,15 @@ class Reference:
         for column in comparison.claim_columns(name, old, new, self.runs):
             contrast = agreement.blocked(column.kept, column.fresh)
             if contrast.p < self.level:
-                found.append(replication.alarm(column, contrast, self.level))
+                found.append(report.alarm(column, contrast, self.level))
         return found
 
     def figure(self, id: str, roots: tuple[Path, Path]) -> list[str]:
         """What is wrong with the table of a figure that was drawn again below the second of the two folders."""
         import json
 
-        from resnet_lib import agreement, comparison, replicas, replication
+        from resnet_lib.replication import comparison, replicas, report
+        from resnet_lib.sweep import agreement
 
         metas = [json.loads((root / "figures" / id / "meta.json").read_text(encoding="utf-8")) for root in roots]
         tables = [replicas.table_of(root, id) for root in roots]
@@ -241,7 +245,7 @@ class Reference:
         for column in comparison.figure_columns(id, (metas[0], metas[1]), tables, self.runs):
             contrast = agreement.blocked(column.kept, column.fresh)
             if contrast.p < self.level:
-                found.append(replication.alarm(column, contrast, self.level))
+                found.append(report.alarm(column, contrast, self.level))
         return found
 
     def _text(self, fresh: NotebookNode, stored: NotebookNode) -> list[str]:
@@ -269,11 +273,11 @@ class Chapter(IPyNbFile):
 
     def setup(self) -> None:
         # Not above: the plugin is loaded before the conftest that has the package's types checked on import.
-        from resnet_lib import book
+        from resnet_lib.book import build
 
         root = self.path.parent.parent
         factory: pytest.TempPathFactory = self.config._tmp_path_factory  # type: ignore[attr-defined]
-        self.staged = book.stage(root, factory.mktemp("book", numbered=True) / "run")
+        self.staged = build.stage(root, factory.mktemp("book", numbered=True) / "run")
         self.config.option.nbval_current_env = True
         checkout, self.fspath = self.fspath, type(self.fspath)(self.staged / "chapters" / self.path.name)
         try:

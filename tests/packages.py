@@ -9,9 +9,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import resnet_lib
-from resnet_lib import catalogue, source
-from resnet_lib.source import Digests
-from resnet_lib.source.definitions import Sources, files
+from resnet_lib.cli import catalogue
+from resnet_lib.sweep import source
+from resnet_lib.sweep.source import Digests
+from resnet_lib.sweep.source.definitions import Sources, files
 
 TICKS = itertools.count(1)
 ROOMS = {

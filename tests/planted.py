@@ -47,7 +47,7 @@ FAULTS = (
     # what a network is
     Fault(
         "branch-of-wrong-sign",
-        "resnet_lib/blocks.py",
+        "resnet_lib/nets/blocks.py",
         "self.skip * s, b, alpha=self.branch)",
         "self.skip * s, b, alpha=-self.branch)",
         "dropping-blocks",
@@ -55,7 +55,7 @@ FAULTS = (
     ),
     Fault(
         "initial-weights-10-percent-too-large",
-        "resnet_lib/schemes.py",
+        "resnet_lib/nets/weights.py",
         "nonlinearity=linearity, generator=generator)",
         "nonlinearity=linearity, generator=generator).mul_(1.1)",
         "dropping-blocks",
@@ -63,7 +63,7 @@ FAULTS = (
     ),
     Fault(
         "all-layers-from-one-stream",
-        "resnet_lib/initialisation.py",
+        "resnet_lib/nets/initialisation.py",
         "weight, runtime.stream(seed, name), place=where)",
         "weight, runtime.stream(seed), place=where)",
         "eigenvalue-clustering",
@@ -71,7 +71,7 @@ FAULTS = (
     ),
     Fault(
         "another-activation-in-the-stem",
-        "resnet_lib/nets.py",
+        "resnet_lib/nets/networks.py",
         "stem = blocks.series(_stem(unit), in_features, [first], nn.BatchNorm1d, unit.activation)",
         'stem = blocks.series(_stem(unit), in_features, [first], nn.BatchNorm1d, "tanh")',
         "dropping-blocks",
@@ -79,7 +79,7 @@ FAULTS = (
     ),
     Fault(
         "shortcut-not-orthonormal",
-        "resnet_lib/projections.py",
+        "resnet_lib/nets/projections.py",
         "return orthonormal(self.weight.flatten(1)).view_as(self.weight)",
         "return self.weight",
         "projection-shortcuts",
@@ -105,7 +105,7 @@ FAULTS = (
     ),
     Fault(
         "whole-branches-after-stochastic-depth",
-        "resnet_lib/stochastic_depth.py",
+        "resnet_lib/nets/stochastic_depth.py",
         "return self.merge(s, self.chance * b)",
         "return self.merge(s, b)",
         "dropping-blocks",
@@ -114,7 +114,7 @@ FAULTS = (
     # what it learns from
     Fault(
         "test-images-in-training",
-        "resnet_lib/data.py",
+        "resnet_lib/data/datasets.py",
         "return Values(pixels, labels, (np.asarray(rows), ",
         "return Values(pixels, labels, (np.concatenate([rows[:403], last]), ",
         "dropping-blocks",
@@ -122,7 +122,7 @@ FAULTS = (
     ),
     Fault(
         "parts-of-other-sizes",
-        "resnet_lib/data.py",
+        "resnet_lib/data/datasets.py",
         "DIGITS_SIZES = (1000, 200, 597)",
         "DIGITS_SIZES = (960, 240, 597)",
         "dropping-blocks",
@@ -130,7 +130,7 @@ FAULTS = (
     ),
     Fault(
         "two-percent-of-labels-wrong",
-        "resnet_lib/data.py",
+        "resnet_lib/data/datasets.py",
         "        parts.append(Split(x.flatten(1) if flat else x, y[rows]))\n",
         "        wrong = (torch.arange(len(rows)) % 50 == 0) & (not parts)\n"
         "        labels = torch.where(wrong, (y[rows] + 1) % classes, y[rows])\n"
@@ -140,7 +140,7 @@ FAULTS = (
     ),
     Fault(
         "scaled-by-the-test-images",
-        "resnet_lib/values.py",
+        "resnet_lib/data/values.py",
         "train = self.x[self.rows[0]].astype(np.float64)",
         "train = self.x[self.rows[2]].astype(np.float64)",
         "dropping-blocks",
@@ -148,7 +148,7 @@ FAULTS = (
     ),
     Fault(
         "crops-twice-as-far",
-        "resnet_lib/augmentation.py",
+        "resnet_lib/data/augmentation.py",
         "return size // 8",
         "return size // 4",
         "",
@@ -157,7 +157,7 @@ FAULTS = (
     # how it learns
     Fault(
         "rate-doubled",
-        "resnet_lib/training.py",
+        "resnet_lib/training/loop.py",
         'self._optimizer.param_groups[0]["lr"] = lr',
         'self._optimizer.param_groups[0]["lr"] = 2 * lr',
         "dropping-blocks",
@@ -165,7 +165,7 @@ FAULTS = (
     ),
     Fault(
         "rate-falls-late",
-        "resnet_lib/recipes.py",
+        "resnet_lib/training/recipes.py",
         "for fraction in (0.5, 0.75))",
         "for fraction in (0.6, 0.75))",
         "",
@@ -173,7 +173,7 @@ FAULTS = (
     ),
     Fault(
         "momentum-0",
-        "resnet_lib/recipes.py",
+        "resnet_lib/training/recipes.py",
         "return sgd(params, lr=self.lr, momentum=self.momentum,",
         "return sgd(params, lr=self.lr, momentum=0.0,",
         "dropping-blocks",
@@ -181,7 +181,7 @@ FAULTS = (
     ),
     Fault(
         "weight-decay-dropped",
-        "resnet_lib/recipes.py",
+        "resnet_lib/training/recipes.py",
         "momentum=self.momentum, weight_decay=self.weight_decay, **kernel)",
         "momentum=self.momentum, **kernel)",
         "",
@@ -189,7 +189,7 @@ FAULTS = (
     ),
     Fault(
         "gradient-clipped",
-        "resnet_lib/training.py",
+        "resnet_lib/training/loop.py",
         "parameter.grad = gradient",
         "parameter.grad = gradient.clamp(-0.05, 0.05)",
         "dropping-blocks",
@@ -197,7 +197,7 @@ FAULTS = (
     ),
     Fault(
         "gradient-over-the-number-of-seeds",
-        "resnet_lib/stacked.py",
+        "resnet_lib/training/stacked.py",
         "torch.autograd.grad(losses.sum(), list(self.params",
         "torch.autograd.grad(losses.mean(), list(self.params",
         "dropping-blocks",
@@ -205,7 +205,7 @@ FAULTS = (
     ),
     Fault(
         "never-shuffled",
-        "resnet_lib/training.py",
+        "resnet_lib/training/loop.py",
         "torch.randperm(n, generator=stream) for stream",
         "torch.arange(n) for stream",
         "dropping-blocks",
@@ -213,7 +213,7 @@ FAULTS = (
     ),
     Fault(
         "one-start-for-all-seeds",
-        "resnet_lib/training.py",
+        "resnet_lib/training/loop.py",
         'nets = [make_net(runtime.stream(seed, "init"))',
         'nets = [make_net(runtime.stream(0, "init"))',
         "dropping-blocks",
@@ -221,7 +221,7 @@ FAULTS = (
     ),
     Fault(
         "batch-statistics-at-evaluation",
-        "resnet_lib/training.py",
+        "resnet_lib/training/loop.py",
         "self._nets.template.eval()\n        measured",
         "measured",
         "dropping-blocks",
@@ -229,7 +229,7 @@ FAULTS = (
     ),
     Fault(
         "rescaled-by-the-weights-alone",
-        "resnet_lib/optimizers.py",
+        "resnet_lib/training/optimizers.py",
         "unit * (size / norm), gradient)",
         "unit * size, gradient)",
         "plain-networks",
@@ -238,7 +238,7 @@ FAULTS = (
     # what is measured at it
     Fault(
         "lesion-off-by-one",
-        "resnet_lib/lesion.py",
+        "resnet_lib/analysis/lesion.py",
         "[block for i, block in enumerate(stack.blocks) if i not in gone]",
         "[block for i, block in enumerate(stack.blocks) if i - 1 not in gone]",
         "dropping-blocks",
@@ -246,7 +246,7 @@ FAULTS = (
     ),
     Fault(
         "labels-of-the-first-batch",
-        "resnet_lib/lesion_runs.py",
+        "resnet_lib/analysis/lesion_scores.py",
         "labels = y[start : start + len(batch)]",
         "labels = y[: len(batch)]",
         "dropping-blocks",
@@ -282,7 +282,7 @@ FAULTS = (
     ),
     Fault(
         "jacobian-transposed",
-        "resnet_lib/jacobian.py",
+        "resnet_lib/analysis/jacobian.py",
         "lambda v: found.push(v).flatten(), lambda u: found.pull(u).flatten()",
         "lambda v: found.pull(v).flatten(), lambda u: found.push(u).flatten()",
         "eigenvalue-clustering",
@@ -298,7 +298,7 @@ FAULTS = (
     ),
     Fault(
         "bound-without-the-shortcut",
-        "resnet_lib/lipschitz/composition.py",
+        "resnet_lib/analysis/lipschitz/composition.py",
         "value, same = _times(abs(sum_.skip), shortcut) + value, False",
         "value, same = max(_times(abs(sum_.skip), shortcut), value), False",
         "lipschitz-bounds",
@@ -306,7 +306,7 @@ FAULTS = (
     ),
     Fault(
         "paths-counted-from-the-other-end",
-        "resnet_lib/paths.py",
+        "resnet_lib/analysis/paths.py",
         "sums = torch.cat([past, none]) + torch.cat([none, through])",
         "sums = torch.cat([none, past]) + torch.cat([through, none])",
         "counting-paths",
@@ -314,7 +314,7 @@ FAULTS = (
     ),
     Fault(
         "paths-one-branch-longer",
-        "resnet_lib/paths.py",
+        "resnet_lib/analysis/paths.py",
         "entered = (ranks < length)",
         "entered = (ranks <= length)",
         "counting-paths",
@@ -323,7 +323,7 @@ FAULTS = (
     # flows
     Fault(
         "coefficient-of-a-stage",
-        "resnet_lib/tableaus.py",
+        "resnet_lib/ode/tableaus.py",
         "(44 / 45, -56 / 15, 32 / 9,",
         "(44 / 45, -55 / 15, 32 / 9,",
         "stability-of-the-step",
@@ -331,7 +331,7 @@ FAULTS = (
     ),
     Fault(
         "stages-at-the-end-of-the-step",
-        "resnet_lib/steppers.py",
+        "resnet_lib/ode/steppers.py",
         "field(t + c * h, _combine(x, h, row, stages))",
         "field(t + h, _combine(x, h, row, stages))",
         "euler-and-its-limit",
@@ -348,7 +348,7 @@ FAULTS = (
     ),
     Fault(
         "interval-as-if-of-many-values",
-        "resnet_lib/rules.py",
+        "resnet_lib/evidence/rules.py",
         "stats.norm.sf(np.sqrt(n / (n - 1)) * stats.t.isf((1 - LEVEL) / 2, n - 1))",
         "stats.norm.sf(stats.norm.isf((1 - LEVEL) / 2))",
         "dropping-blocks",
@@ -356,7 +356,7 @@ FAULTS = (
     ),
     Fault(
         "difference-of-pairs-reversed",
-        "resnet_lib/significance.py",
+        "resnet_lib/evidence/significance.py",
         "return sides[0].to_numpy(np.float64) - sides[1].to_numpy(np.float64)",
         "return sides[1].to_numpy(np.float64) - sides[0].to_numpy(np.float64)",
         "projection-shortcuts",

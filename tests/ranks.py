@@ -4,14 +4,14 @@ import sys
 
 import torch
 
-from resnet_lib import data, nets, parallel, training
-from resnet_lib.blocks import Unit
-from resnet_lib.recipes import Recipe
+from resnet_lib import data, nets, training
+from resnet_lib.nets import Unit
+from resnet_lib.training import Recipe, ranks
 
 RECIPE = Recipe(epochs=2, batch=50, lr=0.05, augment="crop-flip")
 
 
-def fit(norm: str, ranks: parallel.Ranks | None = None) -> training.Run:
+def fit(norm: str, ranks: ranks.Ranks | None = None) -> training.Run:
     """A run on 120 digits: batches of 50, 50 and 20."""
     dataset = data.load("digits").subset(120)
     run = training.Run(
@@ -28,6 +28,6 @@ def fit(norm: str, ranks: parallel.Ranks | None = None) -> training.Run:
 
 
 if __name__ == "__main__":
-    with parallel.joined() as joined:
+    with ranks.joined() as joined:
         for kind in ("none", "batch"):
             torch.save(fit(kind, joined).state(), f"{sys.argv[1]}/{kind}-{joined.rank}.pt")

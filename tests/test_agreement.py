@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from resnet_lib import agreement
-from resnet_lib.agreement import Columns, blocked, correlation, distance, pooled, shifted_together
+from resnet_lib import sweep
+from resnet_lib.sweep import Columns
+from resnet_lib.sweep.agreement import blocked, correlation, distance, pooled, shifted_together
 
 
 def runs(rng: np.random.Generator, books: int, k: int, n: int, *, rho: float) -> np.ndarray:
@@ -132,6 +133,6 @@ def test_correlation_of_what_does_not_vary_is_none():
 def test_columns_have_an_agreement_each():
     columns = Columns("sampled", {"norm": "rounded"})
     assert (columns.of("norm"), columns.of("accuracy")) == ("rounded", "sampled")
-    assert agreement.EXACT.of("anything") == "exact"
+    assert sweep.EXACT.of("anything") == "exact"
     with pytest.raises(ValueError, match=r"norm='close' is no agreement; use one of exact, rounded, noise, sampled"):
         Columns("exact", {"norm": "close"})  # type: ignore[dict-item]

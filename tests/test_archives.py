@@ -13,8 +13,9 @@ import pytest
 import servers
 from click.testing import CliRunner
 
-from resnet_lib import archives, cli
-from resnet_lib.archives import ArchiveError
+from resnet_lib.cli import command
+from resnet_lib.data import downloads
+from resnet_lib.data.downloads import ArchiveError
 
 CONTENT = bytes(range(256)) * 1200  # more than one read of a socket
 HASH = hashlib.sha256(CONTENT).hexdigest()
@@ -63,7 +64,7 @@ def server() -> Iterator[Server]:
 
 
 def get(server: Server, folder: Path, **changes: object) -> Path:
-    return archives.download(server.url, folder, **{"size": len(CONTENT), "sha256": HASH} | changes)  # type: ignore[arg-type]
+    return downloads.download(server.url, folder, **{"size": len(CONTENT), "sha256": HASH} | changes)  # type: ignore[arg-type]
 
 
 def names(folder: Path) -> list[str]:
@@ -151,7 +152,7 @@ def test_a_server_that_refuses_or_is_not_there_is_named_with_the_way_out(server:
     with pytest.raises(ArchiveError, match=r"file.bin could not be downloaded .*403.*take a copy.*--from PATH"):
         get(server, tmp_path)
     with pytest.raises(ArchiveError, match="could not be downloaded"):
-        archives.download("http://127.0.0.1:1/x.gz", tmp_path, size=1, sha256="")
+        downloads.download("http://127.0.0.1:1/x.gz", tmp_path, size=1, sha256="")
 
 
 def test_a_folder_that_cannot_be_written_is_an_error_of_its_own(server: Server, tmp_path: Path):
@@ -161,9 +162,9 @@ def test_a_folder_that_cannot_be_written_is_an_error_of_its_own(server: Server, 
 
 
 def test_too_little_disk_is_found_before_the_work(tmp_path: Path):
-    archives.require_space(tmp_path / "not" / "there", 1)
+    downloads.require_space(tmp_path / "not" / "there", 1)
     with pytest.raises(ArchiveError, match=r"MB free, and 1,000,000,000,000 MB are needed; .*--data DIR"):
-        archives.require_space(tmp_path, 10**18)
+        downloads.require_space(tmp_path, 10**18)
 
 
 FILES = {"one.bin": b"first" * 10, "two.bin": b"second" * 20}
@@ -185,7 +186,7 @@ def members(prefix: str = "data/") -> list[tuple[tarfile.TarInfo, bytes]]:
 @pytest.mark.parametrize("mode", ["w:gz", "w:xz", "w"])
 def test_the_wanted_files_of_a_tar_archive(tmp_path: Path, mode: str):
     more = (tarfile.TarInfo("data/readme.html"), b"...")
-    assert dict(archives.contents(tar(tmp_path / "a.tar", more, *members(), mode=mode), SIZES)) == FILES
+    assert dict(downloads.contents(tar(tmp_path / "a.tar", more, *members(), mode=mode), SIZES)) == FILES
     assert names(tmp_path) == ["a.tar"]
 
 
@@ -195,9 +196,9 @@ def test_the_wanted_files_of_a_folder_plain_or_compressed(tmp_path: Path, below:
     folder.mkdir(exist_ok=True)
     (folder / "one.bin.gz").write_bytes(gzip.compress(FILES["one.bin"]))
     (folder / "two.bin.xz").write_bytes(lzma.compress(FILES["two.bin"]))
-    assert dict(archives.contents(tmp_path, SIZES)) == FILES
+    assert dict(downloads.contents(tmp_path, SIZES)) == FILES
     (folder / "one.bin").write_bytes(b"plain" * 10)
-    assert dict(archives.contents(tmp_path, SIZES))["one.bin"] == b"plain" * 10
+    assert dict(downloads.contents(tmp_path, SIZES))["one.bin"] == b"plain" * 10
 
 
 def link(name: str, kind: bytes) -> tuple[tarfile.TarInfo, bytes]:
@@ -223,7 +224,7 @@ def link(name: str, kind: bytes) -> tuple[tarfile.TarInfo, bytes]:
 def test_an_archive_that_means_harm_is_refused_whole(tmp_path: Path, evil: tuple[tarfile.TarInfo, bytes], text: str):
     path = tar(tmp_path / "evil.tar.gz", *members(), evil)
     with pytest.raises(ArchiveError, match=rf"evil.tar.gz is refused: .*{text}.*; nothing was unpacked"):
-        next(archives.contents(path, SIZES))
+        next(downloads.contents(path, SIZES))
 
 
 def test_files_that_are_missing_twice_there_or_of_another_size_are_named(tmp_path: Path):
@@ -237,9 +238,9 @@ def test_files_that_are_missing_twice_there_or_of_another_size_are_named(tmp_pat
     for text, given in cases.items():
         path = tar(tmp_path / "a.tar.gz", *given)
         with pytest.raises(ArchiveError, match=text):
-            dict(archives.contents(path, SIZES))
+            dict(downloads.contents(path, SIZES))
     with pytest.raises(ArchiveError, match=r"lacks one.bin, two.bin .*it holds a.tar.gz"):
-        dict(archives.contents(tmp_path, SIZES))
+        dict(downloads.contents(tmp_path, SIZES))
 
 
 def test_no_more_is_unpacked_than_was_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -250,7 +251,7 @@ def test_no_more_is_unpacked_than_was_asked_for(tmp_path: Path, monkeypatch: pyt
     original = lzma.LZMAFile.read
     monkeypatch.setattr(lzma.LZMAFile, "read", lambda self, size=-1: read.append(size) or original(self, size))
     with pytest.raises(ArchiveError, match=r"one.bin in .* has more than 50 bytes"):
-        dict(archives.contents(tmp_path, SIZES))
+        dict(downloads.contents(tmp_path, SIZES))
     assert read == [51]
 
 
@@ -261,11 +262,11 @@ def test_damaged_copies_are_no_surprise(tmp_path: Path, suffix: str, pack):
     for damaged in (packed[:-4], packed[:20] + b"\x00\x01" + packed[22:], b"not compressed at all"):
         (tmp_path / f"one.bin{suffix}").write_bytes(damaged)
         with pytest.raises(ArchiveError, match=rf"one.bin{suffix} cannot be read .*take another copy"):
-            dict(archives.contents(tmp_path, SIZES))
+            dict(downloads.contents(tmp_path, SIZES))
 
 
 def whole_archives() -> dict[str, bytes]:
-    """A tar archive of one file, in every packing that `archives.contents` reads."""
+    """A tar archive of one file, in every packing that `downloads.contents` reads."""
     packed = {}
     for mode in ("w", "w:gz", "w:xz", "w:bz2"):
         file = io.BytesIO()
@@ -281,12 +282,12 @@ def whole_archives() -> dict[str, bytes]:
 def test_an_archive_cut_off_anywhere_is_one_sentence(tmp_path: Path, mode: str):
     data, path = whole_archives()[mode], tmp_path / "t.tar"
     path.write_bytes(data)
-    (whole,) = dict(archives.contents(path, {"a.bin": 4000})).values()
+    (whole,) = dict(downloads.contents(path, {"a.bin": 4000})).values()
     said = []
     for length in {*range(0, 200, 10), *range(200, len(data), max(1, len(data) // 50)), len(data) - 1}:
         path.write_bytes(data[:length])
         try:
-            found = dict(archives.contents(path, {"a.bin": 4000}))
+            found = dict(downloads.contents(path, {"a.bin": 4000}))
         except ArchiveError as error:
             said.append(str(error))
         else:  # what lies behind the last file, zeros and checksums, is not missed
@@ -306,8 +307,8 @@ def test_what_is_no_archive_is_one_sentence_and_nothing_is_kept(tmp_path: Path, 
     place = tmp_path / "data"
     for source in (tmp_path / "t.tar.gz", tmp_path / "folder", tmp_path / "nowhere"):
         with pytest.raises(ArchiveError):
-            dict(archives.contents(source, {"a.bin": 4000}))
-        done = CliRunner().invoke(cli.main, ["data", "fetch", "mnist", "--from", str(source), "--data", str(place)])
+            dict(downloads.contents(source, {"a.bin": 4000}))
+        done = CliRunner().invoke(command.main, ["data", "fetch", "mnist", "--from", str(source), "--data", str(place)])
         assert done.exit_code == 1
         assert str(source) in done.output
         assert "Aborted" not in done.output
@@ -318,11 +319,11 @@ def test_a_truncated_archive_and_what_is_none(tmp_path: Path):
     path = tar(tmp_path / "a.tar.gz", *members())
     path.write_bytes(path.read_bytes()[:-30])
     with pytest.raises(ArchiveError, match="cannot be read"):
-        dict(archives.contents(path, SIZES))
+        dict(downloads.contents(path, SIZES))
     path.write_bytes(b"<html>not found</html>")
     with pytest.raises(
         ArchiveError, match=r"is not a tar archive; give a folder or a tar.gz that holds one.bin, two.bin"
     ):
-        dict(archives.contents(path, SIZES))
+        dict(downloads.contents(path, SIZES))
     with pytest.raises(ArchiveError, match="does not exist"):
-        dict(archives.contents(tmp_path / "nowhere", SIZES))
+        dict(downloads.contents(tmp_path / "nowhere", SIZES))

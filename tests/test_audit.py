@@ -11,9 +11,10 @@ import pandas as pd
 import pytest
 from trials import Noise, experiment
 
-from resnet_lib import audit, results, sweep
-from resnet_lib.audit import Audited, NotComparable
-from resnet_lib.results import ResultError
+from resnet_lib import sweep
+from resnet_lib.sweep import audit, results
+from resnet_lib.sweep.audit import Audited, NotComparable
+from resnet_lib.sweep.results import ResultError
 
 TRIALS = experiment(Noise(size=1), Noise(size=1, sizes=(3,)), Noise(size=2, limit=0.5), group=2)  # twins, in the table
 
@@ -34,7 +35,7 @@ def alter(root: Path, change: Callable[[pd.DataFrame], pd.DataFrame | None]) -> 
     assert stored is not None
     table = stored.table.copy()
     changed = change(table)
-    results.store(replace(stored, table=table if changed is None else changed), root)
+    sweep.store(replace(stored, table=table if changed is None else changed), root)
 
 
 def test_what_was_stored_comes_out_bit_for_bit(root: Path):

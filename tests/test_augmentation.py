@@ -6,7 +6,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from resnet_lib import augmentation, runtime
+from resnet_lib import runtime
+from resnet_lib.data import augmentation
 
 
 def by_hand(image: np.ndarray, row: int, column: int, flip: int) -> np.ndarray:

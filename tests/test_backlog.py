@@ -8,9 +8,10 @@ import pytest
 from events import Clock
 from trials import Noise, experiment, on_device
 
-from resnet_lib import backlog, data, results, sweep, trial
-from resnet_lib.backlog import Item
-from resnet_lib.grid import Experiment, Grid
+from resnet_lib import sweep
+from resnet_lib.data import datasets
+from resnet_lib.sweep import Experiment, Grid, backlog, results, trial
+from resnet_lib.sweep.backlog import Item
 
 TRIALS = experiment(*(Noise(size=i) for i in range(3)), group=1)
 MORE = replace(TRIALS, full=Grid((*TRIALS.full.settings, Noise(size=9)), (0, 1, 2), 1))
@@ -77,7 +78,7 @@ def test_without_its_data_an_experiment_is_blocked(tmp_path: Path, monkeypatch: 
     def absent(name: str) -> str:
         raise ValueError(f"{name} is not here; resnet-lib data fetch {name}")
 
-    monkeypatch.setattr(data, "checksum", absent)
+    monkeypatch.setattr(datasets, "checksum", absent)
     item = survey(tmp_path, replace(MORE, data=("cifar10",)))
     assert (item.state, item.why) == ("blocked", "cifar10 is not here; resnet-lib data fetch cifar10")
     assert "no data" in backlog.table([item], 2)

@@ -10,8 +10,9 @@ from scipy.signal import correlate2d
 from torch import nn
 from torch.nn.functional import batch_norm, linear, relu
 
-from resnet_lib import blocks, runtime, units
-from resnet_lib.blocks import ORDERS, UNITS, Unit
+from resnet_lib import runtime
+from resnet_lib.nets import Unit, blocks, initialisation, projections, units
+from resnet_lib.nets.units import ORDERS, UNITS
 
 WIDTH = 6
 
@@ -26,7 +27,7 @@ def normal(*shape, name="x"):
 
 def ready(block, *, norms=True):
     """In evaluation mode and double precision, with weights, biases and statistics that are not the trivial ones."""
-    blocks.initialise(block, generator("weights"))
+    initialisation.initialise(block, generator("weights"))
     block.double().eval()
     for name, value in [*block.named_parameters(), *block.named_buffers()]:
         if name.endswith("bias") or "running_mean" in name:
@@ -138,11 +139,11 @@ def test_bottleneck_is_1_3_1_with_a_quarter_of_the_width():
 
 def test_option_a_takes_every_second_pixel_and_appends_empty_channels():
     x = normal(2, 3, 5, 4)
-    y = blocks.ZeroPad(extra=2, stride=2)(x)
+    y = projections.ZeroPad(extra=2, stride=2)(x)
     assert y.shape == (2, 5, 3, 2)
     for n, c, i, j in np.ndindex(*y.shape):
         assert y[n, c, i, j] == (x[n, c, 2 * i, 2 * j] if c < 3 else 0)
-    assert torch.equal(blocks.ZeroPad(extra=2, stride=2)(x[0]), y[0])
+    assert torch.equal(projections.ZeroPad(extra=2, stride=2)(x[0]), y[0])
 
 
 @pytest.mark.parametrize(
@@ -180,7 +181,9 @@ def test_jacobian_is_identity_plus_w2_d_w1():
 
 @pytest.mark.parametrize("training", [False, True])
 def test_zero_gamma_makes_a_clean_block_the_identity(training):
-    block = blocks.initialise(blocks.conv_block(UNITS["zero-gamma"], 2, 2), generator()).double().train(training)
+    block = (
+        initialisation.initialise(blocks.conv_block(UNITS["zero-gamma"], 2, 2), generator()).double().train(training)
+    )
     x = normal(3, 2, 4, 4)
     assert torch.equal(block(x), x)
     jacobian = torch.autograd.functional.jacobian(block, x).reshape(x.numel(), x.numel())
@@ -191,7 +194,7 @@ def test_zero_gamma_makes_a_clean_block_the_identity(training):
 
 
 def test_zero_gamma_makes_the_original_block_a_mask():
-    block = blocks.initialise(blocks.linear_block(Unit(zero_gamma=True), WIDTH), generator()).double().eval()
+    block = initialisation.initialise(blocks.linear_block(Unit(zero_gamma=True), WIDTH), generator()).double().eval()
     x = normal(WIDTH)[None]
     assert torch.equal(block(x), relu(x))
     assert torch.equal(torch.func.jacrev(block)(x)[0, :, 0], torch.diag((x[0] > 0).double()))
@@ -199,7 +202,9 @@ def test_zero_gamma_makes_the_original_block_a_mask():
 
 @pytest.mark.parametrize("order", ["post", "pre-norm", "inside"])
 def test_a_zero_branch_can_still_learn(order):
-    block = blocks.initialise(blocks.linear_block(Unit(order=order, zero_gamma=True), WIDTH), generator()).double()
+    block = initialisation.initialise(
+        blocks.linear_block(Unit(order=order, zero_gamma=True), WIDTH), generator()
+    ).double()
     (block(normal(8, WIDTH)) * normal(8, WIDTH, name="loss")).sum().backward()
     norms = [m for m in block.branch.modules() if isinstance(m, nn.BatchNorm1d)]
     scale, first = norms[-1].weight.grad, block.get_parameter("branch.weight1.weight").grad
@@ -212,7 +217,9 @@ def test_a_zero_branch_can_still_learn(order):
 @pytest.mark.parametrize("training", [False, True])
 @pytest.mark.parametrize("name", UNITS)
 def test_hooks_see_what_the_formula_says(name, training):
-    block = blocks.initialise(blocks.conv_block(UNITS[name], 4, 8, stride=2), generator()).double().train(training)
+    block = (
+        initialisation.initialise(blocks.conv_block(UNITS[name], 4, 8, stride=2), generator()).double().train(training)
+    )
     seen = {}
     for part in ("branch", "shortcut"):
         getattr(block, part).register_forward_hook(
@@ -237,7 +244,7 @@ def test_hooks_see_what_the_formula_says(name, training):
 
 def test_no_module_is_used_twice():
     for name in UNITS:
-        block = blocks.initialise(blocks.conv_block(UNITS[name], 4, 8, stride=2), generator())
+        block = initialisation.initialise(blocks.conv_block(UNITS[name], 4, 8, stride=2), generator())
         calls = {}
         for path, module in block.named_modules():
             if not list(module.children()):
@@ -263,7 +270,8 @@ def parameters(block):
 def test_a_plain_twin_has_the_same_parameters_minus_the_projection(order, norm, shortcut, stride, c_out):
     unit = Unit(order=order, norm=norm, shortcut=shortcut, alpha=0.5)
     residual, plain = (
-        blocks.initialise(blocks.conv_block(u, 4, c_out, stride=stride), generator()) for u in (unit, unit.plain())
+        initialisation.initialise(blocks.conv_block(u, 4, c_out, stride=stride), generator())
+        for u in (unit, unit.plain())
     )
     shared = {name: shape for name, shape in parameters(residual).items() if not name.startswith("shortcut.")}
     # With an alpha the merge has one more level, which has no parameters.
@@ -277,10 +285,10 @@ def test_a_plain_twin_has_the_same_parameters_minus_the_projection(order, norm, 
 
 @pytest.mark.parametrize(("scheme", "gain"), [("he", 2.0), ("lecun", 1.0)])
 @pytest.mark.parametrize(
-    ("layer", "fan_in"), [(blocks.Linear(300, 200), 300), (blocks.Conv2d(40, 50, 3, bias=False), 360)]
+    ("layer", "fan_in"), [(blocks.Linear(300, 200), 300), (projections.Conv2d(40, 50, 3, bias=False), 360)]
 )
 def test_weights_have_the_variance_of_their_scheme(scheme, gain, layer, fan_in):
-    blocks.initialise(layer, generator(), scheme)
+    initialisation.initialise(layer, generator(), scheme)
     weight = layer.weight.detach().double()
     n = weight.numel()
     assert abs(weight.mean()) < 4 * math.sqrt(gain / fan_in / n)
@@ -290,14 +298,14 @@ def test_weights_have_the_variance_of_their_scheme(scheme, gain, layer, fan_in):
 
 
 def test_orthogonal_weights_are_orthogonal():
-    layer = blocks.initialise(blocks.Linear(20, 20).double(), generator(), "orthogonal")
+    layer = initialisation.initialise(blocks.Linear(20, 20).double(), generator(), "orthogonal")
     torch.testing.assert_close(layer.weight @ layer.weight.T, torch.eye(20, dtype=torch.float64))
     assert layer.bias.abs().max() == 0
 
 
 def test_initialise_names_its_streams():
     def drawn(*path, unit=UNITS["post"]):
-        block = blocks.initialise(blocks.linear_block(unit, WIDTH), generator(*path))
+        block = initialisation.initialise(blocks.linear_block(unit, WIDTH), generator(*path))
         return block.get_parameter("branch.weight1.weight"), block.get_parameter("branch.weight2.weight")
 
     first, second = drawn("a")
@@ -310,8 +318,8 @@ def test_initialise_names_its_streams():
 def test_building_and_drawing_leave_the_global_generator_alone():
     before = torch.get_rng_state()
     for unit in UNITS.values():
-        blocks.initialise(blocks.conv_block(unit, 4, 8), generator())
-        blocks.initialise(blocks.linear_block(unit, 8), generator(), "orthogonal")
+        initialisation.initialise(blocks.conv_block(unit, 4, 8), generator())
+        initialisation.initialise(blocks.linear_block(unit, 8), generator(), "orthogonal")
     assert torch.equal(torch.get_rng_state(), before)
 
 
@@ -321,8 +329,8 @@ def test_weights_that_nobody_drew_are_loud():
 
 
 def test_units_are_values():
-    assert blocks.unit("pre") is UNITS["pre"]
-    assert blocks.unit(Unit(alpha=0.5)) == Unit(alpha=0.5)
+    assert units.unit("pre") is UNITS["pre"]
+    assert units.unit(Unit(alpha=0.5)) == Unit(alpha=0.5)
     assert dataclasses.replace(UNITS["scaled"], alpha=1.0, beta=0.0) == UNITS["pre"]
     assert UNITS["scaled"].plain() == UNITS["plain-pre"]
     assert hash(Unit()) == hash(UNITS["post"])
@@ -331,7 +339,7 @@ def test_units_are_values():
 @pytest.mark.parametrize(
     ("make", "text"),
     [
-        (lambda: blocks.unit("pots"), r"unit='pots' is unknown; known: post, .*closest: 'post'"),
+        (lambda: units.unit("pots"), r"unit='pots' is unknown; known: post, .*closest: 'post'"),
         (
             lambda: Unit(order="preact"),
             r"order='preact' is unknown; known: post, .*pattern like 'WNAWN\+A'; closest: 'pre'",
@@ -354,7 +362,7 @@ def test_units_are_values():
             r"shortcut='A' cannot map c_in=8 to c_out=4 channels; use shortcut='B'",
         ),
         (
-            lambda: blocks.initialise(blocks.Linear(2, 2), generator(), "hee"),
+            lambda: initialisation.initialise(blocks.Linear(2, 2), generator(), "hee"),
             r"scheme='hee' is unknown; known: he, lecun, orthogonal, .*; closest: 'he'",
         ),
     ],
@@ -365,5 +373,5 @@ def test_errors_name_the_way_out(make, text):
 
 
 def test_the_catalogue_is_the_same_in_both_modules():
-    assert blocks.UNITS is units.UNITS
+    assert units.UNITS is units.UNITS
     assert set(IN_WORDS) >= set(ORDERS) - {"pre-norm"}

@@ -8,7 +8,7 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-from resnet_lib import book
+from resnet_lib.book import build
 from tests import books
 
 
@@ -37,7 +37,7 @@ def times(folder: Path) -> dict[str, int]:
 def test_staging_copies_what_the_book_is_made_of_and_nothing_else(root: Path):
     (root / "chapters/notes.txt").write_text("not a page")
     (root / "secrets.env").write_text("not a page")
-    run = book.stage(root)
+    run = build.stage(root)
     assert run == root / "_build/run"
     assert (run / "claims.yml").read_bytes() == (root / "claims.yml").read_bytes()
     assert (run / "chapters/01_fixture.ipynb").is_file()
@@ -45,16 +45,16 @@ def test_staging_copies_what_the_book_is_made_of_and_nothing_else(root: Path):
 
 
 def test_staging_again_touches_only_what_differs(root: Path):
-    run = book.stage(root)
+    run = build.stage(root)
     before = times(run)
-    book.stage(root)
+    build.stage(root)
     assert times(run) == before
 
     (root / "index.md").write_text("# Changed")
     (run / "chapters/01_fixture.ipynb").write_text("executed")
     (root / "references.md").unlink()
     (run / "chapters/leftover.ipynb").write_text("{}")
-    book.stage(root)
+    build.stage(root)
     changed = {name for name, time in times(run).items() if time != before.get(name)}
     assert changed == {str(run / "index.md"), str(run / "chapters/01_fixture.ipynb")}
     assert not (run / "references.md").exists()
@@ -65,22 +65,22 @@ def test_what_a_killed_writer_left_is_no_part_of_the_book(root: Path):
     books.write(root, books.verdict(root), books.figure(root))
     for name in ("figures/fixture-radius/.data.csv.1a2b3c4d.tmp", "chapters/.01_fixture.ipynb.1a2b3c4d.tmp"):
         (root / name).write_text("half of")
-    assert not list(book.stage(root).rglob("*.tmp"))
+    assert not list(build.stage(root).rglob("*.tmp"))
     (root / "_build/run/figures/fixture-radius/.data.csv.5e6f7a8b.tmp").write_text("half of")
-    assert book.refresh(root, root / "_build/run") == []
-    assert not list(book.stage(root).rglob("*.tmp"))
+    assert build.refresh(root, root / "_build/run") == []
+    assert not list(build.stage(root).rglob("*.tmp"))
 
 
 def test_staging_what_is_no_book_says_so(tmp_path: Path):
     with pytest.raises(FileNotFoundError, match=r"root=.* has no _toc.yml, so it is not the book's folder"):
-        book.stage(tmp_path)
+        build.stage(tmp_path)
 
 
 def test_notebooks_run_side_by_side_and_a_failing_one_keeps_its_file(root: Path):
     good = chapter(root, "02_good", "import sys; print(sys.executable)", "print(6 * 7)")
     bad = chapter(root, "03_bad", "x = 1", "# fails\nraise LookupError('no such thing')", "print('never')")
     before = bad.read_bytes()
-    failures = book.execute([bad, good], jobs=2)
+    failures = build.execute([bad, good], jobs=2)
     assert outputs(good) == [f"{sys.executable}\n", "42\n"]
     assert bad.read_bytes() == before
     assert [(failure.notebook, failure.cell) for failure in failures] == [("03_bad.ipynb", 2)]
@@ -92,41 +92,41 @@ def test_notebooks_run_side_by_side_and_a_failing_one_keeps_its_file(root: Path)
 
 def test_running_again_writes_nothing(root: Path):
     good = chapter(root, "02_good", "print(6 * 7)")
-    book.execute([good])
+    build.execute([good])
     before = good.stat().st_mtime_ns
     assert "execution" not in nbformat.read(good, as_version=4).cells[1].metadata
-    book.execute([good])
+    build.execute([good])
     assert good.stat().st_mtime_ns == before
 
 
 def test_a_cell_that_takes_too_long_is_a_failure(root: Path):
     slow, seconds = chapter(root, "02_slow", "import time; time.sleep(1000)"), 1.0
-    (failure,) = book.execute([slow], timeout=seconds)
+    (failure,) = build.execute([slow], timeout=seconds)
     assert (failure.notebook, failure.cell) == ("02_slow.ipynb", 1)
     assert "timed out" in failure.reason
 
 
 def test_a_kernel_that_dies_is_a_failure_of_its_cell(root: Path):
     dead = chapter(root, "03_dead", "1", "import os; os._exit(1)")
-    (failure,) = book.execute([dead])
+    (failure,) = build.execute([dead])
     assert (failure.notebook, failure.cell) == ("03_dead.ipynb", 2)
     assert "Kernel died" in failure.reason
 
 
 def test_no_seat_for_a_notebook_is_refused():
     with pytest.raises(ValueError, match="jobs=0 must be at least 1"):
-        book.execute([], jobs=0)
+        build.execute([], jobs=0)
 
 
 def evidence(root: Path) -> Path:
     """A staged book with stored outputs."""
     books.write(root, books.verdict(root), books.figure(root))
-    return book.stage(root)
+    return build.stage(root)
 
 
 def test_collecting_writes_pages_figures_and_outputs_with_all_digits(root: Path):
     run, source = evidence(root), root / "_build/source"
-    found = book.collect(run, source)
+    found = build.collect(run, source)
     assert found.shown.problems == ()
     assert found.report.errors == ()
     assert (source / "_extra/figures/fixture-radius/data.csv").is_file()
@@ -139,15 +139,15 @@ def test_collecting_writes_pages_figures_and_outputs_with_all_digits(root: Path)
 
 def test_collecting_again_touches_nothing(root: Path):
     run, source = evidence(root), root / "_build/source"
-    book.collect(run, source)
+    build.collect(run, source)
     before = times(source)
-    book.collect(run, source)
+    build.collect(run, source)
     assert times(source) == before
 
 
 def rendered(source: Path) -> list[Path]:
     """Folders as a rendering that ended leaves them."""
-    (source.parent / book.RENDERED).write_text(book.renew(source))
+    (source.parent / build.RENDERED).write_text(build.renew(source))
     folders = [source.parent / name for name in ("html", ".doctrees")]
     for folder in folders:
         folder.mkdir()
@@ -159,43 +159,43 @@ def test_what_reaches_every_page_renews_them_all(root: Path, name: str):
     run, source = evidence(root), root / "_build/source"
     (run / name).parent.mkdir(exist_ok=True)
     (run / name).open("a").close()
-    book.collect(run, source)
+    build.collect(run, source)
     folders = rendered(source)
-    book.renew(source)
+    build.renew(source)
     assert all(folder.exists() for folder in folders)
     with (run / name).open("a") as file:
         file.write("# changed\n")
-    book.collect(run, source)
-    book.renew(source)
+    build.collect(run, source)
+    build.renew(source)
     assert not any(folder.exists() for folder in folders)
 
 
 def test_a_page_that_changes_stays_with_the_others_and_one_that_goes_does_not(root: Path):
     run, source = evidence(root), root / "_build/source"
     (run / "more.md").write_text("# More")
-    book.collect(run, source)
+    build.collect(run, source)
     folders = rendered(source)
     (run / "more.md").write_text("# More yet")
-    book.collect(run, source)
-    book.renew(source)
+    build.collect(run, source)
+    build.renew(source)
     assert all(folder.exists() for folder in folders)
     (run / "more.md").unlink()
-    book.collect(run, source)
-    book.renew(source)
+    build.collect(run, source)
+    build.renew(source)
     assert not any(folder.exists() for folder in folders)
 
 
 def test_pages_of_a_rendering_that_did_not_end_are_made_again(root: Path, monkeypatch: pytest.MonkeyPatch):
     """Whatever ends it: a signal, a warning of Sphinx, or the process that is killed while it removes the old pages."""
     source = root / "_build/source"
-    book.collect(evidence(root), source)
+    build.collect(evidence(root), source)
     folders = rendered(source)
-    monkeypatch.setattr(book, "SPHINX", "raise SystemExit('it was killed')")
-    with pytest.raises(book.BookError, match="it was killed"):
-        book.render(source)
+    monkeypatch.setattr(build, "SPHINX", "raise SystemExit('it was killed')")
+    with pytest.raises(build.BookError, match="it was killed"):
+        build.render(source)
     assert all(folder.exists() for folder in folders)
-    assert not (root / "_build" / book.RENDERED).exists()
-    book.renew(source)
+    assert not (root / "_build" / build.RENDERED).exists()
+    build.renew(source)
     assert not any(folder.exists() for folder in folders)
 
     folders = rendered(source)
@@ -206,24 +206,24 @@ def test_pages_of_a_rendering_that_did_not_end_are_made_again(root: Path, monkey
 
     monkeypatch.setattr(shutil, "rmtree", killed)
     with pytest.raises(KeyboardInterrupt):
-        book.renew(source)
-    assert not (root / "_build" / book.RENDERED).exists()
+        build.renew(source)
+    assert not (root / "_build" / build.RENDERED).exists()
 
 
 def test_a_figure_that_changes_or_goes_does_so_on_the_built_pages(root: Path):
     """Sphinx finds no page to write in either case, and then copies nothing."""
     run, source = evidence(root), root / "_build/source"
     books.buildable(root)
-    book.stage(root)
-    book.collect(run, source)
-    page = book.render(source)
+    build.stage(root)
+    build.collect(run, source)
+    page = build.render(source)
     assert "fixture-disc" in (page.parent / "ledger.html").read_text()
     served = page.parent / "figures/fixture-radius"
     for suffix in ("pdf", "png"):
         (run / f"figures/fixture-radius/fixture-radius.{suffix}").write_bytes(b"drawn anew")
     (run / "figures/fixture-radius/fixture-radius.png").unlink()
-    book.collect(run, source)
-    book.render(source)
+    build.collect(run, source)
+    build.render(source)
     assert (served / "fixture-radius.pdf").read_bytes() == b"drawn anew"
     assert not (served / "fixture-radius.png").exists()
 
@@ -232,7 +232,7 @@ def test_refreshing_takes_over_what_differs(root: Path):
     run = evidence(root)
     (run / "figures/fixture-radius/data.csv").write_text("seed,radius\n0,1\n")
     (run / "index.md").write_text("not a result")
-    assert book.refresh(root, run) == [root / "figures/fixture-radius/data.csv"]
+    assert build.refresh(root, run) == [root / "figures/fixture-radius/data.csv"]
     assert (root / "figures/fixture-radius/data.csv").read_text() == "seed,radius\n0,1\n"
     assert (root / "index.md").read_text() != "not a result"
 
@@ -240,6 +240,6 @@ def test_refreshing_takes_over_what_differs(root: Path):
 def test_a_warning_of_sphinx_is_an_error_that_shows_it(root: Path):
     (root / "index.md").write_text("# A book\n\n[nowhere](no-such-page.md)\n")
     source = root / "_build/source"
-    book.collect(evidence(root), source)
-    with pytest.raises(book.BookError, match=r"(?s)have warnings or errors:.*no-such-page.md"):
-        book.render(source)
+    build.collect(evidence(root), source)
+    with pytest.raises(build.BookError, match=r"(?s)have warnings or errors:.*no-such-page.md"):
+        build.render(source)

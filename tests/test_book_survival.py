@@ -162,22 +162,22 @@ def test_two_builds_of_a_checkout_wait_for_each_other(root: Path, start: Start):
 FULL = """
 import resource, signal, sys
 from pathlib import Path
-from resnet_lib import book
-from resnet_lib.catalogue import readable
+from resnet_lib.book import build
+from resnet_lib.cli.errors import readable
 
 root, run, limit = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.getrlimit(resource.RLIMIT_FSIZE)[1]))
 with readable():
-    book.refresh(root, run)
+    build.refresh(root, run)
 """
 
 
 def test_a_full_disk_leaves_the_notebooks_of_the_checkout_whole(root: Path):
     """A limit on the size of a file stops the writing in the middle of it, as a full disk does."""
-    from resnet_lib import book
+    from resnet_lib.book import build
 
-    run = book.stage(root)
+    run = build.stage(root)
     books.write(run, books.verdict(root), books.figure(run))
     path = root / "chapters/01_fixture.ipynb"
     before, limit = path.read_bytes(), (run / "chapters/01_fixture.ipynb").stat().st_size // 2
@@ -189,8 +189,8 @@ def test_a_full_disk_leaves_the_notebooks_of_the_checkout_whole(root: Path):
     assert done.stderr.splitlines()[-1].endswith("File too large; free or unlock it, and run the command again")
     assert path.read_bytes() == before
     assert [path.name for path in (root / "chapters").iterdir()] == ["01_fixture.ipynb"]
-    assert run / "chapters/01_fixture.ipynb" in book.notebooks(run)
-    book.refresh(root, run)
+    assert run / "chapters/01_fixture.ipynb" in build.notebooks(run)
+    build.refresh(root, run)
     assert path.read_bytes() == (run / "chapters/01_fixture.ipynb").read_bytes()
     assert path.stat().st_mode == (root / "index.md").stat().st_mode
 

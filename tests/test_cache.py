@@ -8,8 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from resnet_lib import cache, runtime
-from resnet_lib.cache import Cache, CacheError, Damaged, Entry
+from resnet_lib import runtime
+from resnet_lib.files import Damaged
+from resnet_lib.sweep import cache, key
+from resnet_lib.sweep.cache import Cache, CacheError, Entry
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -136,9 +138,9 @@ def test_an_entry_with_a_pickle_is_not_loaded(tmp_path):
 def test_key_depends_on_every_part_and_on_no_order():
     parts = {"a": 1, "b": [1, 2], "c": {"x": 1, "y": 0.1}}
     variants = [parts, parts | {"a": 2}, parts | {"b": [2, 1]}, parts | {"c": {"x": 1, "y": 0.1000001}}, {"a": 1}]
-    keys = [cache.key(variant) for variant in variants]
+    keys = [key.key(variant) for variant in variants]
     assert all(a != b for a, b in itertools.combinations(keys, 2))
-    assert cache.key(dict(reversed(parts.items()))) == keys[0]
+    assert key.key(dict(reversed(parts.items()))) == keys[0]
     assert set(keys[0]) <= set(string.hexdigits)
     assert len(keys[0]) == 64
 

@@ -14,9 +14,11 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.nn.utils import parametrizations, parametrize, prune
 
-from resnet_lib import blocks, dynamics, jacobian, linalg, lipschitz, nets, projections, runtime
-from resnet_lib.blocks import Add, Block, Formula, Scaled, Unit
-from resnet_lib.lipschitz.layers import DROPOUTS, NORMS, SLOPES
+from resnet_lib import linalg, nets, runtime
+from resnet_lib.analysis import jacobian, lipschitz
+from resnet_lib.analysis.lipschitz.layers import DROPOUTS, NORMS, SLOPES
+from resnet_lib.nets import Block, Unit, blocks, dynamics, initialisation, merges, projections, units
+from resnet_lib.nets.merges import Add, Formula, Scaled
 
 SEEDS = st.integers(0, 2**32)
 SMALL = st.integers(1, 4)
@@ -334,7 +336,7 @@ def own() -> dict[str, tuple[nn.Module, tuple[int, ...]]]:
         "zeros": (projections.ZeroPad(2, 2), (2, 5, 3)),
         "zeros before": (blocks.Linear(3, 2), (3,)),
     }
-    for name, unit in blocks.UNITS.items():
+    for name, unit in units.UNITS.items():
         found[f"linear {name}"] = blocks.linear_block(replace(unit, shortcut="C" if unit.residual else None), 4), (4,)
         found[f"conv {name}"] = blocks.conv_block(unit, 4, 8, stride=2), (4, 5, 4)
     for shortcut in ("A", "B", "C", "none", "rows", "columns", "2x2", "pca", "pool"):
@@ -418,7 +420,7 @@ def test_a_branch_that_overwrites_what_the_shortcut_reads_is_refused():
     assert isinstance(block.branch, nn.Sequential)
     block.branch[0] = steep  # later on
     hidden = Block(
-        nn.Sequential(Block(nn.Identity(), blocks.Absent(), blocks.BranchOnly()), nn.Identity()), nn.Identity(), Add()
+        nn.Sequential(Block(nn.Identity(), blocks.Absent(), merges.BranchOnly()), nn.Identity()), nn.Identity(), Add()
     )
     assert isinstance(hidden.branch, nn.Sequential)
     hidden.branch[1] = steep
@@ -618,7 +620,7 @@ def test_a_constraint_holds_at_every_size_of_the_weight(kind, scale, torus):
 def test_a_constrained_network_can_be_drawn_anew():
     net = lipschitz.constrain(nets.mlp(1, 4, generator=runtime.stream(0)), 0.5)
     before = [layer.weight.detach().clone() for layer in net.modules() if isinstance(layer, nn.Linear)]
-    blocks.initialise(net, runtime.stream(1))
+    initialisation.initialise(net, runtime.stream(1))
     after = [layer.weight.detach() for layer in net.modules() if isinstance(layer, nn.Linear)]
     assert not any(torch.equal(a, b) for a, b in zip(before, after, strict=True))
     assert all(torch.linalg.matrix_norm(weight, 2) <= 0.5 * (1 + 1e-6) for weight in after)

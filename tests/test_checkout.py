@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from resnet_lib import results
+from resnet_lib.sweep import results
 from tests import books
 
 ROOT = Path(__file__).parents[1]

@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 from numpy.typing import ArrayLike
 from scipy import special
 
-from resnet_lib import claims, rules, runtime, statements
-from resnet_lib.claims import Evidence, Verdict
-from resnet_lib.provenance import Result, Stamp
-from resnet_lib.rules import Rule
+from resnet_lib import runtime
+from resnet_lib.evidence import cards, claims, rules, statements
+from resnet_lib.evidence.claims import Evidence, Verdict
+from resnet_lib.evidence.rules import Rule
+from resnet_lib.sweep import Result, Stamp
 
 LEDGER = """
 - id: shift
@@ -416,7 +417,7 @@ def test_what_a_notebook_shows(ledger: statements.Ledger) -> None:
     assert cell(data["text/html"], 1, 1) == "not yet computed"
     assert "Expected" not in card.get_text()
     assert record["quick"]["effect"] == 0.123456
-    assert cell(claims.card(record), 0, 2) == "2 of 2 values, worst 0.1235"
+    assert cell(cards.card(record), 0, 2) == "2 of 2 values, worst 0.1235"
 
 
 def test_what_a_notebook_shows_is_the_same_on_every_machine(ledger: statements.Ledger) -> None:
@@ -436,7 +437,7 @@ def test_what_a_notebook_shows_is_the_same_on_every_machine(ledger: statements.L
 
 def test_the_page_shows_all_digits_and_where_they_come_from(ledger: statements.Ledger) -> None:
     check = claims.check("shift.size", measure, result(value=NEAR_ONE, control=[3.5] * 5), ledger=ledger)
-    html = claims.card(shown(check)[1])
+    html = cards.card(shown(check)[1])
     assert cell(html, 0, 2).startswith("mean 1.000 (95%: 0.98")
     assert cell(html, 0, 3) == "mean 3.500 (95%: 3.500 to 3.500), n = 5; as it must"
     text = BeautifulSoup(html, "html.parser").get_text()
@@ -453,7 +454,7 @@ def test_the_card_says_what_is_not_as_expected(ledger: statements.Ledger) -> Non
     full = replace(result("full", value=[x + 1 for x in NEAR_ONE], control=[3.0] * 5), stale=True)
     mixed = shown(claims.check("shift.size", measure, replace(good, full=full), ledger=ledger))
     assert "Expected: fails" in BeautifulSoup(mixed[0]["text/html"], "html.parser").get_text()  # QUICK differs
-    assert "older: the code has changed since commit 0123456789ab" in cell(claims.card(mixed[1]), 1, 1)
+    assert "older: the code has changed since commit 0123456789ab" in cell(cards.card(mixed[1]), 1, 1)
     refuted = shown(claims.check("shift.size", measure, full, ledger=ledger))
     assert "Expected" not in refuted[0]["text/html"]
 
@@ -461,7 +462,7 @@ def test_the_card_says_what_is_not_as_expected(ledger: statements.Ledger) -> Non
 def test_the_card_gives_the_reason_of_what_is_open(ledger: statements.Ledger) -> None:
     few = shown(claims.check("shift.middle", measure, result(value=[1.0] * 3, control=[-1.0] * 3), ledger=ledger))
     assert cell(few[0]["text/html"], 0, 1) == "? undecided n = 3, and a median needs at least 5 values"
-    assert cell(claims.card(few[1]), 0, 2) == "median 1.000, n = 3"
+    assert cell(cards.card(few[1]), 0, 2) == "median 1.000, n = 3"
     invalid = shown(claims.check("shift.middle", measure, result(value=[1.0] * 5, control=[1.0] * 5), ledger=ledger))
     assert cell(invalid[0]["text/html"], 0, 1).startswith("! invalid the control did not come out as every < 0")
     assert cell(invalid[0]["text/html"], 0, 3) == "0 of 5 values; not as it must"

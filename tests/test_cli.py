@@ -7,13 +7,15 @@ import click
 import pytest
 from click.testing import CliRunner, Result
 
-from resnet_lib import catalogue, cli, sweep
+from resnet_lib import sweep
+from resnet_lib.cli import catalogue, command
+from resnet_lib.sweep import runner
 from tests import books
 from tests.book_fixture import fixture_experiment
 
 
 def call(*arguments: str) -> Result:
-    return CliRunner().invoke(cli.main, arguments)
+    return CliRunner().invoke(command.main, arguments)
 
 
 @pytest.fixture
@@ -26,7 +28,7 @@ def fixture_book(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return root
 
 
-@pytest.mark.parametrize("command", sorted(cli.main.commands))
+@pytest.mark.parametrize("command", sorted(command.main.commands))
 def test_every_command_says_what_it_does(command: str):
     done = call(command, "--help")
     assert done.exit_code == 0
@@ -123,7 +125,7 @@ def test_a_bug_keeps_its_traceback(fixture_book: Path, monkeypatch: pytest.Monke
     def bug(*_: object) -> None:
         raise ValueError("not raised by the package")
 
-    monkeypatch.setattr("resnet_lib.ledger.table", bug)
+    monkeypatch.setattr("resnet_lib.evidence.ledger.table", bug)
     assert isinstance(call("ledger").exception, ValueError)
 
 
@@ -163,7 +165,7 @@ def test_a_used_up_budget_ends_with_a_status_of_its_own(fixture_book: Path, tmp_
         assert 1.0 < options["budget"] <= 90.0
         raise sweep.Unfinished("fixture-radius. The time is up; 0 of 1 trials are kept; run it again to continue")
 
-    monkeypatch.setattr(sweep, "run", slow)
+    monkeypatch.setattr(runner, "run", slow)
     done = call("run", "fixture", "--budget", "1m30s")
     assert done.exit_code == 75
     assert done.output.endswith("The time is up; 0 of 1 trials are kept; run it again to continue\n")
@@ -180,7 +182,7 @@ def test_failed_trials_do_not_keep_other_experiments_from_running(fixture_book: 
             raise sweep.SweepError("fixture-radius. 1 of 1 trials failed; the other 0 are kept")
         return compute(experiment, *arguments, **options)
 
-    monkeypatch.setattr(sweep, "run", fail_first)
+    monkeypatch.setattr(runner, "run", fail_first)
     done = call("run", "fixture", "--workers", "1", "--cache", str(tmp_path / "cache"))
     assert done.exit_code == 1
     assert "1 of 1 trials failed" in done.output

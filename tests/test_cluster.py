@@ -17,8 +17,8 @@ from distributed import Client
 from events import PATIENCE, wait_for
 from trials import Noise, begun, experiment, logged, on_device, release
 
-from resnet_lib import sweep, trial, workers
-from resnet_lib.sweep import SweepError
+from resnet_lib import sweep
+from resnet_lib.sweep import SweepError, trial, workers
 
 TESTS = Path(__file__).parent
 ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join([str(TESTS.parent), str(TESTS)])}
@@ -125,7 +125,7 @@ def test_the_device_is_that_of_the_workers(tmp_path: Path, cluster: Dask):
     with workers.Cluster(cluster.address, {"GPU": 1.0}).open() as (executor, _):
         found = executor.submit(trial.outcome, unit, None).result(PATIENCE)
     if not torch.cuda.is_available():
-        assert isinstance(found, trial.Failure)
+        assert isinstance(found, sweep.Failure)
 
 
 def test_failures_come_back_and_the_others_are_kept(tmp_path: Path, cluster: Dask):

@@ -16,9 +16,11 @@ import pytest
 import servers
 from click.testing import CliRunner
 
-from resnet_lib import cli, collection, data, distributions
-from resnet_lib.archives import ArchiveError
-from resnet_lib.distributions import DISTRIBUTIONS, DataError
+from resnet_lib import data
+from resnet_lib.cli import command
+from resnet_lib.data import datasets, official, store
+from resnet_lib.data.downloads import ArchiveError
+from resnet_lib.data.official import DISTRIBUTIONS, DataError
 from tests import distributions as distributed
 
 REAL = os.environ.get("RESNET_LIB_TEST_DATA")  # a folder with cifar10, fashion-mnist and mnist
@@ -35,7 +37,7 @@ def tiny(monkeypatch: pytest.MonkeyPatch) -> dict[str, dict[str, bytes]]:
     }
     for name, (distribution, _) in made.items():
         monkeypatch.setitem(DISTRIBUTIONS, name, distribution)
-    data._read.cache_clear()
+    datasets._read.cache_clear()
     return {name: contents for name, (_, contents) in made.items()}
 
 
@@ -68,27 +70,27 @@ def test_an_official_copy_is_kept_plain(name: str, form: str, tiny, place: Path,
         pack = {"plain": bytes, "gz": gzip.compress, "xz": lzma.compress}[form]
         suffix = "" if form == "plain" else f".{form}"
         distributed.written(source, {file + suffix: pack(content) for file, content in contents.items()})
-    manifest = collection.fetch(name, place, source=source)
+    manifest = store.fetch(name, place, source=source)
     assert manifest.official
-    assert manifest == collection.about(name, place)
+    assert manifest == store.about(name, place)
     assert {file: (place / name / file).read_bytes() for file in contents} == contents
     assert everything(place) == sorted([name, f"{name}/manifest.json", *(f"{name}/{file}" for file in contents)])
-    assert data.provenance(name, folder=place) == {name: data.checksum(name, folder=place)}
+    assert datasets.provenance(name, folder=place) == {name: datasets.checksum(name, folder=place)}
 
 
 def test_the_bytes_mean_what_the_formats_say(tiny, place: Path, tmp_path: Path):
     for name in tiny:
-        collection.fetch(name, place, source=distributed.written(tmp_path / name, tiny[name]))
-    (train, test) = collection.read("cifar10", place)
+        store.fetch(name, place, source=distributed.written(tmp_path / name, tiny[name]))
+    (train, test) = store.read("cifar10", place)
     record = tiny["cifar10"]["data_batch_2.bin"][2 * 3073 : 3 * 3073]
     assert train.y[8] == record[0]
     assert train.x[8, 2, 5, 7] == record[1 + 2 * 1024 + 5 * 32 + 7]  # blue, row 5, column 7
     assert (train.x.shape, test.x.shape) == ((12, 3, 32, 32), (4, 3, 32, 32))
-    (train, _) = collection.read("cifar100", place)
+    (train, _) = store.read("cifar100", place)
     record = tiny["cifar100"]["train.bin"][3 * 3074 : 4 * 3074]
     assert train.y[3] == record[1]  # the fine label is the second
     assert train.x[3, 0, 0, 1] == record[3]
-    (_, test) = collection.read("mnist", place)
+    (_, test) = store.read("mnist", place)
     assert test.y[3] == tiny["mnist"]["t10k-labels-idx1-ubyte"][8 + 3]
     assert test.x[3, 0, 4, 9] == tiny["mnist"]["t10k-images-idx3-ubyte"][16 + 3 * 784 + 4 * 28 + 9]
 
@@ -108,15 +110,15 @@ def test_a_variant_needs_to_be_accepted_and_says_what_differs(tiny, place: Path,
     source = copied(tmp_path, contents | altered(contents, "data_batch_2.bin", 3 * 3073 + 1, 0))
     (source / "substituted_images.csv").write_bytes(LIST % label)
     with pytest.raises(DataError, match=r"data_batch_2.bin has another hash \(1 records differ.*add --accept-variant"):
-        collection.fetch("cifar10", place, source=source)
+        store.fetch("cifar10", place, source=source)
     assert not place.exists()
-    manifest = collection.fetch("cifar10", place, source=source, accept_variant=True)
-    assert manifest == collection.about("cifar10", place)
+    manifest = store.fetch("cifar10", place, source=source, accept_variant=True)
+    assert manifest == store.about("cifar10", place)
     assert (manifest.unofficial, manifest.differing) == (("data_batch_2.bin",), {"data_batch_2.bin": [3]})
     record = json.loads((place / "cifar10" / "manifest.json").read_bytes())
     assert record["differing"] == {"data_batch_2.bin": [3]}
-    found = data.provenance("cifar10", folder=place)
-    assert found["cifar10"] == data.checksum("cifar10", folder=place)
+    found = datasets.provenance("cifar10", folder=place)
+    assert found["cifar10"] == datasets.checksum("cifar10", folder=place)
     assert found["cifar10 (files)"] == (
         f"variant {manifest.sha256[:16]}, records that differ from the official ones: 1; data_batch_2.bin 3"
     )
@@ -126,10 +128,10 @@ def test_a_variant_without_a_list_says_so(tiny, place: Path, tmp_path: Path):
     contents = tiny["mnist"]
     source = copied(tmp_path, contents | altered(contents, "train-images-idx3-ubyte", 100, 0))
     with pytest.raises(DataError, match="nobody has listed the records that differ"):
-        collection.fetch("mnist", place, source=source)
-    manifest = collection.fetch("mnist", place, source=source, accept_variant=True)
+        store.fetch("mnist", place, source=source)
+    manifest = store.fetch("mnist", place, source=source, accept_variant=True)
     assert manifest.differing is None
-    assert "nobody has listed which" in data.provenance("mnist", folder=place)["mnist (files)"]
+    assert "nobody has listed which" in datasets.provenance("mnist", folder=place)["mnist (files)"]
 
 
 @pytest.mark.parametrize(
@@ -147,7 +149,7 @@ def test_a_list_that_cannot_be_right_is_refused(text: bytes, problem: str, tiny,
     source = copied(tmp_path, contents | altered(contents, "data_batch_2.bin", 3 * 3073 + 1, 0))
     (source / "substituted_images.csv").write_bytes(text)
     with pytest.raises(DataError, match=rf"substituted_images.csv is no list of records of cifar10: .*{problem}"):
-        collection.fetch("cifar10", place, source=source, accept_variant=True)
+        store.fetch("cifar10", place, source=source, accept_variant=True)
 
 
 def test_a_list_that_leaves_out_a_file_is_not_taken_for_complete(tiny, place: Path, tmp_path: Path):
@@ -155,7 +157,7 @@ def test_a_list_that_leaves_out_a_file_is_not_taken_for_complete(tiny, place: Pa
     changed = altered(contents, "data_batch_2.bin", 3073 + 1, 0) | altered(contents, "test_batch.bin", 1, 0)
     source = copied(tmp_path, contents | changed)
     (source / "substituted_images.csv").write_bytes(b"file,record\ndata_batch_2.bin,1\n")
-    assert collection.fetch("cifar10", place, source=source, accept_variant=True).differing is None
+    assert store.fetch("cifar10", place, source=source, accept_variant=True).differing is None
 
 
 def test_another_dataset_is_never_a_variant(tiny, place: Path, tmp_path: Path):
@@ -163,9 +165,9 @@ def test_another_dataset_is_never_a_variant(tiny, place: Path, tmp_path: Path):
     with pytest.raises(
         DataError, match=r"holds the dataset 'fashion-mnist' .*not 'mnist'; .*fetch fashion-mnist --from"
     ):
-        collection.fetch("mnist", place, source=source, accept_variant=True)
+        store.fetch("mnist", place, source=source, accept_variant=True)
     with pytest.raises(ArchiveError, match=r"lacks data_batch_1.bin, .*it holds t10k-images-idx3-ubyte"):
-        collection.fetch("cifar10", place, source=source)
+        store.fetch("cifar10", place, source=source)
     assert not place.exists()
 
 
@@ -188,12 +190,12 @@ def test_what_no_copy_could_hold_is_refused_even_as_a_variant(
 ):
     source = copied(tmp_path, tiny[name] | altered(tiny[name], file, at, value))
     with pytest.raises(DataError, match=text):
-        collection.fetch(name, place, source=source, accept_variant=True)
+        store.fetch(name, place, source=source, accept_variant=True)
     assert not place.exists()
 
 
 def test_what_was_altered_since_is_not_read(tiny, place: Path, tmp_path: Path):
-    collection.fetch("cifar10", place, source=copied(tmp_path, tiny["cifar10"]))
+    store.fetch("cifar10", place, source=copied(tmp_path, tiny["cifar10"]))
     before = data.load("cifar10", folder=place)
     path = place / "cifar10" / "test_batch.bin"
     path.write_bytes(path.read_bytes()[:-1])
@@ -202,7 +204,7 @@ def test_what_was_altered_since_is_not_read(tiny, place: Path, tmp_path: Path):
     path.unlink()
     with pytest.raises(DataError, match=r"test_batch.bin is damaged"):
         data.load("cifar10", folder=place)
-    collection.fetch("cifar10", place, source=tmp_path / "copy")
+    store.fetch("cifar10", place, source=tmp_path / "copy")
     assert data.load("cifar10", folder=place).checksum == before.checksum
 
 
@@ -223,12 +225,12 @@ def test_what_is_not_there_is_asked_for(tiny, place: Path):
     with pytest.raises(DataError, match=r"'cifar10' is not on this machine .*: resnet-lib data fetch cifar10"):
         data.load("cifar10", folder=place)
     with pytest.raises(DataError, match=r"name='cifar' is no dataset that can be fetched; .*closest: 'cifar10'"):
-        collection.fetch("cifar", place)
+        store.fetch("cifar", place)
 
 
 def test_an_interrupted_replacement_leaves_the_old_files(tiny, place: Path, tmp_path: Path, monkeypatch):
     source = copied(tmp_path, tiny["cifar10"])
-    collection.fetch("cifar10", place, source=source)
+    store.fetch("cifar10", place, source=source)
     before = everything(place)
     calls = []
 
@@ -239,9 +241,9 @@ def test_an_interrupted_replacement_leaves_the_old_files(tiny, place: Path, tmp_
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
 
-    monkeypatch.setattr(collection, "write_atomically", full)
+    monkeypatch.setattr(store, "write_atomically", full)
     with pytest.raises(DataError, match=r"cannot be written \(No space left on device\)"):
-        collection.fetch("cifar10", place, source=source)
+        store.fetch("cifar10", place, source=source)
     assert everything(place) == before
     assert len(calls) == 2
     assert data.load("cifar10", folder=place).classes == 10
@@ -250,7 +252,7 @@ def test_an_interrupted_replacement_leaves_the_old_files(tiny, place: Path, tmp_
 def test_too_little_disk_is_said_before_anything_is_read(tiny, place: Path, monkeypatch):
     monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(10**9, 10**9, 1000))  # type: ignore[attr-defined]
     with pytest.raises(ArchiveError, match=r"0 MB free, and 0 MB are needed; free some"):
-        collection.fetch("cifar10", place, source=Path("nowhere"))
+        store.fetch("cifar10", place, source=Path("nowhere"))
 
 
 def test_a_download_end_to_end_and_offline_afterwards(tiny, place: Path, tmp_path: Path, monkeypatch):
@@ -268,11 +270,11 @@ def test_a_download_end_to_end_and_offline_afterwards(tiny, place: Path, tmp_pat
         files = tuple(dataclasses.replace(file, sha256="?", blob=None) for file in distribution.train)
         changed = dataclasses.replace(distribution, downloads=(item,), train=files)
         monkeypatch.setitem(DISTRIBUTIONS, "cifar10", changed)
-        done = CliRunner().invoke(cli.main, ["data", "fetch", "cifar10", "--data", str(place)])
+        done = CliRunner().invoke(command.main, ["data", "fetch", "cifar10", "--data", str(place)])
     assert done.exit_code == 0, done.output
     assert done.output == f"cifar10 is in {place / 'cifar10'}: official\n"
     assert everything(place / "downloads") == []
-    again = CliRunner().invoke(cli.main, ["data", "fetch", "cifar10", "--data", str(place)])
+    again = CliRunner().invoke(command.main, ["data", "fetch", "cifar10", "--data", str(place)])
     assert again.exit_code == 0, again.output
 
 
@@ -283,10 +285,10 @@ def test_the_command_explains_itself(tiny, place: Path, tmp_path: Path):
         (["list"], "mnist          12 + 4 images   official"),
         (["list"], "cifar10        12 + 4 images   not here"),
     ):
-        done = CliRunner().invoke(cli.main, ["data", *arguments, "--data", str(place)])
+        done = CliRunner().invoke(command.main, ["data", *arguments, "--data", str(place)])
         assert done.exit_code == 0, done.output
         assert text in done.output
-    done = CliRunner().invoke(cli.main, ["data", "fetch", "mnits", "--data", str(place)])
+    done = CliRunner().invoke(command.main, ["data", "fetch", "mnits", "--data", str(place)])
     assert done.exit_code == 1
     assert done.output.startswith("Error: name='mnits' is no dataset that can be fetched")
 
@@ -306,7 +308,7 @@ def test_sizes_and_counts_are_those_of_the_authors_pages():
 
 def test_gits_blob_id_is_that_of_git():
     # Of "what is up, doc?" (Pro Git, sec. 10.2).
-    file = distributions.File("f", 1, 16, "", "bd9dbf5aae1a3862dd1526723246b20206e5fc37")
+    file = official.File("f", 1, 16, "", "bd9dbf5aae1a3862dd1526723246b20206e5fc37")
     assert file.is_official(b"what is up, doc?")
     assert not file.is_official(b"what is up, dog?")
 
@@ -315,7 +317,7 @@ def test_gits_blob_id_is_that_of_git():
 @pytest.mark.parametrize("name", ["mnist", "fashion-mnist", "cifar10"])
 def test_the_real_datasets(name: str, place: Path):
     distribution = DISTRIBUTIONS[name]
-    manifest = collection.fetch(name, place, source=Path(REAL or "", name), accept_variant=name == "cifar10")
+    manifest = store.fetch(name, place, source=Path(REAL or "", name), accept_variant=name == "cifar10")
     assert manifest.official == (name != "cifar10")
     loaded = data.load(name, folder=place)
     counts = (distribution.counts[0] - 5000, 5000, distribution.counts[1])
@@ -324,7 +326,7 @@ def test_the_real_datasets(name: str, place: Path):
     if name == "cifar10":
         assert sum(map(len, (manifest.differing or {}).values())) == 98
         assert loaded.test.y.bincount().tolist() == [1000] * 10
-        train, _ = collection.read(name, place)
+        train, _ = store.read(name, place)
         # Mean and standard deviation of the 50,000 training images, as many pages give them.
         np.testing.assert_allclose(train.x.mean(axis=(0, 2, 3)) / 255, [0.4914, 0.4822, 0.4465], atol=1e-4)
         np.testing.assert_allclose(train.x.std(axis=(0, 2, 3)) / 255, [0.2470, 0.2435, 0.2616], atol=1e-4)
@@ -334,5 +336,5 @@ def test_the_real_datasets(name: str, place: Path):
 
 def test_the_first_copy_needs_no_folder_to_be_there(tiny, tmp_path: Path):
     place = tmp_path / "not" / "there"
-    assert collection.fetch("mnist", place, source=copied(tmp_path, tiny["mnist"])).official
-    assert (place / "mnist" / collection.MANIFEST).is_file()
+    assert store.fetch("mnist", place, source=copied(tmp_path, tiny["mnist"])).official
+    assert (place / "mnist" / store.MANIFEST).is_file()

@@ -8,8 +8,10 @@ from events import Clock
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from resnet_lib import blocks, costs, dynamics, flow, nets, runtime
-from resnet_lib.units import UNITS
+from resnet_lib import nets, runtime
+from resnet_lib.analysis import costs, flow
+from resnet_lib.nets import blocks, dynamics, initialisation
+from resnet_lib.nets.units import UNITS
 
 
 def generator() -> torch.Generator:
@@ -119,7 +121,7 @@ KNOWN = [
 @pytest.mark.parametrize(("module", "shape", "expected"), KNOWN, ids=lambda value: type(value).__name__)
 def test_every_kind_of_layer_is_counted(module, shape, expected):
     if any(value.isnan().any() for value in module.parameters()):
-        blocks.initialise(module, generator())
+        initialisation.initialise(module, generator())
     for batch in (2, 5):
         assert costs.count(module, shape, batch=batch).multiply_adds == expected
 
@@ -164,7 +166,7 @@ class Deciding(nn.Module):
 
 def neural_ode(method: str) -> nn.Module:
     made = flow.NeuralODE(nn.Sequential(blocks.Linear(4, 4), nn.Tanh()), method=method)
-    return blocks.initialise(nn.Sequential(made), generator())
+    return initialisation.initialise(nn.Sequential(made), generator())
 
 
 ADAPTS = r"NeuralODE takes as many steps as its error asks for, so that its cost depends on what it reads; .* latency"

@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from resnet_lib import paths, runtime, sweep
+from resnet_lib import runtime, sweep
+from resnet_lib.analysis import paths
 from resnet_lib.experiments.counting_paths import drawings, gradients, members, unrolling
 from resnet_lib.experiments.counting_paths.gradients import Flow
 
@@ -119,11 +120,12 @@ def test_marks_of_an_ensemble(marks):
 def test_removing_uses_every_set():
     table = members.Members("residual")
     net = members.fit(members.Members("residual", blocks=4), (0,)).net(0)
-    from resnet_lib import data, lesion, lesion_runs
+    from resnet_lib import data
+    from resnet_lib.analysis import lesion, lesion_scores
 
     test = data.load("digits", flat=True).test
     found = members.removed(net, test)  # pyright: ignore[reportArgumentType]
-    singles = lesion_runs.score(list(lesion.singles(net).values()), test.x, test.y)  # pyright: ignore[reportArgumentType]
+    singles = lesion_scores.score(list(lesion.singles(net).values()), test.x, test.y)  # pyright: ignore[reportArgumentType]
     assert len(found) == 3
     assert found[1] == pytest.approx(singles.accuracy.mean().item())
     assert table.apart == 1

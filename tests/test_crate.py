@@ -13,8 +13,11 @@ import pytest
 from frictionless import Package
 from rocrate.rocrate import ROCrate
 
-from resnet_lib import crate, ledger, results, sweep
-from resnet_lib.results import ResultError
+from resnet_lib import sweep
+from resnet_lib.book import crate
+from resnet_lib.evidence import ledger
+from resnet_lib.sweep import results
+from resnet_lib.sweep.results import ResultError
 from tests import books
 from tests.book_fixture import fixture_experiment
 
@@ -103,7 +106,7 @@ def test_the_book_itself_can_be_packed(tmp_path: Path):
 
 def test_values_that_are_no_number_and_truth_values_have_their_place(tmp_path: Path):
     table = pd.DataFrame({"x": [1.5, float("nan"), float("inf")], "ok": [True, False, True], "t": ["nan", "", "True"]})
-    path = results.store(books.replace(books.result(preset="full"), table=table), tmp_path)
+    path = sweep.store(books.replace(books.result(preset="full"), table=table), tmp_path)
     path.rename(tmp_path / "t.csv")
     kinds = json.loads(path.with_suffix(".json").read_text())["columns"]
     resource = {"name": "t", "path": "t.csv", "schema": crate.schema(kinds)}

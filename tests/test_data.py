@@ -11,9 +11,9 @@ from sklearn.datasets import load_digits
 from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier
 
-from resnet_lib import collection, data, runtime
-from resnet_lib.data import Dataset, Split
-from resnet_lib.distributions import DISTRIBUTIONS
+from resnet_lib import data, runtime
+from resnet_lib.data import Dataset, Split, datasets, store
+from resnet_lib.data.official import DISTRIBUTIONS
 from tests import distributions as distributed
 
 
@@ -69,14 +69,14 @@ def photographs(tmp_path, monkeypatch):
     """A folder with a tiny dataset of CIFAR's format in the place of CIFAR-10."""
     distribution, contents = distributed.cifar()
     monkeypatch.setitem(DISTRIBUTIONS, "cifar10", distribution)
-    collection.fetch("cifar10", tmp_path, source=distributed.written(tmp_path / "copy", contents))
-    data._read.cache_clear()
+    store.fetch("cifar10", tmp_path, source=distributed.written(tmp_path / "copy", contents))
+    datasets._read.cache_clear()
     return tmp_path
 
 
 def test_fetched_images_are_each_in_one_part_in_an_order_that_is_always_the_same(photographs):
     loaded = data.load("cifar10", folder=photographs)
-    train, test = collection.read("cifar10", photographs)
+    train, test = store.read("cifar10", photographs)
     parts = (loaded.train, loaded.validation, loaded.test)
     assert [len(part) for part in parts] == [7, 5, 4]
     assert torch.equal(loaded.test.y, torch.from_numpy(test.y))
@@ -101,21 +101,22 @@ def test_constants_are_those_of_the_training_part_alone(photographs):
 
 
 def test_a_changed_pixel_changes_the_checksum_of_what_was_fetched(photographs):
-    before = data.checksum("cifar10", folder=photographs)
+    before = datasets.checksum("cifar10", folder=photographs)
     assert data.load("cifar10", folder=photographs, flat=True).checksum == before
     contents = {file.name: (photographs / "copy" / file.name).read_bytes() for file in DISTRIBUTIONS["cifar10"].files}
     last = bytearray(contents["test_batch.bin"])
     last[-1] ^= 1
     distributed.written(photographs / "copy", {"test_batch.bin": bytes(last)})
-    collection.fetch("cifar10", photographs, source=photographs / "copy", accept_variant=True)
-    assert data.checksum("cifar10", folder=photographs) != before
-    assert data.provenance("cifar10", folder=photographs).keys() == {"cifar10", "cifar10 (files)"}
-    assert data.provenance("digits") == {"digits": data.checksum("digits")}
+    store.fetch("cifar10", photographs, source=photographs / "copy", accept_variant=True)
+    assert datasets.checksum("cifar10", folder=photographs) != before
+    assert datasets.provenance("cifar10", folder=photographs).keys() == {"cifar10", "cifar10 (files)"}
+    assert datasets.provenance("digits") == {"digits": datasets.checksum("digits")}
 
 
 def test_importing_the_package_needs_no_network_and_no_folder(tmp_path):
     code = (
-        "import socket, sys; socket.socket.connect = None; from resnet_lib import archives, collection, data; "
+        "import socket, sys; socket.socket.connect = None; from resnet_lib import data; "
+        "from resnet_lib.data import downloads, store; "
         "assert 'requests' not in sys.modules; data.load('digits')"
     )
     environment = os.environ | {"XDG_DATA_HOME": str(tmp_path / "none"), "HOME": str(tmp_path / "none")}
@@ -125,14 +126,14 @@ def test_importing_the_package_needs_no_network_and_no_folder(tmp_path):
 
 def test_checksum_is_pinned():
     # Values, labels and split: where this changes, every stored result was made from other data.
-    assert data.checksum("digits") == "6bdf28f1e7ce6cc059f27f603f75c31c937ec6cccc2e4d00fded7b135cb1a949"
-    assert data.load("digits").checksum == data.checksum("digits")
-    assert data.load("spirals").checksum == data.checksum("spirals")
+    assert datasets.checksum("digits") == "6bdf28f1e7ce6cc059f27f603f75c31c937ec6cccc2e4d00fded7b135cb1a949"
+    assert data.load("digits").checksum == datasets.checksum("digits")
+    assert data.load("spirals").checksum == datasets.checksum("spirals")
 
 
 @pytest.mark.parametrize("field", ["x", "y", "rows"])
 def test_checksum_sees_a_changed_value(field):
-    raw = data._digits()
+    raw = datasets._digits()
     changed = np.array(raw.rows[0] if field == "rows" else getattr(raw, field))
     changed.flat[0] ^= 1
     other = dataclasses.replace(raw, **{field: (changed, *raw.rows[1:]) if field == "rows" else changed})
@@ -140,7 +141,7 @@ def test_checksum_sees_a_changed_value(field):
 
 
 def test_spirals_lie_on_their_curve():
-    points = data.two_spirals(500, seed=3, turns=1.5, noise=0.0)
+    points = datasets.two_spirals(500, seed=3, turns=1.5, noise=0.0)
     x = points.x.double()
     radius = x.norm(dim=1)
     arm = torch.where(points.y == 0, 1.0, -1.0)  # arm 1 is arm 0 turned by half a turn
@@ -152,7 +153,7 @@ def test_spirals_lie_on_their_curve():
 
 
 def test_spirals_have_the_noise_that_was_asked_for():
-    clean, noisy = (data.two_spirals(2000, seed=1, noise=noise).x for noise in (0.0, 0.05))
+    clean, noisy = (datasets.two_spirals(2000, seed=1, noise=noise).x for noise in (0.0, 0.05))
     assert abs((noisy - clean).std() / 0.05 - 1) < 4 / np.sqrt(2 * 4000)
 
 
@@ -190,14 +191,14 @@ def test_moving_moves_every_part(digits, monkeypatch):
 def test_loading_leaves_the_global_generators_alone():
     before, global_numbers = torch.get_rng_state(), np.random.mtrand._rand  # pyright: ignore[reportAttributeAccessIssue]
     numpy_before = global_numbers.get_state(legacy=False)["state"]["key"].copy()
-    data._digits.__wrapped__()
-    data._spirals.__wrapped__()
+    datasets._digits.__wrapped__()
+    datasets._spirals.__wrapped__()
     data.load("spirals")
     assert torch.equal(torch.get_rng_state(), before)
     assert np.array_equal(global_numbers.get_state(legacy=False)["state"]["key"], numpy_before)
 
 
-@pytest.mark.parametrize("call", [data.load, data.checksum])
+@pytest.mark.parametrize("call", [data.load, datasets.checksum])
 def test_unknown_dataset_names_the_closest(call):
     with pytest.raises(
         ValueError, match=r"name='digit' is no known dataset; known: digits, spirals, cifar10, .*; closest: 'digits'"

@@ -9,9 +9,11 @@ import pandas as pd
 import pytest
 import torch
 
-from resnet_lib import lesion, nets, runtime, sweep
-from resnet_lib.blocks import UNITS, Block
+from resnet_lib import nets, runtime, sweep
+from resnet_lib.analysis import lesion
 from resnet_lib.experiments.dropping_blocks import drawings, lesions, linear, measures, networks
+from resnet_lib.nets import Block
+from resnet_lib.nets.units import UNITS
 
 ROOT = Path(__file__).parents[1]
 
@@ -38,19 +40,19 @@ def test_losses_are_points_below_the_whole_network():
 
 
 def test_the_first_verdict_turns_with_the_loss():
-    from resnet_lib import claims
+    from resnet_lib.evidence import claims, statements
 
     gentle = measures.graceful_residual(table(lambda variant, block: 1 if variant == "residual" else 60))
     harsh = measures.graceful_residual(table(lambda variant, block: 8 if variant == "residual" else 60))
     no_control = measures.graceful_residual(table(lambda variant, block: 1))
-    claim = claims.load(ROOT / "claims.yml").claim("drop-graceful.residual")
+    claim = statements.load(ROOT / "claims.yml").claim("drop-graceful.residual")
     rule, must = claims_rules(claim)
     statuses = [claims.judge(rule, must, evidence, "test").status for evidence in (gentle, harsh, no_control)]
     assert statuses == ["holds", "fails", "invalid"]
 
 
 def claims_rules(claim):
-    from resnet_lib.rules import Rule
+    from resnet_lib.evidence.rules import Rule
 
     return Rule.parse(claim.holds_if), Rule.parse(claim.control.must)
 

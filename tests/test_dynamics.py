@@ -14,8 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from resnet_lib import blocks, dynamics, flow, nets, ode, runtime
-from resnet_lib.units import Unit
+from resnet_lib import nets, ode, runtime
+from resnet_lib.analysis import flow
+from resnet_lib.nets import Unit, dynamics, initialisation
 
 INSIDE = Unit(order="inside", norm="none", alpha=0.25)
 
@@ -36,7 +37,7 @@ X = torch.randn(5, 6, generator=torch.Generator().manual_seed(1), dtype=torch.fl
 
 @given(st.integers(0, 2**32), st.floats(-0.5, 0.5))
 def test_antisymmetric_eigenvalues_have_the_real_part_of_the_damping(seed, gamma):
-    layer = blocks.initialise(dynamics.Antisymmetric(5, gamma=gamma), runtime.stream(seed, "a")).double()
+    layer = initialisation.initialise(dynamics.Antisymmetric(5, gamma=gamma), runtime.stream(seed, "a")).double()
     values = torch.linalg.eigvals(layer.matrix().detach())
     np.testing.assert_allclose(values.real, -gamma, atol=1e-10)
     x = torch.randn(3, 5, generator=runtime.stream(seed, "x"), dtype=torch.float64)
@@ -46,7 +47,10 @@ def test_antisymmetric_eigenvalues_have_the_real_part_of_the_damping(seed, gamma
 @given(st.integers(0, 2**32), st.floats(0.1, 20))
 def test_a_bound_holds_and_touches_nothing_below_it(seed, bound):
     free, bound_ = (
-        blocks.initialise(dynamics.Antisymmetric(6, bound=b), runtime.stream(seed, "a")).double().matrix().detach()
+        initialisation.initialise(dynamics.Antisymmetric(6, bound=b), runtime.stream(seed, "a"))
+        .double()
+        .matrix()
+        .detach()
         for b in (None, bound)
     )
     assert torch.linalg.matrix_norm(bound_, 2) <= bound * (1 + 1e-9)
@@ -55,7 +59,7 @@ def test_a_bound_holds_and_touches_nothing_below_it(seed, bound):
 
 
 def test_an_antisymmetric_block_is_an_euler_step_of_its_field():
-    block = blocks.initialise(dynamics.antisymmetric_block(5, 0.3, gamma=0.1), runtime.stream(0, "a")).double()
+    block = initialisation.initialise(dynamics.antisymmetric_block(5, 0.3, gamma=0.1), runtime.stream(0, "a")).double()
     matrix, bias = block.branch[0].matrix(), block.branch[0].bias
     x = torch.randn(5, generator=runtime.stream(0, "x"), dtype=torch.float64)
     step = ode.solve(lambda t, y: torch.tanh(matrix @ y + bias), x, (0.0, 0.3), method="euler", steps=1).end
@@ -64,7 +68,7 @@ def test_an_antisymmetric_block_is_an_euler_step_of_its_field():
 
 @given(st.integers(0, 2**32), st.floats(0.01, 2))
 def test_a_hamiltonian_block_keeps_volumes_and_the_symplectic_form(seed, h):
-    block = blocks.initialise(dynamics.hamiltonian_block(6, h), runtime.stream(seed, "h")).double()
+    block = initialisation.initialise(dynamics.hamiltonian_block(6, h), runtime.stream(seed, "h")).double()
     x = torch.randn(6, generator=runtime.stream(seed, "x"), dtype=torch.float64)
     jacobian = torch.func.jacrev(block)(x).detach()
     form = torch.zeros(6, 6, dtype=torch.float64)
@@ -74,7 +78,7 @@ def test_a_hamiltonian_block_keeps_volumes_and_the_symplectic_form(seed, h):
 
 
 def test_a_hamiltonian_block_is_the_solvers_symplectic_euler():
-    block = blocks.initialise(dynamics.hamiltonian_block(4, 0.2), runtime.stream(0, "h")).double()
+    block = initialisation.initialise(dynamics.hamiltonian_block(4, 0.2), runtime.stream(0, "h")).double()
     first, second = block[0].branch.inner, block[1].branch.inner
     field = ode.Split(
         velocity=lambda p: torch.tanh(second(p)) @ second.weight, force=lambda q: -torch.tanh(first(q)) @ first.weight

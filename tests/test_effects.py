@@ -8,8 +8,9 @@ import pytest
 import torch
 from torch import nn
 
-from resnet_lib import effects, flow, lesion_runs, nets, paths, runtime, stochastic_depth
-from resnet_lib.blocks import Block, Unit
+from resnet_lib import nets, runtime
+from resnet_lib.analysis import flow, lesion_scores, paths
+from resnet_lib.nets import Block, Unit, effects, stochastic_depth
 
 
 def generator() -> torch.Generator:
@@ -80,8 +81,8 @@ UNSEEN = {
 
 HANGING = (without_statistics, in_training, with_dropout, with_stochastic_depth)
 VERBS = {
-    "lesion_runs.outputs": lambda made: lesion_runs.outputs([made], X),
-    "lesion_runs.score": lambda made: lesion_runs.score([made], X, Y),
+    "lesion_runs.outputs": lambda made: lesion_scores.outputs([made], X),
+    "lesion_runs.score": lambda made: lesion_scores.score([made], X, Y),
     "paths.linearise": lambda made: paths.linearise(made, X, Y),
     "paths.expand": lambda made: paths.expand(made.blocks, made.stem(X)),
     "flow.path": lambda made: flow.path(made, X),

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from resnet_lib import ensembles, runtime
+from resnet_lib import runtime
+from resnet_lib.analysis import ensembles
 
 
 def generator(*path):

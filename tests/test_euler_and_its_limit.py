@@ -219,7 +219,7 @@ def test_a_network_whose_flow_blows_up_labels_nothing():
         for block in net.blocks:
             for weight in block.parameters():
                 weight.mul_(1e6)
-    from resnet_lib import flow
+    from resnet_lib.analysis import flow
 
     assert trained.accuracy(flow.refine(net, 4), data.load("digits", flat=True).test) == 0
     assert trained.distance(net, data.load("digits", flat=True).test.x[:2]) == np.inf

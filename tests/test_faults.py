@@ -15,9 +15,10 @@ import pytest
 from events import PATIENCE, Clock
 from trials import Noise, experiment, logged
 
-from resnet_lib import results, sweep, trial
-from resnet_lib.claims import Evidence
-from resnet_lib.results import ResultError
+from resnet_lib import sweep
+from resnet_lib.evidence.claims import Evidence
+from resnet_lib.sweep import results, runner, trial
+from resnet_lib.sweep.results import ResultError
 
 TESTS = Path(__file__).parent
 ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join([str(TESTS.parent), str(TESTS)])}
@@ -40,7 +41,7 @@ SHARED = """
 import sys
 from pathlib import Path
 from resnet_lib import sweep
-from resnet_lib.cache import CacheError
+from resnet_lib.sweep.cache import CacheError
 from trials import Noise, experiment, logged
 
 folder = Path(sys.argv[1])
@@ -219,13 +220,13 @@ def test_nan_is_kept_as_it_is_and_refused_where_it_would_decide(tmp_path: Path):
 def test_a_cache_that_loses_a_file_meanwhile_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     grid = experiment(Noise(size=1), Noise(size=2))
     run(tmp_path, grid)
-    compute = sweep._compute
+    compute = runner._compute
 
     def lose(*arguments: Any, **options: Any) -> None:
         compute(*arguments, **options)
         shutil.rmtree(tmp_path / "cache")
 
-    monkeypatch.setattr(sweep, "_compute", lose)
+    monkeypatch.setattr(runner, "_compute", lose)
     with pytest.raises(ValueError, match="has been removed since the sweep began; run it again"):
         run(tmp_path, grid)
 

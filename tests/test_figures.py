@@ -21,9 +21,11 @@ from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 from pybtex.database import parse_string
 
-from resnet_lib import __version__, figures, provenance
-from resnet_lib.figures import COLOURS, Published
-from resnet_lib.provenance import Result, Stamp
+from resnet_lib import __version__
+from resnet_lib.evidence import figures, style
+from resnet_lib.evidence.figures import Published
+from resnet_lib.evidence.style import COLOURS
+from resnet_lib.sweep import Result, Stamp, provenance
 
 ROOT = Path(__file__).parents[1]
 TABLE = pd.DataFrame(
@@ -296,7 +298,7 @@ LIGHT, DARK, THEME = (1.0, 1.0, 1.0), to_rgb("#121212"), to_rgb("#14181e")
 
 
 def palette(*, dark: bool) -> dict[str, tuple[float, float, float]]:
-    with figures.style(dark=dark):
+    with style.style(dark=dark):
         return {name: to_rgb(colour) for name, colour in COLOURS.items()}
 
 
@@ -320,7 +322,7 @@ def test_the_contrast_formula() -> None:
 def test_every_colour_stands_out_from_the_page(dark: bool, background: tuple[float, float, float]) -> None:
     for name, colour in palette(dark=dark).items():
         assert contrast(colour, background) >= 3, (name, to_hex(colour))
-    with figures.style(dark=dark):
+    with style.style(dark=dark):
         for name in ("text.color", "axes.labelcolor", "axes.titlecolor", "xtick.labelcolor", "ytick.labelcolor"):
             assert contrast(to_rgb(mpl.rcParams[name]), background) >= 4.5, name
         for name in ("axes.edgecolor", "xtick.color", "ytick.color"):
@@ -354,19 +356,19 @@ def test_colours_stay_apart_for_every_eye(eye: str, dark: bool) -> None:
 
 def test_every_variant_has_a_colour_and_a_marker_of_its_own() -> None:
     named = {"plain", "post", "pre", "scaled", "zero-gamma", "bottleneck", "theory", "reference", "control"}
-    assert set(COLOURS) == set(figures.MARKERS) == named
+    assert set(COLOURS) == set(style.MARKERS) == named
     for dark in (False, True):
         assert len(set(palette(dark=dark).values())) == len(named)
-    assert len(set(figures.MARKERS.values())) == len(named)
+    assert len(set(style.MARKERS.values())) == len(named)
 
 
 def test_the_style_asks_for_nothing_and_leaves_nothing() -> None:
     with mpl.rc_context({"font.size": 31, "axes.xmargin": 0.4}):
         before = dict(mpl.rcParams)
-        with figures.style():
+        with style.style():
             light = dict(mpl.rcParams)
         assert dict(mpl.rcParams) == before
-    with figures.style():
+    with style.style():
         assert dict(mpl.rcParams) == light
     assert light["font.size"] == 10
 
@@ -498,7 +500,7 @@ def test_html_is_escaped(published: Published) -> None:
 def growing(table: pd.DataFrame) -> alt.Chart:
     size = alt.param(name="size", value=1, bind=alt.binding_range(min=0, max=2, name="size "))
     rows = table[["depth"]]
-    return alt.Chart(rows).mark_point(color=figures.ink("post")).encode(x="depth:Q").add_params(size)
+    return alt.Chart(rows).mark_point(color=style.ink("post")).encode(x="depth:Q").add_params(size)
 
 
 @pytest.mark.usefixtures("cheap")
@@ -522,7 +524,7 @@ def test_without_one_nothing_of_it_is_said(tmp_path: Path):
 
 
 def test_ink_is_the_colour_of_the_style_that_is_drawn():
-    with figures.style():
-        assert figures.ink("plain") == "#d55e00"
-    with figures.style(dark=True):
-        assert figures.ink("plain") == "#ff8a2b"
+    with style.style():
+        assert style.ink("plain") == "#d55e00"
+    with style.style(dark=True):
+        assert style.ink("plain") == "#ff8a2b"

@@ -10,7 +10,9 @@ import torch
 from torch import nn
 from torch.nn.utils import parametrizations, parametrize
 
-from resnet_lib import blocks, dynamics, flow, initialisation, lipschitz, runtime, stochastic_depth
+from resnet_lib import runtime
+from resnet_lib.analysis import flow, lipschitz
+from resnet_lib.nets import blocks, dynamics, initialisation, stochastic_depth, units
 
 GIVEN: dict[str, Any] = {
     # What torch's layers ask for, by the names of their arguments.
@@ -170,8 +172,8 @@ KNOWN: dict[str, Callable[[], nn.Module]] = {
     "spectrally normalised": lambda: lipschitz.constrain(
         nn.Sequential(nn.Linear(4, 4)), 0.5, kind=lipschitz.SpectrallyNormalised
     ),
-    **{name: lambda unit=unit: blocks.linear_block(unit, 4) for name, unit in blocks.UNITS.items()},
-    **{f"conv {name}": lambda unit=unit: blocks.conv_block(unit, 4, 8) for name, unit in blocks.UNITS.items()},
+    **{name: lambda unit=unit: blocks.linear_block(unit, 4) for name, unit in units.UNITS.items()},
+    **{f"conv {name}": lambda unit=unit: blocks.conv_block(unit, 4, 8) for name, unit in units.UNITS.items()},
 }
 
 

@@ -12,7 +12,8 @@ from events import PATIENCE, wait_for
 from nbclient import NotebookClient
 from trials import Noise, begun, experiment, logged, release
 
-from resnet_lib import progress, sweep
+from resnet_lib import sweep
+from resnet_lib.sweep import progress
 
 TESTS = Path(__file__).parent
 

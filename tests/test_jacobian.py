@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from resnet_lib import blocks, jacobian, linalg, nets, runtime
-from resnet_lib.blocks import Block, Unit
+from resnet_lib import linalg, nets, runtime
+from resnet_lib.analysis import jacobian
+from resnet_lib.nets import Block, Unit, blocks, initialisation, merges, units
 
 INSIDE = Unit(order="inside", norm="none")
 DOUBLE = torch.float64
@@ -22,13 +23,13 @@ def normal(*shape: int, seed: int = 0) -> Tensor:
 
 def linear_block(unit: Unit, width: int, seed: int = 0) -> Block:
     block = blocks.linear_block(unit, width)
-    return blocks.initialise(block, runtime.stream(seed, "block")).double().eval()  # pyright: ignore[reportReturnType]
+    return initialisation.initialise(block, runtime.stream(seed, "block")).double().eval()  # pyright: ignore[reportReturnType]
 
 
 def conv_block(unit: Unit, c_in: int, c_out: int | None = None, *, stride: int = 1, seed: int = 0) -> Block:
     """A block in evaluation mode whose batch normalisations have statistics and scales of their own."""
     block = blocks.conv_block(unit, c_in, c_out or c_in, stride=stride)
-    blocks.initialise(block, runtime.stream(seed, "block")).double().eval()
+    initialisation.initialise(block, runtime.stream(seed, "block")).double().eval()
     for i, part in enumerate(m for m in block.modules() if isinstance(m, nn.BatchNorm2d)):
         for j, tensor in enumerate((part.running_mean, part.running_var, part.weight, part.bias)):
             assert tensor is not None
@@ -69,7 +70,7 @@ def convolution_matrix(weight: Tensor, size: int) -> Tensor:
 
 
 def test_a_convolutional_block_has_the_jacobian_of_its_formula():
-    block, x = conv_block(blocks.unit("pre"), 3), normal(2, 3, 4, 4)
+    block, x = conv_block(units.unit("pre"), 3), normal(2, 3, 4, 4)
     branch: Any = block.branch
 
     def scale(norm: Any) -> Tensor:
@@ -85,12 +86,12 @@ def test_a_convolutional_block_has_the_jacobian_of_its_formula():
 
 
 SHAPES = {
-    "post": (conv_block(blocks.unit("post"), 4), (4, 5, 5)),
-    "plain": (conv_block(blocks.unit("plain"), 4), (4, 5, 5)),
-    "scaled": (conv_block(blocks.unit("scaled"), 4), (4, 5, 5)),
-    "bottleneck": (conv_block(blocks.unit("bottleneck"), 8), (8, 3, 3)),
-    "fewer outputs": (conv_block(replace(blocks.unit("post"), shortcut="A"), 4, 6, stride=2), (4, 6, 6)),
-    "more outputs": (conv_block(replace(blocks.unit("pre"), shortcut="B"), 2, 5), (2, 4, 4)),
+    "post": (conv_block(units.unit("post"), 4), (4, 5, 5)),
+    "plain": (conv_block(units.unit("plain"), 4), (4, 5, 5)),
+    "scaled": (conv_block(units.unit("scaled"), 4), (4, 5, 5)),
+    "bottleneck": (conv_block(units.unit("bottleneck"), 8), (8, 3, 3)),
+    "fewer outputs": (conv_block(replace(units.unit("post"), shortcut="A"), 4, 6, stride=2), (4, 6, 6)),
+    "more outputs": (conv_block(replace(units.unit("pre"), shortcut="B"), 2, 5), (2, 4, 4)),
     "vectors": (linear_block(Unit(norm="none"), 7), (7,)),
     "images to logits": (nn.Sequential(nn.Flatten(), nn.Linear(12, 3, dtype=DOUBLE)), (3, 2, 2)),
 }
@@ -166,7 +167,7 @@ def test_blocks_that_change_shape_have_jacobians_that_are_not_square():
         jacobian.eigenvalues(net.blocks[3], states[3])
 
 
-@pytest.mark.parametrize("unit", [INSIDE, blocks.unit("post")], ids=["bare", "normalised"])
+@pytest.mark.parametrize("unit", [INSIDE, units.unit("post")], ids=["bare", "normalised"])
 def test_stacked_networks_agree_with_each_alone(unit):
     several, x = [stack(seed, unit) for seed in range(3)], normal(2, 5)
     for i, net in enumerate(several):
@@ -188,7 +189,7 @@ def test_stacked_networks_agree_with_each_alone(unit):
 
 @pytest.mark.parametrize("channels", [8, 16])
 def test_arnoldi_and_lanczos_agree_with_dense_spectra_of_convolutional_blocks(channels):
-    block, x = conv_block(blocks.unit("pre"), channels), normal(1, channels, 8, 8)
+    block, x = conv_block(units.unit("pre"), channels), normal(1, channels, 8, 8)
     op = jacobian.operator(block.branch, x[0])
     dense = jacobian.eigenvalues(block.branch, x)[0]
     for which in get_args(linalg.Which):
@@ -207,7 +208,7 @@ def test_a_block_of_true_size_has_the_spectrum_of_its_formula():
     weights = torch.arange(16, 0, -1) / 160
     conv = nn.Conv2d(16, 16, 3, padding=1, groups=16, bias=False)
     conv.weight.data = (weights[:, None, None] * kernel[:, None] * kernel)[:, None]
-    block = Block(conv, nn.Identity(), blocks.Add())
+    block = Block(conv, nn.Identity(), merges.Add())
     op = jacobian.operator(block, torch.zeros(16, 32, 32))
     assert op.shape == (16_384, 16_384)
     found = linalg.extreme_eigenvalues(op, 2, tol=1e-5, generator=runtime.stream(0, "start"), basis=60)
@@ -230,7 +231,7 @@ def test_training_mode_is_refused(wrong):
 
 
 def test_networks_in_training_mode_are_refused():
-    net = stack(unit=blocks.unit("post")).train()
+    net = stack(unit=units.unit("post")).train()
     with pytest.raises(ValueError, match=r"'stem\.norm1' \(BatchNorm1d\) is in training mode"):
         jacobian.along(net, normal(2, 5))
 

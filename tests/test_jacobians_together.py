@@ -7,9 +7,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from resnet_lib import blocks, dynamics, flow, jacobian, lesion, linalg, lipschitz, nets, runtime, shortcuts
-from resnet_lib import stochastic_depth as depth
-from resnet_lib.blocks import Unit
+from resnet_lib import linalg, nets, runtime
+from resnet_lib.analysis import flow, jacobian, lesion, lipschitz, shortcuts
+from resnet_lib.nets import Unit, blocks, dynamics, initialisation, units
+from resnet_lib.nets import stochastic_depth as depth
 
 INSIDE = Unit(order="inside", norm="none")
 REFUSED = "Lipschitz constant is not known here"
@@ -34,23 +35,25 @@ def with_directions() -> nets.Stack:
 
 
 def repeated() -> nets.Stack:
-    block = blocks.initialise(dynamics.antisymmetric_block(3, 0.3), stream("block"))
+    block = initialisation.initialise(dynamics.antisymmetric_block(3, 0.3), stream("block"))
     return nets.Stack(nn.Identity(), [dynamics.Repeat(block, 3)], nn.Identity(), shape=(3,))
 
 
 def hamiltonian() -> nets.Stack:
-    block = blocks.initialise(dynamics.hamiltonian_block(4, 0.3), stream("block"))
-    return nets.Stack(blocks.initialise(blocks.Linear(3, 4), stream("stem")), [block], nn.Identity(), shape=(3,))
+    block = initialisation.initialise(dynamics.hamiltonian_block(4, 0.3), stream("block"))
+    return nets.Stack(
+        initialisation.initialise(blocks.Linear(3, 4), stream("stem")), [block], nn.Identity(), shape=(3,)
+    )
 
 
 def solved() -> nets.Stack:
-    field = nn.Sequential(blocks.initialise(blocks.Linear(3, 3), stream("field")), nn.Tanh())
+    field = nn.Sequential(initialisation.initialise(blocks.Linear(3, 3), stream("field")), nn.Tanh())
     return nets.Stack(nn.Identity(), [flow.NeuralODE(field, tol=1e-9)], nn.Identity(), shape=(3,))
 
 
 NETWORKS: dict[str, Callable[[], nets.Stack]] = {
-    **{f"mlp {name}": lambda unit=unit: vectors(unit) for name, unit in blocks.UNITS.items()},
-    **{f"images {name}": lambda unit=unit: images(unit) for name, unit in blocks.UNITS.items()},
+    **{f"mlp {name}": lambda unit=unit: vectors(unit) for name, unit in units.UNITS.items()},
+    **{f"images {name}": lambda unit=unit: images(unit) for name, unit in units.UNITS.items()},
     **{
         f"shortcut {kind}": lambda kind=kind: images(Unit(shortcut=kind))
         for kind in ("A", "B", "C", "none", "columns", "2x2", "pool")

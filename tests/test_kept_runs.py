@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from resnet_lib import comparison, ledger, replicas, replication
-from resnet_lib.comparison import Column
-from resnet_lib.ledger import Evidence
+from resnet_lib.evidence import ledger
+from resnet_lib.evidence.ledger import Evidence
+from resnet_lib.replication import comparison, replicas, report
+from resnet_lib.replication.comparison import Column
 
 ROOT = Path(__file__).parents[1]
 SIMULATIONS = 1000
@@ -52,7 +53,7 @@ def test_each_kept_run_replicates_what_is_published_and_the_others(columns: list
             for column in columns
             if len(column.kept) > max(k, 1)
         ]
-        assert replication.judge(turned, flips=20_000).errors == (), f"run {k}"
+        assert report.judge(turned, flips=20_000).errors == (), f"run {k}"
 
 
 Books = dict[tuple[str, int, int], np.ndarray]
@@ -107,6 +108,6 @@ def test_chance_alarms_at_most_three_times_in_a_thousand_replications(
             for key, book in scheme(books, rng).items()
             for column, values in zip(groups[key], book, strict=True)
         ]
-        if errors := replication.judge(drawn, flips=4000).errors:
+        if errors := report.judge(drawn, flips=4000).errors:
             alarms.append(errors[0])
     assert len(alarms) <= 3, "\n".join(alarms)

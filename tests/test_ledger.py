@@ -10,7 +10,8 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from resnet_lib import figures, ledger, provenance
+from resnet_lib.evidence import figures, ledger, records
+from resnet_lib.sweep import provenance
 from tests import books
 from tests.notebooks import complaints
 
@@ -292,12 +293,12 @@ def test_a_record_that_was_edited_is_not_taken_over(root: Path):
     before, fresh = nbformat.read(path, as_version=4), nbformat.read(path, as_version=4)
     put("quick", "stamp", "seconds", to=0.1)(before.cells[1].outputs[0])
     kept = deepcopy(fresh)
-    ledger.keep_older_stamps(kept, before)
+    records.keep_older_stamps(kept, before)
     assert kept == fresh
     for output in (before.cells[1].outputs[0], fresh.cells[1].outputs[0]):
         output.metadata["resnet_lib"].pop("sha256")
     put("quick", "stamp", "seconds", to=9.0)(fresh.cells[1].outputs[0])
-    ledger.keep_older_stamps(fresh, before)  # older versions wrote no hash
+    records.keep_older_stamps(fresh, before)  # older versions wrote no hash
     record = fresh.cells[1].outputs[0].metadata["resnet_lib"]
     assert record["record"]["quick"]["stamp"]["seconds"] == 0.1
     books.write(root, fresh.cells[1].outputs[0], books.figure(root))
@@ -321,7 +322,7 @@ def test_a_record_that_says_the_same_keeps_its_older_stamp(root: Path):
     def kept(new: dict, old: dict) -> bool:
         notebook, before = run(**new), run(**old)
         fresh = nbformat.from_dict(notebook)
-        ledger.keep_older_stamps(notebook, before)
+        records.keep_older_stamps(notebook, before)
         assert notebook in (before, fresh)
         return notebook == before
 

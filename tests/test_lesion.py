@@ -12,8 +12,10 @@ from hypothesis import strategies as st
 from scipy import stats
 from torch import nn
 
-from resnet_lib import blocks, lesion, lesion_runs, nets, runtime
-from resnet_lib.blocks import UNITS, Block
+from resnet_lib import nets, runtime
+from resnet_lib.analysis import lesion, lesion_scores
+from resnet_lib.nets import Block, blocks
+from resnet_lib.nets.units import UNITS
 
 
 def generator(*path):
@@ -66,7 +68,7 @@ def test_all_single_lesions_equal_rebuilt_networks_bit_for_bit(resnet20):
     x = images()
     singles = lesion.singles(resnet20)
     assert list(singles) == [0, 1, 2, 4, 5, 7, 8]
-    found = lesion_runs.outputs(list(singles.values()), x)
+    found = lesion_scores.outputs(list(singles.values()), x)
     for values, i in zip(found.values, singles, strict=True):
         with torch.no_grad():
             expected = rebuilt_without(resnet20, {i})(x)
@@ -96,7 +98,7 @@ def test_mixed_lesions_equal_the_forward_pass_written_out(gone, order, at_once):
     x = torch.randn(7, 6, generator=generator("x"))
     several = [net, lesion.delete(net, sorted(gone)), lesion.reorder(net, order), lesion.swap(net, 1, 3), net]
     several.append(lesion.delete(several[2], 0))
-    found = lesion_runs.outputs(several, x, at_once=at_once)
+    found = lesion_scores.outputs(several, x, at_once=at_once)
     chosen = [net.blocks[i] for i in order]
     written = (
         list(net.blocks),
@@ -116,7 +118,7 @@ def test_mixed_lesions_equal_the_forward_pass_written_out(gone, order, at_once):
 def test_single_lesions_cost_half(depth):
     # Without block k: L - 1 - k blocks of its own, behind a prefix that the intact network computes: L - 1 in all.
     net = mlp(depth)
-    found = lesion_runs.outputs(list(lesion.singles(net).values()), torch.zeros(3, 6))
+    found = lesion_scores.outputs(list(lesion.singles(net).values()), torch.zeros(3, 6))
     assert found.calls == (depth - 1) + depth * (depth - 1) // 2
     assert found.alone == depth * (depth - 1)
 
@@ -124,7 +126,7 @@ def test_single_lesions_cost_half(depth):
 def test_all_subsets_cost_the_edges_of_their_tree():
     net = mlp(4)
     subsets = [s for k in range(4) for s in itertools.combinations(range(4), k)]
-    found = lesion_runs.score([lesion.delete(net, s) for s in subsets], torch.zeros(3, 6), torch.zeros(3).long())
+    found = lesion_scores.score([lesion.delete(net, s) for s in subsets], torch.zeros(3, 6), torch.zeros(3).long())
     # Kept sets as increasing sequences: each but the empty one is reached from a shorter one by one block.
     assert found.calls == 15
     assert found.alone == sum(4 - len(s) for s in subsets)
@@ -135,8 +137,8 @@ def test_score_counts_hits_over_uneven_batches():
     x = torch.randn(10, 6, generator=generator("scores"))
     y = torch.randint(3, (10,), generator=generator("labels"))
     several = [net, *lesion.singles(net).values()]
-    found = lesion_runs.score(several, x, y, at_once=4)
-    logits = lesion_runs.outputs(several, x).values
+    found = lesion_scores.score(several, x, y, at_once=4)
+    logits = lesion_scores.outputs(several, x).values
     assert found.hits.tolist() == (logits.argmax(-1) == y).sum(1).tolist()
     assert found.accuracy.tolist() == [hits / 10 for hits in found.hits.tolist()]
 
@@ -144,7 +146,7 @@ def test_score_counts_hits_over_uneven_batches():
 def test_without_the_head_it_is_the_last_state():
     net, x = mlp(), torch.randn(3, 6, generator=generator("last"))
     with torch.no_grad():
-        assert torch.equal(lesion_runs.outputs([net], x, head=False).values[0], net.states(x)[-1])
+        assert torch.equal(lesion_scores.outputs([net], x, head=False).values[0], net.states(x)[-1])
 
 
 def test_scaling_counts_the_branch_and_zero_leaves_the_shortcut(resnet20):
@@ -260,12 +262,12 @@ def test_a_network_without_removable_blocks_says_so():
 def test_runs_refuse_what_would_depend_on_the_batch():
     net = mlp()
     with pytest.raises(ValueError, match="networks is empty"):
-        lesion_runs.outputs([], torch.zeros(1, 6))
+        lesion_scores.outputs([], torch.zeros(1, 6))
     with pytest.raises(ValueError, match=r"expects \(batch, 6\)"):
-        lesion_runs.outputs([net], torch.zeros(1, 7))
+        lesion_scores.outputs([net], torch.zeros(1, 7))
     net.blocks[1].train()
     with pytest.raises(ValueError, match=r"'branch.norm1' \(BatchNorm1d\) is in training mode"):
-        lesion_runs.score([net], torch.zeros(2, 6), torch.zeros(2).long())
+        lesion_scores.score([net], torch.zeros(2, 6), torch.zeros(2).long())
 
 
 KINDS = {
@@ -342,11 +344,11 @@ def test_blocks_that_work_in_place_change_neither_the_data_nor_what_others_read(
     kept = x.clone()
     pairs = [(inplace, pure)] + [(lesion.delete(inplace, i), lesion.delete(pure, i)) for i in range(3)]
     for at_once in (3, 7):
-        found = lesion_runs.outputs([a for a, _ in pairs], x, at_once=at_once)
-        expected = lesion_runs.outputs([b for _, b in pairs], x, at_once=at_once)
+        found = lesion_scores.outputs([a for a, _ in pairs], x, at_once=at_once)
+        expected = lesion_scores.outputs([b for _, b in pairs], x, at_once=at_once)
         assert torch.equal(found.values, expected.values)
         y = torch.arange(7) % 6
-        hits = [lesion_runs.score([pair[side] for pair in pairs], x, y, at_once=at_once).hits for side in (0, 1)]
+        hits = [lesion_scores.score([pair[side] for pair in pairs], x, y, at_once=at_once).hits for side in (0, 1)]
         assert torch.equal(*hits)
         assert torch.equal(x, kept)
 

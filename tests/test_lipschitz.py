@@ -12,9 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from resnet_lib import blocks, data, lipschitz, nets, runtime, training
-from resnet_lib.blocks import Unit
-from resnet_lib.lipschitz import Normal
+from resnet_lib import data, nets, runtime, training
+from resnet_lib.analysis import lipschitz
+from resnet_lib.analysis.lipschitz import Normal
+from resnet_lib.nets import Unit, blocks, initialisation, merges
 
 SEEDS = st.integers(0, 2**32)
 INSIDE = Unit(order="inside", norm="none")
@@ -265,7 +266,9 @@ def test_the_normal_form_is_the_network():
 
 
 def test_the_constant_of_a_block_is_one_plus_k():
-    block = blocks.initialise(blocks.linear_block(replace(INSIDE, alpha=0.3, beta=0.25), 4), runtime.stream(0)).double()
+    block = initialisation.initialise(
+        blocks.linear_block(replace(INSIDE, alpha=0.3, beta=0.25), 4), runtime.stream(0)
+    ).double()
     k = math.prod(
         float(torch.linalg.matrix_norm(w.weight.detach(), 2))
         for w in block.branch.children()
@@ -273,7 +276,7 @@ def test_the_constant_of_a_block_is_one_plus_k():
     )
     assert lipschitz.product_bound(block, (4,)).value == pytest.approx(0.75 + 0.3 * k)
     for unit, constant in ((INSIDE, 1 + k), (INSIDE.plain(), k)):
-        block = blocks.initialise(blocks.linear_block(unit, 4), runtime.stream(0)).double()
+        block = initialisation.initialise(blocks.linear_block(unit, 4), runtime.stream(0)).double()
         assert lipschitz.product_bound(block, (4,)).value == pytest.approx(constant)
 
 
@@ -351,7 +354,7 @@ def test_a_constrained_convolution_keeps_its_bound_with_zero_padding(seed, chann
 def test_what_has_no_constant_is_named_with_the_way_out(unchecked):
     with pytest.raises(ValueError, match=r"'branch.1' \(LayerNorm\): its gain grows .* use batch normalisation"):
         lipschitz.product_bound(
-            blocks.Block(nn.Sequential(nn.Linear(4, 4), nn.LayerNorm(4)), nn.Identity(), blocks.Add()), (4,)
+            nets.Block(nn.Sequential(nn.Linear(4, 4), nn.LayerNorm(4)), nn.Identity(), merges.Add()), (4,)
         )
     with pytest.raises(ValueError, match=r"'0' \(MultiheadAttention\): dot-product attention is not Lipschitz"):
         lipschitz.product_bound(nn.Sequential(nn.MultiheadAttention(4, 1)), (3, 4))

@@ -8,7 +8,8 @@ import pytest
 import torch
 from torch import nn
 
-from resnet_lib import lipschitz, runtime
+from resnet_lib import runtime
+from resnet_lib.analysis import lipschitz
 from resnet_lib.experiments.lipschitz_bounds import drawings, signals, single, stacks
 
 

@@ -10,8 +10,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from resnet_lib import blocks, effects, jacobian, linalg, lipschitz, nets, roots, runtime, shortcuts, stochastic_depth
-from resnet_lib.blocks import Unit
+from resnet_lib import linalg, nets, runtime
+from resnet_lib.analysis import jacobian, lipschitz, shortcuts
+from resnet_lib.linalg import newton
+from resnet_lib.nets import Unit, effects, stochastic_depth, units
 
 Map = Callable[[Tensor], Tensor]
 
@@ -215,7 +217,7 @@ def test_states_and_roots_are_not_spoilt_by_what_works_in_place():
         return torch.diag(v.mul_(2))
 
     for function, jacobian_ in ((squares, None), (squares, derivative), (reused, derivative)):
-        found = roots.newton(function, start, jacobian=jacobian_)
+        found = newton.newton(function, start, jacobian=jacobian_)
         assert found.converged
         torch.testing.assert_close(found.value, torch.full((2,), 2**0.5, dtype=torch.float64))
         assert torch.equal(start, kept)
@@ -269,7 +271,7 @@ def test_types_that_do_not_go_together_are_named():
     with pytest.raises(ValueError, match=r"starts holds NaN"):
         lipschitz.search(nn.Identity(), gaussian(2, 4) * float("nan"), generator=runtime.stream(0))
     with pytest.raises(ValueError, match=r"start has shape \(2,\) and dtype torch\.int64; expected a vector of real"):
-        roots.newton(lambda v: v, torch.ones(2).long())
+        newton.newton(lambda v: v, torch.ones(2).long())
 
 
 @pytest.mark.usefixtures("unchecked")
@@ -441,14 +443,14 @@ def test_norms_of_spectra_have_no_gradient_rather_than_a_wrong_one():
 
 
 def test_block_names_are_what_a_scheme_knows():
-    from resnet_lib import schemes
+    from resnet_lib.nets import weights
 
-    assert schemes.KNOWN == blocks.SCHEMES
+    assert weights.KNOWN == units.SCHEMES
     for arguments, message in (
         ({"scheme": "He"}, r"scheme='He' is unknown; known: he, lecun"),
         ({"scheme": "he", "place": "middle"}, r"place='middle' is unknown; known: only, first, inner, last"),
     ):
         weight = torch.zeros(3, 3)
         with pytest.raises(ValueError, match=message):
-            schemes.draw(weight=weight, generator=runtime.stream(0), **arguments)
+            weights.draw(weight=weight, generator=runtime.stream(0), **arguments)
         assert not weight.any()

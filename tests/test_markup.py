@@ -5,7 +5,7 @@ from bs4 import BeautifulSoup
 from hypothesis import given
 from hypothesis import strategies as st
 
-from resnet_lib import markup
+from resnet_lib.evidence import markup
 
 
 def test_mathematics_comes_out_as_sphinx_writes_it() -> None:

@@ -17,7 +17,10 @@ import nbformat
 import pandas as pd
 import pytest
 
-from resnet_lib import book, ledger, markup, provenance, runtime
+from resnet_lib import runtime
+from resnet_lib.book import build
+from resnet_lib.evidence import ledger, markup, records
+from resnet_lib.sweep import provenance
 from tests import books
 from tests.book.test_files import Pages
 
@@ -39,9 +42,9 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[pytest.Mon
 def good(environment: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The fixture book as it would be committed: executed, with its figures."""
     root = books.copy(tmp_path_factory.mktemp("good") / "a book")
-    run = book.stage(root)
-    assert book.execute(book.notebooks(run)) == []
-    book.refresh(root, run)
+    run = build.stage(root)
+    assert build.execute(build.notebooks(run)) == []
+    build.refresh(root, run)
     assert ledger.read(root).problems == ()
     return root
 
@@ -108,8 +111,8 @@ def other_machine(root: Path) -> None:
 def sealed(root: Path) -> None:
     """Give the records of the notebook the hashes that they would have if they had come out like that."""
     notebook = nbformat.read(root / NOTEBOOK, as_version=4)
-    for output, kind, record in ledger.records(notebook):
-        output.metadata[ledger.PUBLISHED] = provenance.sealed(kind, record)
+    for output, kind, record in records.records(notebook):
+        output.metadata[records.PUBLISHED] = provenance.sealed(kind, record)
     nbformat.write(notebook, root / NOTEBOOK)
 
 
@@ -208,8 +211,8 @@ def test_a_changed_formula_is_computed_again(good: Path, environment: pytest.Mon
     environment.setenv("PYTHONPATH", os.pathsep.join([str(library.parent), str(books.FIXTURE)]))
     before = (good / "figures/fixture-radius/data.csv").read_text()
     printed = re.search(r"mean radius (\d\.\d{3})", (good / NOTEBOOK).read_text())
-    run = book.stage(good, tmp_path / "run")
-    assert book.execute(book.notebooks(run)) == []
+    run = build.stage(good, tmp_path / "run")
+    assert build.execute(build.notebooks(run)) == []
     again = re.search(r"mean radius (\d\.\d{3})", (run / NOTEBOOK).read_text())
     assert printed
     assert again

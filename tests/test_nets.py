@@ -5,8 +5,9 @@ import torch
 from torch import nn
 from torch.nn.functional import batch_norm, conv2d, linear, relu
 
-from resnet_lib import blocks, nets, runtime
-from resnet_lib.blocks import UNITS, Unit
+from resnet_lib import nets, runtime
+from resnet_lib.nets import Unit, blocks, merges, projections
+from resnet_lib.nets.units import UNITS
 
 # he2016deep, Table 6, prints 0.27M, 0.46M, 0.66M, 0.85M, 1.7M and 19.4M, and he2016identity, Table 4,
 # 1.7M and 10.2M; all the digits are those that public implementations of them publish.
@@ -69,7 +70,7 @@ def test_cifar_counts_are_the_published_ones(undrawn, depth):
     net = nets.cifar_resnet(depth, generator=generator())
     assert count(net) == CIFAR[depth] == (pre_bottleneck if depth in (164, 1001) else basic)(depth)
     assert weight_layers(net) == depth
-    assert type(net.blocks[-1].merge) is (blocks.Add if depth in (164, 1001) else blocks.After)
+    assert type(net.blocks[-1].merge) is (merges.Add if depth in (164, 1001) else merges.After)
 
 
 @pytest.mark.parametrize("depth", [20, 56, 110])
@@ -219,7 +220,7 @@ def _image(make):
 def test_a_recipe_overrides_what_is_published(undrawn):
     net = nets.cifar_resnet(164, unit=Unit(bottleneck=False), generator=generator())
     assert len(net.blocks) == 81
-    assert type(net.blocks[27].shortcut) is blocks.ZeroPad
+    assert type(net.blocks[27].shortcut) is projections.ZeroPad
     net = nets.cifar_resnet(20, unit=Unit(bottleneck=True), generator=generator())
     assert len(net.blocks) == 6
     assert count(nets.imagenet_resnet(18, unit=Unit(shortcut="A"), generator=generator())) < IMAGENET[18]

@@ -8,9 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from resnet_lib import jacobian, linalg, nets, runtime
-from resnet_lib.blocks import Unit
+from resnet_lib import linalg, nets, runtime
+from resnet_lib.analysis import jacobian
 from resnet_lib.linalg import Operator
+from resnet_lib.nets import Unit
 
 SEEDS = st.integers(0, 2**32)
 

@@ -13,8 +13,11 @@ from scipy.integrate import solve_ivp
 from scipy.linalg import expm
 from torchdiffeq import odeint
 
-from resnet_lib import convergence, ode, roots, tableaus
-from resnet_lib.tableaus import METHODS, Splitting
+from resnet_lib import ode
+from resnet_lib.linalg import newton
+from resnet_lib.ode import order as orders
+from resnet_lib.ode import tableaus
+from resnet_lib.ode.tableaus import METHODS, Splitting
 
 START = torch.tensor([1.0, 0.5, -0.3, 0.8], dtype=torch.float64)
 COUPLING = torch.tensor(
@@ -42,7 +45,7 @@ def test_observed_orders_are_those_of_theory(name):
     field = SPLIT if isinstance(METHODS[name], Splitting) else smooth
     order = METHODS[name].order
     steps = (10, 14, 20, 28) if order > 3 else (32, 64, 128)
-    found = convergence.observed(field, START, reference(field, START), method=name, steps=steps)
+    found = orders.observed(field, START, reference(field, START), method=name, steps=steps)
     assert found.order == pytest.approx(order, abs=0.1)
     assert found.spread < 0.2
 
@@ -53,7 +56,7 @@ def test_a_jump_in_time_costs_the_order():
 
     first = reference(smooth, START, (0, 1 / math.pi))
     exact = reference(lambda t, x: -smooth(t, x), first, (1 / math.pi, 1))
-    found = convergence.observed(jumps, START, exact, method="rk4", steps=(16, 32, 64, 128, 256, 512))
+    found = orders.observed(jumps, START, exact, method="rk4", steps=(16, 32, 64, 128, 256, 512))
     assert found.order < 2
 
 
@@ -235,9 +238,9 @@ def test_wrong_input_is_named(change, error, message):
 
 def test_convergence_needs_two_sizes_and_an_error():
     with pytest.raises(ValueError, match="at least two different numbers"):
-        convergence.observed(smooth, START, START, method="rk4", steps=(4,))
+        orders.observed(smooth, START, START, method="rk4", steps=(4,))
     with pytest.raises(ValueError, match="positive and finite"):
-        convergence.observed(lambda t, x: 0 * x, START, START, method="rk4")
+        orders.observed(lambda t, x: 0 * x, START, START, method="rk4")
 
 
 # roots
@@ -247,7 +250,7 @@ def test_convergence_needs_two_sizes_and_an_error():
 def test_newton_finds_roots_of_random_contractions(seed):
     random = np.random.default_rng(seed)
     matrix, shift = torch.from_numpy(random.normal(size=(4, 4)) / 8), torch.from_numpy(random.normal(size=4))
-    root = roots.newton(lambda x: x - torch.tanh(matrix @ x + shift), torch.zeros(4, dtype=torch.float64))
+    root = newton.newton(lambda x: x - torch.tanh(matrix @ x + shift), torch.zeros(4, dtype=torch.float64))
     point = torch.zeros(4, dtype=torch.float64)
     for _ in range(200):
         point = torch.tanh(matrix @ point + shift)
@@ -257,7 +260,7 @@ def test_newton_finds_roots_of_random_contractions(seed):
 
 def test_newton_carries_the_implicit_gradient():
     a = torch.tensor([2.0, 3.0], dtype=torch.float64, requires_grad=True)
-    root = roots.newton(lambda x: x**2 - a, torch.ones(2, dtype=torch.float64))
+    root = newton.newton(lambda x: x**2 - a, torch.ones(2, dtype=torch.float64))
     root.value.sum().backward()
     torch.testing.assert_close(a.grad, 0.5 / a.detach().sqrt())
 
@@ -271,22 +274,22 @@ def test_newton_carries_the_implicit_gradient():
     ],
 )
 def test_newton_says_why_it_failed(function, reason):
-    root = roots.newton(function, torch.full((1,), 0.7, dtype=torch.float64))
+    root = newton.newton(function, torch.full((1,), 0.7, dtype=torch.float64))
     assert not root.converged
     assert re.search(reason, root.failure)
 
 
 def test_newton_refuses_what_is_no_system():
     with pytest.raises(ValueError, match="keep the size"):
-        roots.newton(lambda x: x[:1], torch.ones(2))
+        newton.newton(lambda x: x[:1], torch.ones(2))
     with pytest.raises(ValueError, match="iterations=0"):
-        roots.newton(lambda x: x, torch.ones(2), iterations=0)
-    assert not roots.newton(lambda x: x**3, torch.ones(1, dtype=torch.float64), iterations=3).converged
+        newton.newton(lambda x: x, torch.ones(2), iterations=0)
+    assert not newton.newton(lambda x: x**3, torch.ones(1, dtype=torch.float64), iterations=3).converged
 
 
 def test_tableaus_are_also_taken_as_values():
     third = tableaus.Tableau("kutta3", ((0.0,) * 3, (0.5, 0.0, 0.0), (-1.0, 2.0, 0.0)), (1 / 6, 2 / 3, 1 / 6), 3)
-    found = convergence.observed(smooth, START, reference(smooth, START), method=third)
+    found = orders.observed(smooth, START, reference(smooth, START), method=third)
     assert found.order == pytest.approx(3, abs=0.1)
 
 
@@ -422,9 +425,9 @@ def test_arguments_of_other_kinds(unchecked):
 )
 def test_an_order_needs_different_numbers_of_steps(steps, text):
     with pytest.raises(ValueError, match=text):
-        convergence.observed(smooth, START, START, method="euler", steps=steps)
+        orders.observed(smooth, START, START, method="euler", steps=steps)
     with pytest.raises(ValueError, match=r"exact has shape \(1,\), and the state \(4,\)"):
-        convergence.observed(smooth, START, START[:1], method="euler")
+        orders.observed(smooth, START, START[:1], method="euler")
 
 
 @pytest.mark.parametrize("name", METHODS)

@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from resnet_lib import data, nets, runtime, training
-from resnet_lib.blocks import Unit
-from resnet_lib.optimizers import Lars, rescaled
-from resnet_lib.recipes import Recipe
+from resnet_lib.nets import Unit
+from resnet_lib.training import Recipe
+from resnet_lib.training.optimizers import Lars, rescaled
 
 LARS = Recipe(epochs=2, batch=50, lr=0.02, optimizer="lars", weight_decay=1e-3)
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 from events import PATIENCE
 
-from resnet_lib.parallel import Ranks
+from resnet_lib.training.ranks import Ranks
 from tests import ranks
 
 

@@ -11,8 +11,10 @@ from hypothesis import strategies as st
 from scipy import stats
 from torch import nn
 
-from resnet_lib import blocks, jacobian, nets, paths, runtime
-from resnet_lib.blocks import UNITS, Block, Unit
+from resnet_lib import nets, runtime
+from resnet_lib.analysis import jacobian, paths
+from resnet_lib.nets import Block, Unit, blocks, initialisation
+from resnet_lib.nets.units import UNITS
 
 
 def generator(*path):
@@ -34,7 +36,7 @@ def linear_stack(depth, width=5, alpha=1.0):
     """Blocks x + alpha W x."""
     unit = Unit(order="W+", norm="none", alpha=alpha)
     made = [blocks.linear_block(unit, width) for _ in range(depth)]
-    return [blocks.initialise(b, generator("linear", i), "lecun").double() for i, b in enumerate(made)]
+    return [initialisation.initialise(b, generator("linear", i), "lecun").double() for i, b in enumerate(made)]
 
 
 def test_counts_are_the_binomial_law_and_veit_s_shares():

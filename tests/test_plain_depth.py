@@ -10,17 +10,18 @@ import torch
 from scipy import special, stats
 from torch import nn
 
-from resnet_lib import claims, nets, runtime, sweep
-from resnet_lib.blocks import Block
+from resnet_lib import nets, runtime, sweep
+from resnet_lib.evidence import claims, statements
+from resnet_lib.evidence.rules import Rule
 from resnet_lib.experiments.plain_networks import curves, deep_images, depths, drift, signals, stacks
 from resnet_lib.experiments.plain_networks.drift import Drift
-from resnet_lib.rules import Rule
+from resnet_lib.nets import Block
 
 ROOT = Path(__file__).parents[1]
 
 
 def status(id: str, evidence: claims.Evidence) -> str:
-    claim = claims.load(ROOT / "claims.yml").claim(id)
+    claim = statements.load(ROOT / "claims.yml").claim(id)
     return claims.judge(Rule.parse(claim.holds_if), Rule.parse(claim.control.must), evidence, "test").status
 
 
@@ -88,7 +89,7 @@ def test_the_draws_of_the_slope_decide_it_in_999_of_1000_runs() -> None:
         mean += (depths_ / width) @ depths_ * drift.mean_of_layer(width) / squares
         weights = [(depths_[depths_ >= layer] / width).sum() for layer in range(1, 101)]  # of each layer, in the sum
         spread += variance * np.square(weights).sum() / squares**2
-    rule = Rule.parse(claims.load(ROOT / "claims.yml").claim("plain-drift.slope").holds_if)
+    rule = Rule.parse(statements.load(ROOT / "claims.yml").claim("plain-drift.slope").holds_if)
     errors = min(mean - rule.low, rule.high - mean) / np.sqrt(spread / len(drift.DRIFT.quick.seeds))
     assert mean == pytest.approx(-2.62, abs=0.005)
     assert stats.norm.cdf(errors - stats.norm.isf(0.025)) > 0.999

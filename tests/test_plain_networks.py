@@ -11,12 +11,14 @@ import torch
 from scipy import integrate, stats
 from torch import nn
 
-from resnet_lib import claims, data, nets, recipes, runtime, sweep, trained
-from resnet_lib.blocks import Unit
+from resnet_lib import data, nets, runtime, sweep, training
 from resnet_lib.data import Split
+from resnet_lib.evidence import claims, statements
+from resnet_lib.evidence.rules import Rule
 from resnet_lib.experiments.plain_networks import degradation, drawings, families, gradients, measures, published
 from resnet_lib.experiments.plain_networks.families import Family, cifar, digits
-from resnet_lib.rules import Rule
+from resnet_lib.nets import Unit
+from resnet_lib.training import recipes, zoo
 
 ROOT = Path(__file__).parents[1]
 
@@ -104,7 +106,7 @@ def test_a_plain_network_is_compared_with_the_residual_one_of_its_depth():
     ],
 )
 def test_verdicts_turn_with_what_was_measured(id, measure, key, value, status):
-    claim = claims.load(ROOT / "claims.yml").claim(id)
+    claim = statements.load(ROOT / "claims.yml").claim(id)
     evidence = measure(table(ERRORS | {key: value}))
     rules = Rule.parse(claim.holds_if), Rule.parse(claim.control.must)
     assert claims.judge(*rules, evidence, "test").status == status
@@ -273,7 +275,7 @@ def test_full_networks_train_and_are_measured_in_small(variant, tmp_path, monkey
 
     def fit(setting, seeds, device):
         network = replace(families.network(setting), data="digits", width=4)
-        return trained.train(network, seeds, device=device, folder=tmp_path)
+        return zoo.train(network, seeds, device=device, folder=tmp_path)
 
     monkeypatch.setattr(families, "fit", fit)
     monkeypatch.setattr(degradation.data, "load", lambda name, flat: images)
@@ -293,7 +295,7 @@ def test_full_networks_train_and_are_measured_in_small(variant, tmp_path, monkey
 def test_a_lost_network_has_the_error_of_a_guess():
     history = pd.DataFrame({"seed": [0, 1], "epoch": 3, "train_accuracy": [0.5, np.nan]})
     history = history.assign(validation_accuracy=[0.5, np.nan], test_accuracy=[0.4, np.nan])
-    fit = trained.Fit((0, 1), history, {}, (False, True), nn.Identity())
+    fit = training.Fit((0, 1), history, {}, (False, True), nn.Identity())
     assert families.accuracies(fit).to_numpy().tolist() == [[0.5, 0.5, 0.4], [0.1, 0.1, 0.1]]
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from resnet_lib import provenance
+from resnet_lib import files
 from tests import planted
 from tests.planted import FAULTS, Fault
 
@@ -44,7 +44,7 @@ def test_a_fault_whose_line_has_gone_is_named() -> None:
 
 
 def test_a_test_that_cannot_be_run_sees_nothing(tmp_path: Path) -> None:
-    broken = Fault("broken", "resnet_lib/units.py", '"""Recipes by name."""', "raise RuntimeError", "")
+    broken = Fault("broken", "resnet_lib/nets/units.py", '"""Recipes by name."""', "raise RuntimeError", "")
     root = planted.copied(tmp_path / "book", broken)
     outcome = planted.tested(root, ("test_blocks.py::test_units_are_values",))
     assert "RuntimeError" in outcome.said
@@ -116,6 +116,6 @@ class TestOtherHalf:
     def test_without_a_fault_the_same_tests_pass(self, tmp_path: Path) -> None:
         """In a copy like theirs, so that it is the fault that is seen and not the copy."""
         root = planted.copied(tmp_path / "book")
-        assert provenance.root(root) == root.resolve()
+        assert files.root(root) == root.resolve()
         outcome = planted.tested(root, tuple(dict.fromkeys(name for fault in SEEN for name in fault.tests)))
         assert outcome.status == 0, outcome.said

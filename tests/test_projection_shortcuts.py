@@ -9,17 +9,20 @@ import pytest
 import torch
 from scipy import stats
 
-from resnet_lib import claims, data, figures, nets, runtime, shortcuts, sweep, vega
-from resnet_lib.claims import Evidence
+from resnet_lib import data, nets, runtime, sweep
+from resnet_lib.analysis import shortcuts
+from resnet_lib.evidence import charts as interactive
+from resnet_lib.evidence import claims, statements, style
+from resnet_lib.evidence.claims import Evidence
+from resnet_lib.evidence.rules import Rule
 from resnet_lib.experiments.projection_shortcuts import charts, determinants, drawings, matrices, networks, tables
-from resnet_lib.rules import Rule
-from resnet_lib.units import SHORTCUTS
+from resnet_lib.nets.units import SHORTCUTS
 
 ROOT = Path(__file__).parents[1]
 
 
 def verdict(id: str, evidence: Evidence) -> str:
-    claim = claims.load(ROOT / "claims.yml").claim(id)
+    claim = statements.load(ROOT / "claims.yml").claim(id)
     return claims.judge(Rule.parse(claim.holds_if), Rule.parse(claim.control.must), evidence, id).status
 
 
@@ -255,7 +258,7 @@ def test_seeds_to_decide_shrink_with_the_square_of_the_distance():
     def undecided(shift: float) -> claims.Check:
         values = 0.5 + shift + np.array([-2.0, -1.0, 0.0, 1.0, 2.0])
         evidence = claims.Evidence(values=values, control=np.full(5, 50.0))
-        claim = claims.load(ROOT / "claims.yml").claim("proj-need.learned")
+        claim = statements.load(ROOT / "claims.yml").claim("proj-need.learned")
         judged = claims.judge(Rule.parse(claim.holds_if), Rule.parse(claim.control.must), evidence, "test")
         stamp = sweep.stored(networks.TUNING, ROOT)
         assert stamp is not None
@@ -282,7 +285,7 @@ def test_the_chart_turns_an_axis_over_the_published_table():
             ]
         )
     )
-    with figures.style():
-        spec = vega.specification("test", charts.turning_axis(table))
-    assert set(vega.inputs(spec)) == {"angle", "scale", "apart"}
+    with style.style():
+        spec = interactive.specification("test", charts.turning_axis(table))
+    assert set(interactive.inputs(spec)) == {"angle", "scale", "apart"}
     assert len(drawings.ellipse(table).axes) == 4

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.nn.utils.parametrizations import orthogonal
 
-from resnet_lib import blocks, nets, projections, runtime
-from resnet_lib.units import SHORTCUTS, UNITS
+from resnet_lib import nets, runtime
+from resnet_lib.nets import blocks, initialisation, projections
+from resnet_lib.nets.units import SHORTCUTS, UNITS
 
 POST = UNITS["post"]
 
@@ -26,7 +27,7 @@ def draw(*shape: int, seed: int = 0) -> torch.Tensor:
 def build(name: str, c_in: int, c_out: int, *, stride: int = 1) -> nn.Module:
     layer = projections.build(name, c_in, c_out, stride=stride)
     assert layer is not None
-    return blocks.initialise(layer, generator()).double()
+    return initialisation.initialise(layer, generator()).double()
 
 
 @given(st.integers(1, 9), st.integers(1, 9), st.integers(0, 2**32))
@@ -99,7 +100,7 @@ def test_every_shortcut_joins_the_branch_in_a_network_that_changes_shape(name):
         block, c_out, stride = blocks.conv_block(unit, 8, 8), 8, 1
     else:
         block, stride = blocks.conv_block(unit, c_out if name == "rows" else 4, c_out, stride=2), 2
-    blocks.initialise(block, generator())
+    initialisation.initialise(block, generator())
     x = torch.randn(2, 8 if name == "identity" else 4, 8, 8, generator=generator())
     assert block(x).shape == (2, c_out, 8 // stride, 8 // stride)
 
@@ -131,11 +132,11 @@ def test_a_plain_block_asks_nothing_of_a_shortcut_that_it_has_not():
 def test_orthonormal_starts_with_the_orthogonal_scheme_and_pca_waits_for_data():
     rows = projections.build("2x2", 4, 8, stride=2)
     assert isinstance(rows, projections.Orthonormal)
-    blocks.initialise(rows, generator(), "he")
+    initialisation.initialise(rows, generator(), "he")
     torch.testing.assert_close(rows.weight, rows.effective(), atol=1e-6, rtol=0)
     pca = projections.build("pca", 4, 8, stride=2)
     assert isinstance(pca, projections.Principal)
-    assert blocks.initialise(pca, generator()).weight.isnan().all()
+    assert initialisation.initialise(pca, generator()).weight.isnan().all()
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch import nn
 
-from resnet_lib import recipes
-from resnet_lib.recipes import HE, HE_110, ONE_CYCLE, Recipe
+from resnet_lib.training import Recipe, recipes
+from resnet_lib.training.recipes import HE, HE_110, ONE_CYCLE
 
 RECIPE = Recipe(epochs=2, batch=60, lr=0.05)
 

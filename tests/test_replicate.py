@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from resnet_lib import book, replicas
-from resnet_lib.cli import main
+from resnet_lib.book import build
+from resnet_lib.cli.command import main
+from resnet_lib.replication import replicas
 from tests import books
 
 ROOT = Path(__file__).parents[1]
@@ -18,7 +19,7 @@ CHAPTER, CLAIMS = "stability-of-the-step", 13  # the trained chapter that takes 
 
 def test_a_trained_chapter_replicates_under_the_oldest_instructions(tmp_path: Path):
     """In a process of its own, for libraries choose their kernels when they are loaded; in a copy of the book."""
-    root = book.stage(ROOT, tmp_path / "book")
+    root = build.stage(ROOT, tmp_path / "book")
     command = [sys.executable, "-m", "resnet_lib.cli", "replicate", CHAPTER, "--instructions", "oldest", "--jobs", "1"]
     done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -10,10 +10,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from resnet_lib import claims, comparison, held, replicas, replication, runtime
-from resnet_lib.agreement import Columns
-from resnet_lib.ledger import Evidence, Shown
-from resnet_lib.provenance import Result
+from resnet_lib import runtime
+from resnet_lib.evidence import cards, claims, statements
+from resnet_lib.evidence.ledger import Evidence
+from resnet_lib.evidence.records import Shown
+from resnet_lib.replication import comparison, held, replicas, report
+from resnet_lib.sweep import Columns, Result
 from tests import books
 
 CLAIMS = 40
@@ -62,13 +64,13 @@ def drawn(rng: np.random.Generator, common: np.ndarray, *, rho: float = 0.95, sh
 
 
 @pytest.fixture(scope="module")
-def rules(tmp_path_factory: pytest.TempPathFactory) -> claims.Ledger:
+def rules(tmp_path_factory: pytest.TempPathFactory) -> statements.Ledger:
     path = tmp_path_factory.mktemp("rules") / "claims.yml"
     path.write_text(RULES + "".join(ONE.format(i=i, bound=0) for i in range(CLAIMS)) + EXACT)
-    return claims.load(path)
+    return statements.load(path)
 
 
-def book(rules: claims.Ledger, numbers: Drawn, *, seeds: Sequence[int] = range(5), device: str = "cpu") -> Evidence:
+def book(rules: statements.Ledger, numbers: Drawn, *, seeds: Sequence[int] = range(5), device: str = "cpu") -> Evidence:
     """The evidence of a book that found these numbers."""
     verdicts = {}
     for name in rules.claims:
@@ -97,13 +99,13 @@ def run(evidence: Evidence, root: Path, machine: str) -> replicas.Run:
     return replace(kept, machine={**kept.machine, "processor": machine, "blas": "torch: MKL; openblas 0.3 (Zen)"})
 
 
-def compared(rules: claims.Ledger, machines: Sequence[Drawn], fresh: Drawn, root: Path, **options: Any) -> Any:
+def compared(rules: statements.Ledger, machines: Sequence[Drawn], fresh: Drawn, root: Path, **options: Any) -> Any:
     published = book(rules, machines[0])
     kept = [run(book(rules, m), root, str(i)) for i, m in enumerate(machines)]
-    return replication.compare(published, book(rules, fresh, **options), kept, roots=(root, root))
+    return report.compare(published, book(rules, fresh, **options), kept, roots=(root, root))
 
 
-def test_a_run_of_the_same_seeds_replicates(rules: claims.Ledger, tmp_path: Path):
+def test_a_run_of_the_same_seeds_replicates(rules: statements.Ledger, tmp_path: Path):
     *kept, fresh = numbers(0, 5)
     report = compared(rules, kept, fresh, tmp_path)
     assert report.errors == ()
@@ -113,7 +115,7 @@ def test_a_run_of_the_same_seeds_replicates(rules: claims.Ledger, tmp_path: Path
     assert str(report).startswith(f"{CLAIMS + 1} of {CLAIMS + 1} verdicts as published\n")
 
 
-def test_the_reference_itself_is_repeated_to_the_bit(rules: claims.Ledger, tmp_path: Path):
+def test_the_reference_itself_is_repeated_to_the_bit(rules: statements.Ledger, tmp_path: Path):
     kept = numbers(0, 4)
     report = compared(rules, kept, kept[0], tmp_path)
     assert report.errors == ()
@@ -127,7 +129,7 @@ def changed(drawn: Drawn, claim: int, shift: float) -> Drawn:
     return replace(drawn, values=values)
 
 
-def test_a_verdict_that_differs_within_sampling_is_told(rules: claims.Ledger, tmp_path: Path):
+def test_a_verdict_that_differs_within_sampling_is_told(rules: statements.Ledger, tmp_path: Path):
     """Near its bound a claim may come out otherwise; that is no error, and says how often it happens."""
     *kept, fresh = numbers(1, 5)
     least = kept[0].values[:, 7].min()  # an interval does not leave the range of its sample
@@ -143,21 +145,23 @@ def test_a_verdict_that_differs_within_sampling_is_told(rules: claims.Ledger, tm
 
 
 @pytest.mark.parametrize("shift", [-5.0, 5.0])
-def test_a_difference_that_sampling_does_not_explain_is_an_error(rules: claims.Ledger, tmp_path: Path, shift: float):
+def test_a_difference_that_sampling_does_not_explain_is_an_error(
+    rules: statements.Ledger, tmp_path: Path, shift: float
+):
     *kept, fresh = numbers(2, 5)
     (error,) = compared(rules, kept, changed(fresh, 3, shift), tmp_path).errors
     assert error.startswith("claim trained.c3 (experiment-0): ")
     assert "standard deviations off; p = " in error
 
 
-def test_many_small_differences_in_one_direction_are_an_error(rules: claims.Ledger, tmp_path: Path):
+def test_many_small_differences_in_one_direction_are_an_error(rules: statements.Ledger, tmp_path: Path):
     *kept, fresh = numbers(3, 5)
     shifted = replace(fresh, values=fresh.values + 0.7, controls=fresh.controls + 0.7)
     errors = compared(rules, kept, shifted, tmp_path).errors
     assert any(error.startswith(f"all {2 * CLAIMS} sampled columns together") for error in errors)
 
 
-def test_a_theorem_that_fails_is_an_error_and_so_is_its_control(rules: claims.Ledger, tmp_path: Path):
+def test_a_theorem_that_fails_is_an_error_and_so_is_its_control(rules: statements.Ledger, tmp_path: Path):
     *kept, fresh = numbers(4, 5)
     wrong = compared(rules, kept, replace(fresh, theorem=fresh.theorem + 0.6), tmp_path).errors
     assert any("claim trained.theorem: its values are off by 1.2e+00 of the largest" in error for error in wrong)
@@ -166,14 +170,14 @@ def test_a_theorem_that_fails_is_an_error_and_so_is_its_control(rules: claims.Le
     assert any("claim trained.theorem: invalid here, holds as published" in error for error in tame)
 
 
-def test_an_exact_value_may_be_off_by_rounding_only(rules: claims.Ledger, tmp_path: Path):
+def test_an_exact_value_may_be_off_by_rounding_only(rules: statements.Ledger, tmp_path: Path):
     *kept, fresh = numbers(4, 5)
     assert compared(rules, kept, replace(fresh, theorem=fresh.theorem * (1 + 1e-12)), tmp_path).errors == ()
     (error,) = compared(rules, kept, replace(fresh, theorem=fresh.theorem * (1 + 1e-6)), tmp_path).errors
     assert error == "claim trained.theorem: its values are off by 1.0e-06 of the largest, and may be by 1e-08"
 
 
-def test_other_draws_are_noticed_and_compared_as_independent_samples(rules: claims.Ledger, tmp_path: Path):
+def test_other_draws_are_noticed_and_compared_as_independent_samples(rules: statements.Ledger, tmp_path: Path):
     kept = numbers(5, 4)
     (fresh,) = numbers(6, 1)
     report = compared(rules, kept, fresh, tmp_path)
@@ -181,7 +185,7 @@ def test_other_draws_are_noticed_and_compared_as_independent_samples(rules: clai
     assert any(note.startswith("other draws: ") for note in report.notes)
 
 
-def test_another_version_of_an_experiment_is_an_error_that_says_what_to_do(rules: claims.Ledger, tmp_path: Path):
+def test_another_version_of_an_experiment_is_an_error_that_says_what_to_do(rules: statements.Ledger, tmp_path: Path):
     *kept, fresh = numbers(7, 5)
     errors = compared(rules, kept, fresh, tmp_path, seeds=range(1, 6)).errors
     assert len(errors) == CLAIMS + 1
@@ -190,17 +194,17 @@ def test_another_version_of_an_experiment_is_an_error_that_says_what_to_do(rules
     )
 
 
-def test_a_record_without_values_is_older_than_this_version(rules: claims.Ledger, tmp_path: Path):
+def test_a_record_without_values_is_older_than_this_version(rules: statements.Ledger, tmp_path: Path):
     machine, fresh = numbers(8, 2)
     published = book(rules, machine)
     del published.verdicts["trained.c0"].record["quick"]["values"]  # type: ignore[attr-defined]
-    (error,) = replication.compare(published, book(rules, fresh), [], roots=(tmp_path, tmp_path)).errors
+    (error,) = report.compare(published, book(rules, fresh), [], roots=(tmp_path, tmp_path)).errors
     assert error == (
         "claim trained.c0: the published record holds no values; it is older than this version: run `make refresh`"
     )
 
 
-def test_false_alarms_are_as_rare_as_they_are_said_to_be(rules: claims.Ledger, tmp_path: Path):
+def test_false_alarms_are_as_rare_as_they_are_said_to_be(rules: statements.Ledger, tmp_path: Path):
     """1,000 replications of a book of eighty sampled columns that changes nothing: at most three alarms."""
     alarms = 0
     for seed in range(1000):
@@ -210,7 +214,7 @@ def test_false_alarms_are_as_rare_as_they_are_said_to_be(rules: claims.Ledger, t
         columns = [
             comparison.Column(str(j), str(j // 8), machines[:4, :, j], machines[4, :, j]) for j in range(2 * CLAIMS)
         ]
-        alarms += bool(replication.judge(columns, flips=4000).errors)
+        alarms += bool(report.judge(columns, flips=4000).errors)
     assert alarms <= 3
 
 
@@ -218,7 +222,7 @@ def test_false_alarms_are_as_rare_as_they_are_said_to_be(rules: claims.Ledger, t
 
 
 @pytest.fixture
-def kept_run(rules: claims.Ledger, tmp_path: Path) -> tuple[replicas.Run, Path]:
+def kept_run(rules: statements.Ledger, tmp_path: Path) -> tuple[replicas.Run, Path]:
     kept = replace(run(book(rules, numbers(0, 1)[0]), tmp_path, "Some CPU (1, 2), x86_64, AVX2"), created="2026-01-01")
     return kept, replicas.write(kept, tmp_path / replicas.FOLDER)
 
@@ -318,7 +322,7 @@ def test_the_pages_show_what_is_published_and_where_this_machine_differs(tmp_pat
     found = held.hold(here, root)
     record = found.shown.verdicts[books.CLAIM].record
     assert (record["quick"]["status"], record["here"]["status"]) == ("holds", "undecided")
-    card = claims.card(record)
+    card = cards.card(record)
     assert "QUICK, here" in card
     assert "mean 1.005" in card
     assert found.elsewhere
@@ -351,7 +355,8 @@ def test_a_claim_under_another_rule_is_shown_as_this_run_has_it(tmp_path: Path):
 
 def test_every_experiment_that_trains_is_declared_to_be_sampled():
     """What reaches the training loop trains, but for those that only use a network's start or its optimiser."""
-    from resnet_lib import catalogue, source
+    from resnet_lib.cli import catalogue
+    from resnet_lib.sweep import source
 
     untrained = {"plain-gradients", "lipschitz-block", "lipschitz-scaled"}
     for members in catalogue.known().values():
@@ -361,10 +366,10 @@ def test_every_experiment_that_trains_is_declared_to_be_sampled():
                 assert experiment.agrees.default == "sampled", experiment.name
 
 
-def test_the_card_tells_a_fragile_verdict(rules: claims.Ledger):
+def test_the_card_tells_a_fragile_verdict(rules: statements.Ledger):
     (machine,) = numbers(1, 1)
     near = changed(machine, 7, -machine.values[:, 7].mean())
     record = book(rules, near).verdicts["trained.c7"].record
     assert record["quick"]["same_again"] < 0.99
-    assert "of 100 fresh runs of this size would say so" in claims.card(record)
-    assert "fragile" not in claims.card(record, exact=False)
+    assert "of 100 fresh runs of this size would say so" in cards.card(record)
+    assert "fragile" not in cards.card(record, exact=False)

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from resnet_lib import results, runtime
-from resnet_lib.provenance import Result, Stamp
-from resnet_lib.results import ResultError
+from resnet_lib import runtime, sweep
+from resnet_lib.sweep import Result, Stamp, results
+from resnet_lib.sweep.results import ResultError
 
 ROOT = Path(__file__).parents[1]
 
@@ -40,7 +40,7 @@ TABLE = pd.DataFrame(
 
 def test_what_is_stored_lies_where_the_book_expects_it(tmp_path):
     assert results.read("name", tmp_path) is None
-    assert results.store(result(TABLE), tmp_path) == tmp_path / "results" / "name" / "full.csv"
+    assert sweep.store(result(TABLE), tmp_path) == tmp_path / "results" / "name" / "full.csv"
     found = results.read("name", tmp_path)
     assert found is not None
     pd.testing.assert_frame_equal(found.table, TABLE, check_exact=True)
@@ -52,7 +52,7 @@ def test_what_is_stored_lies_where_the_book_expects_it(tmp_path):
 def test_the_recorded_hash_is_that_of_sha256sum(tmp_path):
     import subprocess
 
-    path = results.store(result(TABLE), tmp_path)
+    path = sweep.store(result(TABLE), tmp_path)
     digest = subprocess.run(["sha256sum", path], capture_output=True, text=True, check=True).stdout.split()[0]
     assert json.loads(path.with_suffix(".json").read_text())["sha256"] == digest
 
@@ -72,7 +72,7 @@ text = st.text(st.characters(exclude_categories=["Cs", "Cc"])) | st.sampled_from
 def test_every_value_comes_back_exactly(tmp_path_factory, floats, integers, texts):
     folder = tmp_path_factory.mktemp("results")
     table = pd.DataFrame({"floats": floats, "integers": integers, "texts": texts, "seed": [0, 1]})
-    results.store(result(table), folder)
+    sweep.store(result(table), folder)
     found = results.read("name", folder)
     assert found is not None
     assert found.table["integers"].tolist() == integers
@@ -84,7 +84,7 @@ def test_every_value_comes_back_exactly(tmp_path_factory, floats, integers, text
 
 
 def test_an_altered_table_is_refused_with_the_way_out(tmp_path):
-    path = results.store(result(TABLE), tmp_path)
+    path = sweep.store(result(TABLE), tmp_path)
     path.write_text(path.read_text().replace("0.1", "0.2"))
     with pytest.raises(
         ResultError,
@@ -112,7 +112,7 @@ def test_an_altered_table_is_refused_with_the_way_out(tmp_path):
     ],
 )
 def test_half_a_result_or_a_broken_stamp_is_refused(tmp_path, damage, message):
-    path = results.store(result(TABLE), tmp_path)
+    path = sweep.store(result(TABLE), tmp_path)
     damage(path, path.with_suffix(".json"))
     with pytest.raises(
         ResultError, match=rf"full\.csv cannot be read with its stamp .*{message}.*; restore both files"
@@ -122,7 +122,7 @@ def test_half_a_result_or_a_broken_stamp_is_refused(tmp_path, damage, message):
 
 def test_line_endings_of_another_system_alter_nothing(tmp_path):
     table = pd.DataFrame({"seed": [0, 1], "kind": ["a\nb", "c,d"]})
-    path = results.store(result(table), tmp_path)
+    path = sweep.store(result(table), tmp_path)
     for file in (path, path.with_suffix(".json")):
         file.write_bytes(file.read_bytes().replace(b"\n", b"\r\n"))
     found = results.read("name", tmp_path)
@@ -139,11 +139,11 @@ def test_every_stored_stamp_of_the_book_has_its_hash():
 
 def test_what_a_csv_cannot_hold_is_refused(tmp_path):
     with pytest.raises(ValueError, match="a column of name does not survive as CSV"):
-        results.store(result(pd.DataFrame({"x": ["a\rb"]})), tmp_path)
+        sweep.store(result(pd.DataFrame({"x": ["a\rb"]})), tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_only_a_full_result_is_stored(tmp_path):
     with pytest.raises(ValueError, match="preset='quick' is not stored; run name with preset='full'"):
-        results.store(result(TABLE, preset="quick"), tmp_path)
+        sweep.store(result(TABLE, preset="quick"), tmp_path)
     assert list(tmp_path.iterdir()) == []

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from resnet_lib import rules
-from resnet_lib.rules import Rule
+from resnet_lib.evidence import rules
+from resnet_lib.evidence.rules import Rule
 
 ANY = st.floats(allow_nan=True, allow_infinity=True)
 FINITE = st.floats(allow_nan=False, allow_infinity=False)

@@ -153,7 +153,8 @@ def refuse(*args, **kwargs):
     raise SystemExit("a socket was opened")
 
 before, socket.socket = state(), refuse
-from resnet_lib import jacobian, linalg, runtime
+from resnet_lib import linalg, runtime
+from resnet_lib.analysis import jacobian
 assert state() == before
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from trials import Noise, experiment
 
-from resnet_lib import catalogue, results, source, sweep
-from resnet_lib.provenance import Result
+from resnet_lib import sweep
+from resnet_lib.cli import catalogue
+from resnet_lib.sweep import Result, results, source
 
 ROOT = Path(__file__).parents[1]
 TRIALS = experiment(Noise(size=1), group=2)

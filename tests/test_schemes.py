@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch import nn
 
-from resnet_lib import blocks, nets, runtime, units
-from resnet_lib.blocks import Unit
+from resnet_lib import nets, runtime
+from resnet_lib.nets import Unit, blocks, initialisation, units
 
 PLAIN = Unit(norm="none", residual=False)
 
@@ -58,7 +58,7 @@ def test_its_layers_keep_every_norm():
 
 
 def test_a_single_layer_that_looks_linear_is_orthogonal():
-    layer = blocks.initialise(blocks.Linear(9, 9).double(), generator(), "looks-linear")
+    layer = initialisation.initialise(blocks.Linear(9, 9).double(), generator(), "looks-linear")
     torch.testing.assert_close(layer.weight @ layer.weight.T, torch.eye(9, dtype=torch.float64))
 
 
@@ -82,7 +82,7 @@ def test_what_identity_adds_is_a_hundredth_of_he_and_other_layers_are_those_of_h
         if name.startswith("blocks") and name.endswith("weight"):
             expected = torch.eye(6) + theirs / 100
         torch.testing.assert_close(ours, expected)
-    kernel = blocks.initialise(blocks.conv_block(PLAIN, 3, 3), generator(), "identity").get_parameter(
+    kernel = initialisation.initialise(blocks.conv_block(PLAIN, 3, 3), generator(), "identity").get_parameter(
         "branch.weight1.weight"
     )
     assert kernel.shape == (3, 3, 3, 3)
@@ -132,6 +132,6 @@ def test_unknown_names_are_refused():
 @pytest.mark.parametrize("scheme", units.SCHEMES)
 def test_a_recipe_s_scheme_is_that_of_initialise(scheme):
     net = nets.mlp(2, 6, unit=Unit(scheme=scheme), generator=generator())
-    other = blocks.initialise(nets.mlp(2, 6, generator=generator("other")), generator(), scheme)
+    other = initialisation.initialise(nets.mlp(2, 6, generator=generator("other")), generator(), scheme)
     for ours, theirs in zip(net.parameters(), other.parameters(), strict=True):
         assert torch.equal(ours, theirs)

@@ -9,8 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from resnet_lib import blocks, data, information, nets, projections, runtime, shortcuts, training
-from resnet_lib.units import UNITS
+from resnet_lib import data, nets, runtime, training
+from resnet_lib.analysis import shortcuts
+from resnet_lib.linalg import subspaces
+from resnet_lib.nets import blocks, initialisation, projections
+from resnet_lib.nets.units import UNITS
 
 
 def generator(seed: int = 0) -> torch.Generator:
@@ -24,7 +27,7 @@ def draw(*shape: int, seed: int = 0) -> torch.Tensor:
 def build(name: str, c_in: int, c_out: int, *, stride: int = 2, seed: int = 0) -> nn.Module:
     layer = projections.build(name, c_in, c_out, stride=stride)
     assert layer is not None
-    return blocks.initialise(layer, generator(seed)).double()
+    return initialisation.initialise(layer, generator(seed)).double()
 
 
 def digits_net(name: str, seed: int = 0) -> nets.Stack:
@@ -125,7 +128,7 @@ def test_pca_sets_the_principal_directions_of_the_patches_that_a_block_reads():
     with torch.no_grad():
         state = net.blocks[0](net.stem(x))  # batch statistics of x, as in training mode
     patches = state.unflatten(3, (4, 2)).unflatten(2, (4, 2)).permute(0, 2, 4, 1, 3, 5).flatten(0, 2).flatten(1)
-    expected = information.principal(information.covariance(patches), 8)
+    expected = subspaces.principal(subspaces.covariance(patches), 8)
     weight = net.get_parameter("blocks.1.shortcut.weight").flatten(1).double()
     np.testing.assert_allclose(weight.detach(), expected, atol=1e-4)
 
@@ -174,7 +177,7 @@ def test_too_few_patches_are_refused():
 
 def test_a_normalisation_in_evaluation_mode_is_part_of_the_matrix():
     block = blocks.conv_block(replace(UNITS["post"], shortcut="B"), 2, 4, stride=2)
-    shortcut = blocks.initialise(block, generator()).shortcut.double()
+    shortcut = initialisation.initialise(block, generator()).shortcut.double()
     shortcut(10 * draw(50, 2, 4, 4) + 3)  # statistics that are not those of a start
     shortcut.eval()
     a, x, y = shortcuts.matrix(shortcut, (2, 4, 4)), draw(1, 2, 4, 4), draw(1, 2, 4, 4, seed=1)

@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from resnet_lib import rules, significance
-from resnet_lib.rules import Rule
+from resnet_lib.evidence import rules, significance
+from resnet_lib.evidence.rules import Rule
 
 
 def verdict(values: np.ndarray, text: str, seed: int = 0) -> dict:

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from resnet_lib import source
-from resnet_lib.source import syntax
+from resnet_lib.sweep import source
+from resnet_lib.sweep.source import syntax
 
 COUNTER = itertools.count()
 

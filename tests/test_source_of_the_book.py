@@ -9,7 +9,9 @@ import pytest
 from packages import Copy, roots
 
 import resnet_lib
-from resnet_lib import catalogue, runtime, source
+from resnet_lib import runtime
+from resnet_lib.cli import catalogue
+from resnet_lib.sweep import source
 
 ROOT = Path(resnet_lib.__file__).parent
 PRESENTATION = (
@@ -155,7 +157,7 @@ def test_modules_may_move_into_rooms(
     moved = Copy(tmp_path)
     assert moved.move() > 40
     assert not (moved.folder / "nets.py").exists()
-    assert "from resnet_lib.nets.networks import Stack" in (moved.folder / "analysis/lesion.py").read_text()
+    assert "from resnet_lib.nets.networks.networks import Stack" in (moved.folder / "analysis/lesion.py").read_text()
     assert moved.digests(origins) == before
 
 

@@ -7,8 +7,9 @@ import pandas as pd
 import pytest
 import torch
 
-from resnet_lib import runtime, sweep, tableaus
+from resnet_lib import runtime, sweep
 from resnet_lib.experiments.stability_of_the_step import drawings, linear, methods, networks
+from resnet_lib.ode import tableaus
 
 ROOT = Path(__file__).parents[1]
 

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from resnet_lib import statements
+from resnet_lib.evidence import statements
 
 ROOT = Path(__file__).parents[1]
 GOOD = r"""

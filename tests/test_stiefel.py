@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from resnet_lib import runtime, stiefel
+from resnet_lib import runtime
+from resnet_lib.linalg import stiefel
 
 
 def draw(*shape: int, seed: int = 0) -> torch.Tensor:

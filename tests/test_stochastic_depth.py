@@ -8,8 +8,9 @@ import pytest
 import torch
 from scipy import stats
 
-from resnet_lib import data, lesion, nets, runtime, stochastic_depth, training
-from resnet_lib.blocks import Unit
+from resnet_lib import data, nets, runtime, training
+from resnet_lib.analysis import lesion
+from resnet_lib.nets import Unit, stochastic_depth
 
 
 def generator(*path):

@@ -14,8 +14,8 @@ import pytest
 from events import PATIENCE, Clock, longer, wait_for
 from trials import Noise, begun, experiment, logged
 
-from resnet_lib import sweep, workers
-from resnet_lib.sweep import SweepError, Unfinished
+from resnet_lib import sweep
+from resnet_lib.sweep import SweepError, Unfinished, runner, workers
 
 TESTS = Path(__file__).parent
 ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join([str(TESTS.parent), str(TESTS)])}
@@ -56,7 +56,8 @@ def test_two_sweeps_at_once_share_the_trials():
 SWEEP = """
 import sys
 from pathlib import Path
-from resnet_lib import catalogue, sweep
+from resnet_lib import sweep
+from resnet_lib.cli import catalogue
 from trials import Noise, experiment, logged
 
 folder = Path(sys.argv[1])
@@ -138,7 +139,7 @@ def test_a_budget_keeps_what_was_done_in_it(tmp_path: Path, monkeypatch: pytest.
         def monotonic(self) -> float:
             return 0.0 if len(list((tmp_path / "cache" / "noise").glob("*.npz"))) < 5 else 1.0
 
-    for module in (sweep, workers):
+    for module in (runner, workers):
         monkeypatch.setattr(module, "time", Waiting())
     log = tmp_path / "log"
     settings = [Noise(size=i, log=str(log), fate="fine" if i < 50 else "held") for i in range(100)]

@@ -18,10 +18,12 @@ import torch
 from events import wait_for
 from trials import Noise, begun, experiment, measure, on_device
 
-from resnet_lib import data, provenance, runtime, source, sweep, trial, workers
-from resnet_lib.cache import CacheError
-from resnet_lib.grid import as_json, join
-from resnet_lib.sweep import Experiment, Grid, SweepError
+from resnet_lib import data, runtime, sweep
+from resnet_lib.data import datasets
+from resnet_lib.sweep import Experiment, Grid, SweepError, cache, provenance, runner, source, trial, workers
+from resnet_lib.sweep.cache import CacheError
+from resnet_lib.sweep.key import as_json
+from resnet_lib.sweep.table import join
 
 
 @pytest.fixture(autouse=True)
@@ -71,7 +73,7 @@ def test_workers_and_order_of_completion_do_not_change_a_bit(tmp_path, monkeypat
     alone = run(tmp_path / "1", trials)
     assert_identical(alone, run(tmp_path / "2", trials, workers=2))
     assert_identical(alone, run(tmp_path / "1", trials))
-    monkeypatch.setattr(sweep, "_without_file", lambda plan, cache: reversed(list(plan)))
+    monkeypatch.setattr(runner, "_without_file", lambda plan, cache: reversed(list(plan)))
     assert_identical(alone, run(tmp_path / "3", trials))
 
 
@@ -148,15 +150,15 @@ def test_nothing_is_computed_twice(tmp_path):
     "change",
     [
         lambda m: m.setattr(provenance, "versions", lambda: {"python": "3.12.1", "torch": "1", "numpy": "2"}),
-        lambda m: m.setattr(data, "checksum", lambda name: "other"),
+        lambda m: m.setattr(datasets, "checksum", lambda name: "other"),
         lambda m: m.setattr(source, "digest", lambda *roots: "changed"),
         lambda m: m.setattr(runtime, "device", lambda name: torch.device("mps")),
-        lambda m: m.setattr("resnet_lib.cache.FORMAT", 99),
+        lambda m: m.setattr("resnet_lib.sweep.key.FORMAT", 99),
     ],
 )
 def test_whatever_decides_a_number_is_in_the_key(tmp_path, monkeypatch, change):
     trials = experiment(Noise(size=1), trial=on_device, data=("x",))
-    monkeypatch.setattr(data, "checksum", lambda name: "one")
+    monkeypatch.setattr(datasets, "checksum", lambda name: "one")
     monkeypatch.setattr(runtime, "device", lambda name: torch.device("cpu"))
 
     def keys():
@@ -241,7 +243,7 @@ def test_what_is_complete_needs_no_writable_folder(tmp_path, monkeypatch):
     def refuse(*_):
         raise CacheError("must not be asked")
 
-    monkeypatch.setattr(sweep.Cache, "require_writable", refuse)
+    monkeypatch.setattr(cache.Cache, "require_writable", refuse)
     assert_identical(first, run(tmp_path, trials))
 
 
@@ -461,8 +463,8 @@ def test_a_worker_with_other_source_versions_or_data_computes_nothing():
 
 def test_a_grid_may_need_data_that_the_other_one_does_without(tmp_path, monkeypatch):
     asked = []
-    monkeypatch.setattr(data, "provenance", lambda name: {name: "p"})
-    monkeypatch.setattr(data, "checksum", lambda name: asked.append(name) or "c")
+    monkeypatch.setattr(datasets, "provenance", lambda name: {name: "p"})
+    monkeypatch.setattr(datasets, "checksum", lambda name: asked.append(name) or "c")
     one = experiment(Noise(size=1), data=("digits",))
     trials = replace(one, full=replace(one.quick, data=("cifar10", "digits")))
     assert sweep.run(trials, workers=1, cache=tmp_path, progress=False).stamp.data == {"digits": "p"}
@@ -565,6 +567,6 @@ def test_ctrl_c_stops_the_workers_and_keeps_what_is_done(tmp_path):
 
 def test_the_stamp_says_what_is_special_about_the_data(monkeypatch, tmp_path):
     told = {"digits": "0" * 64, "digits (files)": "a variant"}
-    monkeypatch.setattr(sweep.data, "provenance", lambda name: told)
+    monkeypatch.setattr(datasets, "provenance", lambda name: told)
     trials = replace(experiment(Noise(size=1)), data=("digits",))
     assert sweep.run(trials, workers=1, cache=tmp_path, progress=False).stamp.data == told

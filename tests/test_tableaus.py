@@ -10,8 +10,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from resnet_lib import ode, tableaus
-from resnet_lib.tableaus import METHODS, Splitting, Tableau
+from resnet_lib import ode
+from resnet_lib.ode import tableaus
+from resnet_lib.ode.tableaus import METHODS, Splitting, Tableau
 
 RUNGE_KUTTA = [entry for entry in METHODS.values() if isinstance(entry, Tableau)]
 SPLITTINGS = [entry for entry in METHODS.values() if isinstance(entry, Splitting)]

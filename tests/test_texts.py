@@ -11,8 +11,10 @@ import nbformat
 import pytest
 from click.testing import CliRunner
 
-from resnet_lib import catalogue, cli, manuscript, sweep, texts
-from resnet_lib.texts import TextError
+from resnet_lib import sweep
+from resnet_lib.cli import catalogue, command
+from resnet_lib.evidence import manuscript, texts
+from resnet_lib.evidence.texts import TextError
 from tests import books
 from tests.book_fixture import fixture_experiment
 
@@ -84,9 +86,9 @@ PLACED = ("of another encoding", "with a conflict", "with a zero byte")
 def refused(root: Path, name: str) -> str:
     """What the command that reads the file says, in one sentence: no traceback, status 1."""
     if COMMANDS[name][0] == "book":
-        staged = CliRunner().invoke(cli.main, ["book", "stage"])
+        staged = CliRunner().invoke(command.main, ["book", "stage"])
         assert staged.exit_code == 0, staged.output
-    done = CliRunner().invoke(cli.main, COMMANDS[name])
+    done = CliRunner().invoke(command.main, COMMANDS[name])
     assert isinstance(done.exception, SystemExit), f"{done.exception!r}\n{done.output}"
     assert done.exit_code == 1
     assert "Traceback" not in done.output
@@ -106,7 +108,7 @@ def test_a_damaged_file_is_named_with_the_place_of_the_damage(root: Path, name: 
     if damage in PLACED and not name.startswith(("results/", "figures/")):
         assert re.search(r", line \d+", said), said
     (root / name).write_bytes(before)
-    assert CliRunner().invoke(cli.main, ["ledger"]).exit_code == 0
+    assert CliRunner().invoke(command.main, ["ledger"]).exit_code == 0
 
 
 @pytest.mark.parametrize("instead", ["nothing", "a folder"])
@@ -116,17 +118,17 @@ def test_a_missing_file_is_named(root: Path, name: str, instead: str):
     if instead == "a folder":
         (root / name).mkdir()
     if name in ("_toc.yml", "claims.yml"):  # without them a folder is no book
-        done = CliRunner().invoke(cli.main, ["book", "stage"])
+        done = CliRunner().invoke(command.main, ["book", "stage"])
         assert done.exit_code == 1
         assert re.search(r"no (_toc|claims).yml", done.output)
     elif name == "_config.yml":
         pytest.skip("Jupyter Book has a configuration of its own where there is none")
     elif name == CHAPTER and instead == "nothing":
-        done = CliRunner().invoke(cli.main, ["ledger"])
+        done = CliRunner().invoke(command.main, ["ledger"])
         assert done.exit_code == 1
         assert "claim fixture-disc.radius is checked in no chapter" in done.output
     elif name.startswith("figures/") and instead == "nothing":
-        done = CliRunner().invoke(cli.main, ["ledger"])
+        done = CliRunner().invoke(command.main, ["ledger"])
         assert done.exit_code == 1
         assert "figures/fixture-radius does not exist" in done.output
     else:
@@ -171,7 +173,7 @@ def test_a_record_whose_field_is_wrong_is_refused(root: Path, kind: str, change:
                 continue
             inner[last] = None if change == "none" else [[{"a": 1}]]
         nbformat.write(notebook, path)
-        done = CliRunner().invoke(cli.main, ["ledger"])
+        done = CliRunner().invoke(command.main, ["ledger"])
         assert isinstance(done.exception, SystemExit | None), f"{place}: {done.exception!r}"
         if done.exit_code != 1:
             silent.append(".".join(map(str, place)))
@@ -259,9 +261,9 @@ def test_two_notebooks_of_one_chapter_are_refused(root: Path):
     shutil.copyfile(root / CHAPTER, root / "chapters/02_fixture.ipynb")
     said = refused(root, CHAPTER)
     assert "01_fixture.ipynb and 02_fixture.ipynb are both the chapter fixture, and only one can be shown" in said
-    done = CliRunner().invoke(cli.main, ["book", "stage"])
+    done = CliRunner().invoke(command.main, ["book", "stage"])
     assert done.exit_code == 0
-    done = CliRunner().invoke(cli.main, ["book", "execute"])
+    done = CliRunner().invoke(command.main, ["book", "execute"])
     assert done.exit_code == 1
     assert "are both the chapter fixture" in done.output
 

@@ -11,10 +11,10 @@ from torch import nn
 from torch.func import functional_call
 from torch.nn.functional import cross_entropy
 
-from resnet_lib import augmentation, blocks, data, nets, runtime, stacked, stochastic_depth, training
-from resnet_lib.blocks import Unit
-from resnet_lib.data import Dataset, Split
-from resnet_lib.training import Policy, Recipe
+from resnet_lib import data, nets, runtime, training
+from resnet_lib.data import Dataset, Split, augmentation
+from resnet_lib.nets import Unit, blocks, initialisation, stochastic_depth
+from resnet_lib.training import Policy, Recipe, loop, stacked
 
 RECIPE = Recipe(epochs=2, batch=60, lr=0.05)
 
@@ -267,7 +267,7 @@ def test_a_seed_s_network_is_its_slice_of_the_stack(kept, images):
 
 def test_measuring_in_pieces_changes_nothing(digits, monkeypatch):
     whole = training.fit(small_mlp, digits, RECIPE, [0, 1]).history
-    monkeypatch.setattr(training, "_EVALUATED_AT_ONCE", 90)
+    monkeypatch.setattr(loop, "_EVALUATED_AT_ONCE", 90)
     pd.testing.assert_frame_equal(training.fit(small_mlp, digits, RECIPE, [0, 1]).history, whole)
 
 
@@ -470,7 +470,7 @@ class Twice(nn.Module):
 
 def mlp_behind(first):
     """Networks whose first layer is that one."""
-    return lambda generator: blocks.initialise(
+    return lambda generator: initialisation.initialise(
         nn.Sequential(first(), blocks.Linear(64, 16), nn.ReLU(), blocks.Linear(16, 10)), generator
     )
 
@@ -592,7 +592,7 @@ def test_what_cannot_be_stacked_names_the_policy_that_works(digits, first):
 def test_a_parameter_of_two_modules_is_refused(digits, policy):
     def tied(generator):
         net = nn.Sequential(blocks.Linear(64, 64), nn.ReLU(), blocks.Linear(64, 64), blocks.Linear(64, 10))
-        blocks.initialise(net, generator)
+        initialisation.initialise(net, generator)
         net[2].weight = net[0].weight
         return net
 
@@ -604,7 +604,7 @@ def test_a_parameter_of_two_modules_is_refused(digits, policy):
 def test_a_module_that_is_used_twice_trains(digits, policy):
     def repeated(generator):
         inner = blocks.Linear(64, 64)
-        return blocks.initialise(nn.Sequential(inner, nn.Tanh(), inner, blocks.Linear(64, 10)), generator)
+        return initialisation.initialise(nn.Sequential(inner, nn.Tanh(), inner, blocks.Linear(64, 10)), generator)
 
     fitted = training.fit(repeated, digits, RECIPE, [0], policy=policy)
     assert not fitted.diverged[0]

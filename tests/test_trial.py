@@ -8,9 +8,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from resnet_lib import sweep, trial
-from resnet_lib.grid import Grid, join
-from resnet_lib.trial import Basis, Failure
+from resnet_lib import sweep
+from resnet_lib.sweep import Failure, Grid, trial
+from resnet_lib.sweep.table import join
+from resnet_lib.sweep.trial import Basis
 from tests import trials
 from tests.trials import Noise
 

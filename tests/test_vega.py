@@ -9,23 +9,24 @@ import pandas as pd
 import pytest
 import vl_convert
 
-from resnet_lib import figures, provenance, vega
+from resnet_lib import files
+from resnet_lib.evidence import charts, figures, style
 
 TABLE = pd.DataFrame({"x": [1.0, 2.0, 3.0], "y": [1 / 3, 0.123456789, 4.0]})
-STORED = sorted((provenance.root(Path(__file__).parent) / figures.FOLDER).glob(f"*/{figures.INTERACTIVE}"))
+STORED = sorted((files.root(Path(__file__).parent) / figures.FOLDER).glob(f"*/{figures.INTERACTIVE}"))
 
 
 def chart(table: pd.DataFrame) -> alt.Chart:
     size = alt.param(name="size", value=1, bind=alt.binding_range(min=0, max=2, step=0.1, name="size "))
-    points = alt.Chart(table).transform_calculate(z="size * datum.y").mark_point(color=figures.ink("pre"))
+    points = alt.Chart(table).transform_calculate(z="size * datum.y").mark_point(color=style.ink("pre"))
     return points.encode(x="x:Q", y="z:Q").add_params(size)
 
 
 def specs() -> tuple[dict[str, Any], dict[str, Any]]:
     found = []
     for dark in (False, True):
-        with figures.style(dark=dark):
-            found.append(vega.specification("growth", chart(TABLE)))
+        with style.style(dark=dark):
+            found.append(charts.specification("growth", chart(TABLE)))
     return found[0], found[1]
 
 
@@ -35,7 +36,7 @@ def content(script: bytes) -> dict[str, Any]:
 
 def test_the_script_holds_both_themes_and_the_data_once():
     light, dark = specs()
-    held = content(vega.script("growth", light, dark))
+    held = content(charts.script("growth", light, dark))
     assert set(held) == {"light", "dark", "datasets"}
     assert held["light"]["mark"]["color"] == "#009e73"
     assert held["dark"]["mark"]["color"] == "#35dda8"
@@ -45,9 +46,9 @@ def test_the_script_holds_both_themes_and_the_data_once():
 
 
 def test_it_is_the_same_however_many_charts_were_made_before():
-    first = vega.script("growth", *specs())
+    first = charts.script("growth", *specs())
     alt.vconcat(alt.hconcat(chart(TABLE), chart(TABLE)), chart(TABLE)).to_dict()
-    assert vega.script("growth", *specs()) == first
+    assert charts.script("growth", *specs()) == first
 
 
 def test_what_vega_computes_follows_the_slider():
@@ -60,7 +61,7 @@ def test_what_vega_computes_follows_the_slider():
 
 def test_the_inputs_are_found_wherever_they_stand():
     light, _ = specs()
-    assert vega.inputs({"vconcat": [{"layer": [light]}]}) == {
+    assert charts.inputs({"vconcat": [{"layer": [light]}]}) == {
         "size": {"input": "range", "min": 0, "max": 2, "step": 0.1, "name": "size "}
     }
 
@@ -75,13 +76,13 @@ def test_the_inputs_are_found_wherever_they_stand():
 )
 def test_what_no_page_could_show_is_refused(made: object, error: type[Exception], match: str):
     with pytest.raises(error, match=match):
-        vega.specification("growth", made)
+        charts.specification("growth", made)
 
 
 def test_a_script_that_a_phone_would_wait_for_is_refused(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(vega, "LIMIT", 500)
+    monkeypatch.setattr(charts, "LIMIT", 500)
     with pytest.raises(ValueError, match=r"interactive of growth has .* bytes, more than 500; publish a smaller table"):
-        vega.script("growth", *specs())
+        charts.script("growth", *specs())
 
 
 def test_other_data_on_a_dark_page_are_refused():
@@ -90,7 +91,7 @@ def test_other_data_on_a_dark_page_are_refused():
     with pytest.raises(
         ValueError, match="interactive of growth has other data on a dark page; only colours may differ"
     ):
-        vega.script("growth", light, dark)
+        charts.script("growth", light, dark)
 
 
 @pytest.mark.parametrize("path", STORED, ids=[path.parent.name for path in STORED])
@@ -98,5 +99,5 @@ def test_vega_compiles_every_stored_figure(path: Path):
     held = content(path.read_bytes())
     for theme in ("light", "dark"):
         compiled = vl_convert.vegalite_to_vega({**held[theme], "datasets": held["datasets"]})
-        assert {signal["name"] for signal in compiled["signals"]} >= set(vega.inputs(held[theme]))
+        assert {signal["name"] for signal in compiled["signals"]} >= set(charts.inputs(held[theme]))
     assert json.loads((path.parent / "meta.json").read_bytes())["interactive"] is True

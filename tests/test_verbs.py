@@ -10,14 +10,16 @@ from networks import IN, NETWORKS, RECIPE, examples, generator
 from torch import Tensor
 from unchanged import generators, same, snapshot
 
-from resnet_lib import costs, data, flow, jacobian, lesion, lesion_runs, nets, paths, stochastic_depth, training
+from resnet_lib import data, nets, training
+from resnet_lib.analysis import costs, flow, jacobian, lesion, lesion_scores, paths
+from resnet_lib.nets import stochastic_depth
 
 VERBS: dict[str, Callable[[Callable, nets.Stack, data.Dataset], Any]] = {
     "train stacked": lambda make, net, d: training.fit(make, d, RECIPE, [0, 1]),
     "train one by one": lambda make, net, d: training.fit(make, d, RECIPE, [0, 1], policy=training.ONE_BY_ONE),
-    "delete": lambda make, net, d: lesion_runs.score(list(lesion.singles(net).values()), d.test.x, d.test.y),
-    "scale": lambda make, net, d: lesion_runs.outputs([lesion.scale(net, {0: 0.0}), net], d.test.x),
-    "swap": lambda make, net, d: lesion_runs.outputs([lesion.swap(net, 0, 1), net], d.test.x),
+    "delete": lambda make, net, d: lesion_scores.score(list(lesion.singles(net).values()), d.test.x, d.test.y),
+    "scale": lambda make, net, d: lesion_scores.outputs([lesion.scale(net, {0: 0.0}), net], d.test.x),
+    "swap": lambda make, net, d: lesion_scores.outputs([lesion.swap(net, 0, 1), net], d.test.x),
     "count": lambda make, net, d: costs.count(net, (IN,)),
     "time": lambda make, net, d: costs.latency({"net": net}, d.test.x, rounds=1, backward=True),
     "expand": lambda make, net, d: paths.expand(net.blocks, net.stem(d.test.x)),

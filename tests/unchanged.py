@@ -7,7 +7,8 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from resnet_lib import data, paths, training
+from resnet_lib import data, training
+from resnet_lib.analysis import paths
 
 
 def generators() -> tuple:

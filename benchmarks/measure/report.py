@@ -10,7 +10,7 @@ import psutil
 import torch
 from matplotlib.figure import Figure
 
-from resnet_lib import provenance
+from resnet_lib.sweep import provenance
 
 FOLDER = Path("_build") / "benchmarks"
 

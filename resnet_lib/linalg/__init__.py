@@ -8,14 +8,7 @@ say of a matrix that is far from normal is here too.
 
 from resnet_lib.linalg.convolutions import Convolution
 from resnet_lib.linalg.frequencies import ConvNorm, conv_bound, conv_norm, conv_singular_values
-from resnet_lib.linalg.krylov import (
-    WHICH,
-    Extremes,
-    Operator,
-    Which,
-    extreme_eigenvalues,
-    extreme_singular_values,
-)
+from resnet_lib.linalg.krylov import WHICH, Extremes, Operator, Which, extreme_eigenvalues, extreme_singular_values
 from resnet_lib.linalg.matrices import eigenvalues, singular_values, spectral_norms, spectral_radius
 from resnet_lib.linalg.nonnormal import (
     Estimate,

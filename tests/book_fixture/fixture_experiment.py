@@ -9,7 +9,7 @@ import torch
 from matplotlib.figure import Figure
 
 from resnet_lib import linalg, runtime
-from resnet_lib.claims import Evidence
+from resnet_lib.evidence.claims import Evidence
 from resnet_lib.sweep import Experiment, Grid
 
 

@@ -6,10 +6,11 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from resnet_lib import rules, runtime
+from resnet_lib import runtime
+from resnet_lib.evidence import rules
+from resnet_lib.evidence.charts import Chart
+from resnet_lib.evidence.style import COLOURS, MARKERS, ink
 from resnet_lib.experiments.counting_paths import gradients, members
-from resnet_lib.figures import COLOURS, MARKERS, ink
-from resnet_lib.vega import Chart
 
 KINDS = {"residual": "residual", "scaled": r"residual, $1/\sqrt{L}$", "orthogonal": "orthogonal, linear"}
 FLOW_COLOURS = {"residual": "pre", "scaled": "scaled", "orthogonal": "reference"}

@@ -8,10 +8,11 @@ import pandas as pd
 import torch
 from torch import nn
 
-from resnet_lib import blocks, data, nets, paths, runtime, training
-from resnet_lib.blocks import UNITS, Unit
-from resnet_lib.claims import Evidence
-from resnet_lib.nets import Stack
+from resnet_lib import data, nets, runtime, training
+from resnet_lib.analysis import paths
+from resnet_lib.evidence.claims import Evidence
+from resnet_lib.nets import Stack, Unit, initialisation
+from resnet_lib.nets.units import UNITS
 from resnet_lib.sweep import SAMPLED, Experiment, Grid
 
 SEEDS, MANY_SEEDS = tuple(range(5)), tuple(range(10))
@@ -84,7 +85,7 @@ def trial(setting: Flow, seeds: Sequence[int], device: str = "cpu") -> pd.DataFr
         net = fitted.net(seed).double()
         assert isinstance(net, Stack)
         if setting.kind == "orthogonal":  # drawn in float64: to the last digit
-            blocks.initialise(net, runtime.stream(seed, "orthogonal"), "orthogonal")
+            initialisation.initialise(net, runtime.stream(seed, "orthogonal"), "orthogonal")
         tape = paths.linearise(net, test.x[: setting.images].double(), test.y[: setting.images])
         sums = paths.gradients_by_length(tape).flatten(2).norm(dim=2).mean(1)
         for length, count in enumerate(paths.counts(setting.blocks)):

@@ -8,10 +8,11 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from resnet_lib import data, ensembles, lesion, lesion_runs, nets, runtime, stochastic_depth, training
-from resnet_lib.blocks import UNITS
-from resnet_lib.claims import Evidence
-from resnet_lib.nets import Stack
+from resnet_lib import data, nets, runtime, training
+from resnet_lib.analysis import ensembles, lesion, lesion_scores
+from resnet_lib.evidence.claims import Evidence
+from resnet_lib.nets import Stack, stochastic_depth
+from resnet_lib.nets.units import UNITS
 from resnet_lib.sweep import SAMPLED, Experiment, Grid
 
 SEEDS, MANY_SEEDS = tuple(range(5)), tuple(range(10))
@@ -95,7 +96,7 @@ def trial(setting: Members, seeds: Sequence[int]) -> pd.DataFrame:
 
 def predictions(networks: Sequence[Stack], x: Tensor) -> Tensor:
     """Probabilities of every network, in float64."""
-    return lesion_runs.outputs(networks, x).values.double().softmax(-1)
+    return lesion_scores.outputs(networks, x).values.double().softmax(-1)
 
 
 def averaged(setting: Members, seed: int, group: str, members: Tensor, y: Tensor) -> Iterator[dict]:
@@ -119,7 +120,7 @@ def removed(net: Stack, test: data.Split) -> list[float]:
     means = []
     for count in range(len(net.blocks) // 2 + 1):
         sets = lesion.deletions(net, count, 10**6, generator=runtime.stream(0, "unused"))
-        scores = lesion_runs.score([lesion.delete(net, gone) for gone in sets], test.x, test.y)
+        scores = lesion_scores.score([lesion.delete(net, gone) for gone in sets], test.x, test.y)
         means.append(scores.accuracy.mean().item())
     return means
 

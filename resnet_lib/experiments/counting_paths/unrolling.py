@@ -7,10 +7,10 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from resnet_lib import nets, paths, runtime
-from resnet_lib.blocks import Unit
-from resnet_lib.claims import Evidence
-from resnet_lib.nets import Stack
+from resnet_lib import nets, runtime
+from resnet_lib.analysis import paths
+from resnet_lib.evidence.claims import Evidence
+from resnet_lib.nets import Stack, Unit
 from resnet_lib.sweep import Experiment, Grid
 
 DRAWS, MANY_DRAWS = tuple(range(20)), tuple(range(200))

@@ -8,11 +8,11 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from resnet_lib import data, lesion, lesion_runs, linalg, runtime
-from resnet_lib.blocks import Block
+from resnet_lib import data, linalg, runtime
+from resnet_lib.analysis import lesion, lesion_scores
 from resnet_lib.experiments.dropping_blocks import networks
 from resnet_lib.experiments.dropping_blocks.networks import BEST, MANY_SEEDS, SEEDS, Network
-from resnet_lib.nets import Stack
+from resnet_lib.nets import Block, Stack
 from resnet_lib.sweep import SAMPLED, Experiment, Grid
 
 
@@ -61,7 +61,7 @@ def removed(setting: Lesions, seed: int, net: Stack, images: data.Split) -> Iter
         generator = runtime.stream(seed, "lesions", "removed", count)
         limit = len(free) if count == 1 else setting.subsets
         chosen += lesion.deletions(net, count, limit, generator=generator)
-    found = lesion_runs.score([lesion.delete(net, gone) for gone in chosen], images.x, images.y)
+    found = lesion_scores.score([lesion.delete(net, gone) for gone in chosen], images.x, images.y)
     for gone, value in zip(chosen, found.accuracy.tolist(), strict=True):
         record = {"measure": "removed", "removed": len(gone), "mask": sum(1 << block for block in gone), "value": value}
         yield record | ({"block": gone[0]} if len(gone) == 1 else {})
@@ -72,7 +72,7 @@ def exchanged(setting: Lesions, seed: int, net: Stack, images: data.Split) -> It
     generator = runtime.stream(seed, "lesions", "exchanged")
     counts = [count for count in setting.swaps for _ in range(setting.orders)]
     orders = [lesion.shuffle(net, count, generator=generator) for count in counts]
-    found = lesion_runs.score([lesion.reorder(net, order) for order in orders], images.x, images.y)
+    found = lesion_scores.score([lesion.reorder(net, order) for order in orders], images.x, images.y)
     for count, order, value in zip(counts, orders, found.accuracy.tolist(), strict=True):
         yield {"measure": "exchanged", "removed": count, "tau": lesion.kendall_tau(order), "value": value}
 
@@ -87,7 +87,7 @@ def changed(net: Stack, x: Tensor) -> Iterator[dict]:
         states = net.states(x)
     slopes = [slope(block) for block in net.blocks]
     for position, without in lesion.singles(net).items():
-        last = lesion_runs.outputs([without], x, head=False).values[0]
+        last = lesion_scores.outputs([without], x, head=False).values[0]
         change = (states[-1] - last).norm(dim=1)
         term = (states[position + 1] - states[position]).norm(dim=1)
         bound = term * float(np.prod([1 + later for later in slopes[position + 1 :]]))

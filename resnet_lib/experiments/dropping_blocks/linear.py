@@ -6,8 +6,9 @@ from dataclasses import dataclass
 import pandas as pd
 import torch
 
-from resnet_lib import lesion, lesion_runs, nets, paths, runtime, stochastic_depth
-from resnet_lib.blocks import Unit
+from resnet_lib import nets, runtime
+from resnet_lib.analysis import lesion, lesion_scores, paths
+from resnet_lib.nets import Unit, stochastic_depth
 from resnet_lib.sweep import Experiment, Grid
 
 DRAWS, MANY_DRAWS = tuple(range(10)), tuple(range(200))
@@ -38,14 +39,14 @@ def trial(setting: Linear, seeds: Sequence[int]) -> pd.DataFrame:
         x = torch.randn(20, 64, generator=generator, dtype=torch.float64)
         with torch.no_grad():
             expansion = paths.expand(net.blocks, net.stem(x))
-        without = lesion_runs.outputs(list(lesion.singles(net).values()), x, head=False).values
+        without = lesion_scores.outputs(list(lesion.singles(net).values()), x, head=False).values
         sums = torch.stack([expansion.terms[~entered].sum(0) for entered in expansion.entered.T])
         chances = torch.tensor(stochastic_depth.survival(setting.blocks, setting.last), dtype=torch.float64)
         weights = torch.where(expansion.entered, chances, 1 - chances).prod(1)
         depths = [lesion.scale(net, dict(enumerate(entered.double().tolist()))) for entered in expansion.entered]
-        mean = torch.einsum("d,dnw->nw", weights, lesion_runs.outputs(depths, x, head=False).values)
+        mean = torch.einsum("d,dnw->nw", weights, lesion_scores.outputs(depths, x, head=False).values)
         rule = stochastic_depth.wrap(net, chances.tolist(), generator=generator).eval()
-        ruled = lesion_runs.outputs([rule], x, head=False).values[0]
+        ruled = lesion_scores.outputs([rule], x, head=False).values[0]
         records.append(
             {
                 "seed": seed,

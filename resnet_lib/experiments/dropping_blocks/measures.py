@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from resnet_lib.claims import Evidence
+from resnet_lib.evidence.claims import Evidence
 
 
 def rows(table: pd.DataFrame, variant: str, measure: str, *, blocks: int = 10, last: float = 1.0) -> pd.DataFrame:

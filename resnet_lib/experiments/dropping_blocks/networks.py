@@ -7,8 +7,9 @@ import pandas as pd
 import torch
 from torch import nn
 
-from resnet_lib import data, nets, stochastic_depth, training
-from resnet_lib.blocks import UNITS, Unit
+from resnet_lib import data, nets, training
+from resnet_lib.nets import Unit, stochastic_depth
+from resnet_lib.nets.units import UNITS
 from resnet_lib.sweep import SAMPLED, Experiment, Grid
 
 SEEDS, MANY_SEEDS = tuple(range(5)), tuple(range(10))

@@ -12,7 +12,7 @@ from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
 from resnet_lib import linalg, runtime
-from resnet_lib.claims import Evidence
+from resnet_lib.evidence.claims import Evidence
 from resnet_lib.sweep import Experiment, Grid
 
 DRAWS = tuple(range(20))

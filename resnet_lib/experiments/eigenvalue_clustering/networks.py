@@ -10,10 +10,12 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import update_bn
 
-from resnet_lib import data, jacobian, linalg, nets, runtime, training
-from resnet_lib.blocks import UNITS, Unit
-from resnet_lib.claims import Evidence
+from resnet_lib import data, linalg, nets, runtime, training
+from resnet_lib.analysis import jacobian
+from resnet_lib.evidence.claims import Evidence
 from resnet_lib.experiments.eigenvalue_clustering.matrices import fraction_within
+from resnet_lib.nets import Unit
+from resnet_lib.nets.units import UNITS
 from resnet_lib.sweep import SAMPLED, Experiment, Grid
 
 NEAR_IDENTITY = 0.8  # share of eigenvalues within 0.5 of 1 from which a block counts as near the identity (claims.yml)
@@ -108,7 +110,7 @@ def title(variant: str) -> str:
 
 
 def colour(variant: str) -> str:
-    """The variant's key in ``figures.COLOURS``."""
+    """The variant's key in ``style.COLOURS``."""
     return "pre" if variant == "residual" else variant
 
 

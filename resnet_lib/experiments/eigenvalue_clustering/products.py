@@ -8,7 +8,7 @@ import pandas as pd
 import torch
 
 from resnet_lib import linalg, runtime
-from resnet_lib.claims import Evidence
+from resnet_lib.evidence.claims import Evidence
 from resnet_lib.experiments.eigenvalue_clustering.matrices import (
     DRAWS,
     MANY_DRAWS,

@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from resnet_lib.evidence.charts import Chart
+from resnet_lib.evidence.style import COLOURS, MARKERS, ink
 from resnet_lib.experiments.euler_and_its_limit import limits, trained
-from resnet_lib.figures import COLOURS, MARKERS, ink
-from resnet_lib.vega import Chart
 
 METHODS = {"euler": "post", "midpoint": "pre", "rk4": "scaled", "implicit-midpoint": "zero-gamma"}
 

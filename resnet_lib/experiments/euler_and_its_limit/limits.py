@@ -8,7 +8,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from resnet_lib.claims import Evidence
+from resnet_lib.evidence.claims import Evidence
 from resnet_lib.experiments.euler_and_its_limit.orders import (
     DRAWS,
     MANY_DRAWS,

@@ -9,12 +9,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from resnet_lib import flow, nets, ode, runtime, tableaus
-from resnet_lib.claims import Evidence
-from resnet_lib.steppers import Jacobian
+from resnet_lib import nets, ode, runtime
+from resnet_lib.analysis import flow
+from resnet_lib.evidence.claims import Evidence
+from resnet_lib.nets import Unit
+from resnet_lib.ode import Jacobian, tableaus
+from resnet_lib.ode.tableaus import METHODS, Splitting
 from resnet_lib.sweep import Experiment, Grid
-from resnet_lib.tableaus import METHODS, Splitting
-from resnet_lib.units import Unit
 
 DRAWS = tuple(range(20))
 MANY_DRAWS = tuple(range(200))

@@ -8,9 +8,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from resnet_lib import linalg, roots, runtime
-from resnet_lib.claims import Evidence
+from resnet_lib import linalg, runtime
+from resnet_lib.evidence.claims import Evidence
 from resnet_lib.experiments.euler_and_its_limit.orders import MANY_DRAWS, gaussian
+from resnet_lib.linalg import newton
 from resnet_lib.sweep import Experiment, Grid
 
 DRAWS = tuple(range(60))  # the mean of so many signs, which is zero in the control, is below 0.7 whatever the draws
@@ -59,7 +60,7 @@ def _equilibrium(field: Callable[[Tensor], Tensor], seed: int, d: int) -> Float[
     generator = runtime.stream(seed, "fixed", "start")
     starts = [2 * torch.rand(d, dtype=torch.float64, generator=generator) - 1 for _ in range(STARTS)]
     for start in (torch.zeros(d, dtype=torch.float64), *starts):
-        if (root := roots.newton(field, start)).converged:
+        if (root := newton.newton(field, start)).converged:
             return root.value
     raise RuntimeError(f"seed {seed}: no equilibrium from {STARTS + 1} starting points; the last: {root.failure}")
 

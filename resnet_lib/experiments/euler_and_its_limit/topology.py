@@ -8,8 +8,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from resnet_lib import flow, runtime
-from resnet_lib.claims import Evidence
+from resnet_lib import runtime
+from resnet_lib.analysis import flow
+from resnet_lib.evidence.claims import Evidence
 from resnet_lib.sweep import SAMPLED, Experiment, Grid
 
 SEEDS, MANY_SEEDS = tuple(range(5)), tuple(range(10))

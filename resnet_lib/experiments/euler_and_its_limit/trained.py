@@ -9,11 +9,12 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from resnet_lib import blocks, data, dynamics, flow, nets, ode, runtime, training
-from resnet_lib.claims import Evidence
+from resnet_lib import data, nets, ode, runtime, training
+from resnet_lib.analysis import flow
+from resnet_lib.evidence.claims import Evidence
 from resnet_lib.experiments.euler_and_its_limit.orders import gaussian, smooth_weights, times
+from resnet_lib.nets import Unit, dynamics, initialisation
 from resnet_lib.sweep import SAMPLED, Experiment, Grid
-from resnet_lib.units import Unit
 
 SEEDS, MANY_SEEDS, TUNING_SEEDS = tuple(range(5)), tuple(range(10)), tuple(range(100, 103))
 LEARNING_RATES = (0.003, 0.01, 0.03, 0.1, 0.3)
@@ -75,7 +76,7 @@ def network(setting: Network, generator: torch.Generator) -> nets.Stack:
         shared = [dynamics.Repeat(net.blocks[0], setting.depth)]
         net = nets.Stack(net.stem, shared, net.head, shape=net.shape)
     # With weights of variance 2 / fan_in a block of this form triples the mean square, and 16 of them start at 4e7.
-    return blocks.initialise(net, generator, "lecun")
+    return initialisation.initialise(net, generator, "lecun")
 
 
 def trained_trial(setting: Network, seeds: Sequence[int], device: torch.device = torch.device("cpu")) -> pd.DataFrame:  # noqa: B008

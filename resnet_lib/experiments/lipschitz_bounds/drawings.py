@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from resnet_lib.figures import COLOURS, MARKERS, ink
+from resnet_lib.evidence.style import COLOURS, MARKERS, ink
 
 RULES = {"residual": "pre", "plain": "plain", "constrained": "scaled"}
 TITLES = {"residual": r"residual, $1/\sqrt{L}$", "plain": "plain", "constrained": "residual, constrained"}

@@ -8,7 +8,7 @@ import pandas as pd
 import torch
 
 from resnet_lib import runtime
-from resnet_lib.claims import Evidence
+from resnet_lib.evidence.claims import Evidence
 from resnet_lib.experiments.lipschitz_bounds.stacks import BETA
 from resnet_lib.sweep import Experiment, Grid
 

@@ -9,9 +9,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from resnet_lib import blocks, data, linalg, lipschitz, nets, runtime, training
-from resnet_lib.blocks import UNITS, Unit
-from resnet_lib.claims import Evidence
+from resnet_lib import data, linalg, nets, runtime, training
+from resnet_lib.analysis import lipschitz
+from resnet_lib.evidence.claims import Evidence
+from resnet_lib.nets import Unit, blocks, initialisation
+from resnet_lib.nets.units import UNITS
 from resnet_lib.sweep import Experiment, Grid
 
 DRAWS, MANY_DRAWS = tuple(range(10)), tuple(range(100))
@@ -41,9 +43,9 @@ def branch_of(setting: Branch, seed: int) -> tuple[nn.Module, tuple[int, ...]]:
         branch.weight.data = setting.size * (torch.eye(16, dtype=torch.float64) if kind == "scalar" else drawn)
         return branch, (16,)
     if kind == "mlp":
-        return blocks.initialise(blocks.linear_block(INSIDE, 16), generator).branch.double(), (16,)
+        return initialisation.initialise(blocks.linear_block(INSIDE, 16), generator).branch.double(), (16,)
     if kind == "conv":
-        return blocks.initialise(blocks.conv_block(INSIDE, 2, 2), generator).branch.double(), (2, 8, 8)
+        return initialisation.initialise(blocks.conv_block(INSIDE, 2, 2), generator).branch.double(), (2, 8, 8)
     flat = kind == "trained-mlp"
 
     def make(g: torch.Generator) -> nn.Module:

@@ -9,11 +9,12 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from resnet_lib import data, lipschitz, nets, runtime, training
-from resnet_lib.blocks import Add, Block, Unit
-from resnet_lib.claims import Evidence
+from resnet_lib import data, nets, runtime, training
+from resnet_lib.analysis import lipschitz
+from resnet_lib.evidence.claims import Evidence
 from resnet_lib.experiments.lipschitz_bounds.single import INSIDE, largest_weight
-from resnet_lib.nets import Stack
+from resnet_lib.nets import Block, Stack, Unit
+from resnet_lib.nets.merges import Add
 from resnet_lib.sweep import SAMPLED, Experiment, Grid
 
 SEEDS, MANY_SEEDS, TUNING_SEEDS = tuple(range(5)), tuple(range(10)), tuple(range(100, 102))

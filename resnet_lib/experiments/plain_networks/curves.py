@@ -9,9 +9,9 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from resnet_lib.evidence.charts import Chart
+from resnet_lib.evidence.style import COLOURS, MARKERS, ink
 from resnet_lib.experiments.plain_networks import depths, drift, signals, stacks
-from resnet_lib.figures import COLOURS, MARKERS, ink
-from resnet_lib.vega import Chart
 
 LOOKS = {
     "norm": ("pre", "-"),

@@ -5,10 +5,10 @@ from dataclasses import dataclass, replace
 
 import pandas as pd
 
-from resnet_lib import trained
 from resnet_lib.experiments.plain_networks import depths, stacks
-from resnet_lib.recipes import ONE_CYCLE
 from resnet_lib.sweep import SAMPLED, Experiment, Grid
+from resnet_lib.training import zoo
+from resnet_lib.training.recipes import ONE_CYCLE
 
 LEARNING_RATES = (1e-8, 1e-6, 1e-4, 1e-3, 0.01, 0.03, 0.1, 0.2, 0.4)
 DEPTHS = (50, 110, 302, 998)
@@ -35,8 +35,8 @@ def trial(setting: Deep, seeds: Sequence[int], device: str = "cpu") -> pd.DataFr
     """As `depths.trial`."""
     made = stacks.recipe(setting.variant, setting.blocks)
     recipe = replace(ONE_CYCLE, epochs=setting.epochs, lr=setting.lr)
-    network = trained.Network("cifar-resnet", setting.depth, "cifar10", recipe, made.unit, setting.width)
-    return depths.summary(trained.train(network, seeds, device=device).history)
+    network = zoo.Network("cifar-resnet", setting.depth, "cifar10", recipe, made.unit, setting.width)
+    return depths.summary(zoo.train(network, seeds, device=device).history)
 
 
 # Not tuned yet: `depth-cifar10-tuning` is defined and takes a GPU. Until then He et al.'s rate, and for the shortcut

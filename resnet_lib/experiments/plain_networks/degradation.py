@@ -9,8 +9,8 @@ from resnet_lib import data, nets, runtime
 from resnet_lib.data import Split
 from resnet_lib.experiments.plain_networks import families, gradients
 from resnet_lib.experiments.plain_networks.families import MANY_SEEDS, SEEDS, Family, cifar, digits
-from resnet_lib.fits import Fit
 from resnet_lib.sweep import SAMPLED, Experiment, Grid
+from resnet_lib.training import Fit
 
 IMAGES = 100  # test images at which a slope is measured
 

@@ -7,11 +7,11 @@ import numpy as np
 import pandas as pd
 
 from resnet_lib import data, training
-from resnet_lib.claims import Evidence
+from resnet_lib.evidence.claims import Evidence
+from resnet_lib.evidence.significance import paired
 from resnet_lib.experiments.plain_networks import stacks
-from resnet_lib.recipes import Recipe
-from resnet_lib.significance import paired
 from resnet_lib.sweep import SAMPLED, Experiment, Grid
+from resnet_lib.training import Recipe
 
 SEEDS, MANY_SEEDS = tuple(range(5)), tuple(range(10))
 TUNING_SEEDS = tuple(range(100, 103))

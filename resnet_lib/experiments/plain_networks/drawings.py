@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from resnet_lib.evidence.charts import Chart
+from resnet_lib.evidence.style import COLOURS, MARKERS, ink
 from resnet_lib.experiments.plain_networks import measures
-from resnet_lib.figures import COLOURS, MARKERS, ink
-from resnet_lib.vega import Chart
 
 MEAN_FIELD = math.sqrt(math.pi / (math.pi - 1))
 """Growth of the gradient per layer on its way back through batch normalisation and ReLU, wide layers."""

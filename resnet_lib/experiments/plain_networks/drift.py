@@ -16,7 +16,7 @@ from scipy import special, stats
 from torch import Tensor
 
 from resnet_lib import runtime
-from resnet_lib.claims import Evidence
+from resnet_lib.evidence.claims import Evidence
 from resnet_lib.sweep import Columns, Experiment, Grid
 
 # A slope has a deviation of 1.1 and, by `mean_of_layer`, a mean of -2.62 at these widths, 0.25 from a bound: that is

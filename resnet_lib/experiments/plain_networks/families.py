@@ -6,13 +6,12 @@ from dataclasses import dataclass, replace
 import pandas as pd
 import torch
 
-from resnet_lib import recipes, trained
-from resnet_lib.blocks import UNITS, Unit
 from resnet_lib.experiments.plain_networks import stacks
-from resnet_lib.fits import Fit
-from resnet_lib.recipes import Recipe
+from resnet_lib.nets import Unit
+from resnet_lib.nets.units import UNITS
 from resnet_lib.sweep import SAMPLED, Experiment, Grid
-from resnet_lib.trained import Network
+from resnet_lib.training import Fit, Recipe, recipes, zoo
+from resnet_lib.training.zoo import Network
 
 SEEDS, MANY_SEEDS = tuple(range(5)), tuple(range(10))
 TUNING_SEEDS = tuple(range(100, 103))
@@ -99,7 +98,7 @@ def network(setting: Family) -> Network:
 
 def fit(setting: Family, seeds: Sequence[int], device: torch.device | str) -> Fit:
     """The trained networks of the setting."""
-    return trained.train(network(setting), seeds, device=device)
+    return zoo.train(network(setting), seeds, device=device)
 
 
 def accuracies(found: Fit) -> pd.DataFrame:

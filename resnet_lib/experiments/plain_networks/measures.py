@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from resnet_lib.claims import Evidence
+from resnet_lib.evidence.claims import Evidence
 from resnet_lib.experiments.plain_networks import gradients
 
 

@@ -7,9 +7,11 @@ import pandas as pd
 import torch
 from IPython.display import HTML
 
-from resnet_lib import markup, provenance, recipes, sweep, trained
+from resnet_lib import files, sweep
+from resnet_lib.evidence import markup
 from resnet_lib.sweep import SAMPLED, Experiment, Grid
-from resnet_lib.trained import Network
+from resnet_lib.training import recipes, zoo
+from resnet_lib.training.zoo import Network
 
 PUBLISHED = {20: 8.75, 32: 7.51, 44: 7.17, 56: 6.97, 110: 6.43}
 """Test error of residual networks in percent, he2016deep, Table 6; at 110 layers the best of five trainings."""
@@ -40,7 +42,7 @@ def network(setting: Published) -> Network:
 
 def trial(setting: Published, seeds: Sequence[int], device: torch.device | str = "cpu") -> pd.DataFrame:
     """Training and test error in percent after the last epoch, a row a seed; of lost networks 90."""
-    history = trained.train(network(setting), seeds, device=device).history
+    history = zoo.train(network(setting), seeds, device=device).history
     last = history[history["epoch"] == setting.epochs].set_index("seed")
     errors = 100 * (1 - last[["train_accuracy", "test_accuracy"]].fillna(0.1))
     return errors.set_axis(["train_error", "test_error"], axis=1).reset_index()
@@ -81,5 +83,5 @@ def beside(table: pd.DataFrame | None) -> pd.DataFrame:
 
 def show() -> HTML:
     """That table for the notebook, with the stored result where there is one."""
-    ours = sweep.stored(HE_TABLE, provenance.root())
+    ours = sweep.stored(HE_TABLE, files.root())
     return markup.table("Test error on CIFAR-10 in percent", beside(None if ours is None else ours.table))

@@ -13,7 +13,7 @@ import pandas as pd
 import torch
 
 from resnet_lib import runtime
-from resnet_lib.claims import Evidence
+from resnet_lib.evidence.claims import Evidence
 from resnet_lib.experiments.plain_networks import stacks
 from resnet_lib.sweep import Columns, Experiment, Grid
 

@@ -9,8 +9,8 @@ import torch
 from torch import nn
 
 from resnet_lib import nets
-from resnet_lib.blocks import UNITS, Block, Unit
-from resnet_lib.units import unknown
+from resnet_lib.nets import Block, Unit
+from resnet_lib.nets.units import UNITS, unknown
 
 REPAIRS = ("norm", "scaled", "bare")
 VARIANTS = (*REPAIRS, *(f"plain-{repair}" for repair in REPAIRS))

@@ -3,7 +3,7 @@
 import altair as alt
 import pandas as pd
 
-from resnet_lib.figures import ink
+from resnet_lib.evidence.style import ink
 
 CASES = {"short": "along the short axis", "long": "along the long axis"}
 WIDTH = 330

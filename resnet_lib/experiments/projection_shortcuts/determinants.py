@@ -9,9 +9,10 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from resnet_lib import data, information, runtime, stiefel
-from resnet_lib.claims import Evidence
+from resnet_lib import data, runtime
+from resnet_lib.evidence.claims import Evidence
 from resnet_lib.experiments.projection_shortcuts.matrices import DRAWS, MANY_DRAWS
+from resnet_lib.linalg import stiefel, subspaces
 from resnet_lib.sweep import Experiment, Grid
 
 LOG10 = float(np.log(10))
@@ -114,19 +115,19 @@ def labels_trial(setting: Labels, seeds: Sequence[int]) -> pd.DataFrame:
         y = torch.arange(2 * setting.examples) % 2
         x[:, axis] += 4 * scales[axis] * (y.double() - 0.5)
         parts = [(x[: setting.examples], y[: setting.examples]), (x[setting.examples :], y[setting.examples :])]
-        covariance = information.covariance(parts[0][0])
+        covariance = subspaces.covariance(parts[0][0])
         random = torch.linalg.qr(_normal(seed, "labels", "random", shape=(setting.d, setting.k))).Q.mT
         ways = {
             "all": torch.eye(setting.d, dtype=torch.float64),
-            "pca": information.principal(covariance, setting.k),
+            "pca": subspaces.principal(covariance, setting.k),
             "random": random,
-            "discriminant": information.discriminant(*parts[0], 1),
+            "discriminant": subspaces.discriminant(*parts[0], 1),
         }
         record: dict[str, float] = {"seed": seed}
         for name, w in ways.items():
             train, test = ((part @ w.mT, label) for part, label in parts)
-            record[name] = 100 * information.probe(train, test)
-            record[f"variance_{name}"] = information.reconstruction(w, covariance)
+            record[name] = 100 * subspaces.probe(train, test)
+            record[f"variance_{name}"] = subspaces.reconstruction(w, covariance)
         records.append(record)
     return pd.DataFrame(records)
 
@@ -162,18 +163,18 @@ def pixels_trial(setting: Pixels, seeds: Sequence[int]) -> pd.DataFrame:
     """
     digits = data.load("digits", flat=True)
     train, test = digits.train.x.double(), digits.test.x.double()
-    covariance = information.covariance(train)
+    covariance = subspaces.covariance(train)
     records = []
     for seed in seeds:
         ways = {
-            "pca": information.principal(covariance, setting.k),
+            "pca": subspaces.principal(covariance, setting.k),
             "random": torch.linalg.qr(_normal(seed, "pixels", shape=(64, setting.k))).Q.mT,
             "random2": torch.linalg.qr(_normal(seed, "pixels", "second", shape=(64, setting.k))).Q.mT,
-            "discriminant": information.discriminant(train, digits.train.y, min(setting.k, 9)),
+            "discriminant": subspaces.discriminant(train, digits.train.y, min(setting.k, 9)),
         }
         for name, w in ways.items():
-            accuracy = information.probe((train @ w.mT, digits.train.y), (test @ w.mT, digits.test.y))
-            kept = information.reconstruction(w, covariance)
+            accuracy = subspaces.probe((train @ w.mT, digits.train.y), (test @ w.mT, digits.test.y))
+            kept = subspaces.reconstruction(w, covariance)
             records.append({"seed": seed, "way": name, "accuracy": 100 * accuracy, "variance": 100 * kept})
     return pd.DataFrame(records)
 

@@ -7,8 +7,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
+from resnet_lib.evidence.style import COLOURS, MARKERS
 from resnet_lib.experiments.projection_shortcuts.networks import TITLES, differences
-from resnet_lib.figures import COLOURS, MARKERS
 
 WAYS = {"pca": "principal", "discriminant": "Fisher's (at most 9)", "random": "random orthonormal"}
 

@@ -8,8 +8,11 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from resnet_lib import blocks, projections, runtime, shortcuts, stiefel
-from resnet_lib.claims import Evidence
+from resnet_lib import runtime
+from resnet_lib.analysis import shortcuts
+from resnet_lib.evidence.claims import Evidence
+from resnet_lib.linalg import stiefel
+from resnet_lib.nets import initialisation, projections
 from resnet_lib.sweep import Experiment, Grid
 
 DRAWS, MANY_DRAWS = tuple(range(20)), tuple(range(200))
@@ -44,7 +47,7 @@ def matrix_of(setting: Map, seed: int) -> Tensor:
         nn.init.kaiming_uniform_(layer_free.weight, a=5**0.5, generator=runtime.stream(seed, *path))  # nn.Conv2d's own
         layer = layer_free
     else:
-        blocks.initialise(layer, runtime.stream(seed, *path), "orthogonal")
+        initialisation.initialise(layer, runtime.stream(seed, *path), "orthogonal")
     return shortcuts.matrix(layer, (setting.c_in, setting.size, setting.size))
 
 

@@ -10,12 +10,14 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from resnet_lib import data, information, lesion, nets, provenance, runtime, shortcuts, sweep, training
-from resnet_lib.blocks import UNITS, Absent
-from resnet_lib.claims import Evidence
+from resnet_lib import data, files, nets, runtime, sweep, training
+from resnet_lib.analysis import lesion, shortcuts
 from resnet_lib.data import Dataset, Split
-from resnet_lib.provenance import Result
-from resnet_lib.sweep import SAMPLED, Experiment, Grid
+from resnet_lib.evidence.claims import Evidence
+from resnet_lib.linalg import subspaces
+from resnet_lib.nets.blocks import Absent
+from resnet_lib.nets.units import UNITS
+from resnet_lib.sweep import SAMPLED, Experiment, Grid, Result
 
 SEEDS, TUNING_SEEDS = tuple(range(5)), tuple(range(100, 103))
 TITLES = {
@@ -130,9 +132,9 @@ def kept_of_digits(net: nets.Stack, position: int, dataset: Dataset) -> tuple[fl
         return float("nan"), float("nan")
     states = [net.states(part.x)[position] for part in (dataset.train, dataset.test)]
     matrix = shortcuts.matrix(shortcut, tuple(states[0].shape[1:])).double()  # pyright: ignore[reportArgumentType]
-    variance = information.reconstruction(matrix, information.covariance(states[0]))
+    variance = subspaces.reconstruction(matrix, subspaces.covariance(states[0]))
     features = [shortcut(state) for state in states]  # pyright: ignore[reportCallIssue]
-    probe = information.probe((features[0], dataset.train.y), (features[1], dataset.test.y))
+    probe = subspaces.probe((features[0], dataset.train.y), (features[1], dataset.test.y))
     return 100 * variance, 100 * probe
 
 
@@ -223,7 +225,7 @@ CIFAR = Experiment(
 
 def beside_cifar(result: Result, root: Path | None = None) -> Result:
     """The result on digits, with the stored one on CIFAR-10 in place of its own FULL one where that was computed."""
-    return replace(result, full=sweep.stored(CIFAR, root or provenance.root()) or result.full)
+    return replace(result, full=sweep.stored(CIFAR, root or files.root()) or result.full)
 
 
 def per_network(table: pd.DataFrame) -> pd.DataFrame:

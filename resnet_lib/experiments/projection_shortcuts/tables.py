@@ -7,15 +7,18 @@ import pandas as pd
 from IPython.display import HTML, Markdown
 from scipy import stats
 
-from resnet_lib import blocks, claims, costs, markup, nets, projections, rules, runtime, shortcuts
+from resnet_lib import nets, runtime
+from resnet_lib.analysis import costs, shortcuts
+from resnet_lib.evidence import claims, markup, rules
 from resnet_lib.experiments.projection_shortcuts.networks import TITLES, differences
+from resnet_lib.nets import initialisation, projections, units
 
 SEED = 2015  # of the resampling
 
 
 def resnet20(name: str) -> nets.Stack:
     """ResNet-20 for CIFAR-10 with that shortcut; of `plain` its plain twin."""
-    post = blocks.UNITS["post"]
+    post = units.UNITS["post"]
     unit = post.plain() if name == "plain" else replace(post, shortcut=name)
     return nets.cifar_resnet(20, unit=unit, generator=runtime.stream(0, "costs"))
 
@@ -27,7 +30,7 @@ def share_of_rank(name: str) -> float:
         return 0.0
     if isinstance(layer, projections.Principal):
         layer = projections.Orthonormal(4, 8, 2)  # any kernel of full rank
-    blocks.initialise(layer, runtime.stream(0, "rank"))
+    initialisation.initialise(layer, runtime.stream(0, "rank"))
     found = shortcuts.rank(shortcuts.matrix(layer.double(), (4, 8, 8)))
     return found.value / found.rows
 

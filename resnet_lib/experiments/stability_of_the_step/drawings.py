@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from resnet_lib.evidence.charts import Chart
+from resnet_lib.evidence.style import COLOURS, MARKERS, ink
 from resnet_lib.experiments.stability_of_the_step import methods
-from resnet_lib.figures import COLOURS, MARKERS, ink
-from resnet_lib.vega import Chart
 
 NAMES = {
     "euler": "Euler",

@@ -9,52 +9,17 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from resnet_lib import dynamics, linalg, ode, runtime, tableaus
-from resnet_lib.claims import Evidence
+from resnet_lib import linalg, ode
+from resnet_lib.evidence.claims import Evidence
+from resnet_lib.experiments.stability_of_the_step.fields import Threshold, fields, gaussian
+from resnet_lib.nets import dynamics
+from resnet_lib.ode import tableaus
 from resnet_lib.sweep import Experiment, Grid
 
 DRAWS = tuple(range(20))
 MANY_DRAWS = tuple(range(200))
 EXPLICIT = tuple(entry.name for entry in tableaus.explicit())
 SQUARINGS = 17  # 131,072 steps tell growth from decay 1% beside the threshold
-
-
-def gaussian(seeds: Sequence[int], *path: str | int, shape: tuple[int, ...]) -> Float[Tensor, "seed *shape"]:
-    """One standard normal tensor a seed, float64, each from its own named stream."""
-    return torch.stack(
-        [torch.randn(shape, generator=runtime.stream(seed, *path), dtype=torch.float64) for seed in seeds]
-    )
-
-
-@dataclass(frozen=True)
-class Threshold:
-    """The largest stable step of a method on random fields ``x' = A x``.
-
-    ``field`` is ``damped`` (Gaussian, shifted until all real parts are below -0.2), ``oscillating`` (pairs of
-    eigenvalues whose imaginary part is 0.5 to 3 times their damping, in a random basis) or ``turning`` (antisymmetric).
-    """
-
-    method: str
-    field: str
-    dimension: int = 8
-
-
-def fields(setting: Threshold, seeds: Sequence[int]) -> Float[Tensor, "seed d d"]:
-    """The random matrices of a setting."""
-    d = setting.dimension
-    g = gaussian(seeds, "threshold", setting.field, shape=(d, d)) / d**0.5
-    if setting.field == "turning":
-        return g - g.mT
-    if setting.field == "damped":
-        return g - (0.2 + torch.linalg.eigvals(g).real.amax(-1))[:, None, None] * torch.eye(d, dtype=g.dtype)
-    damping = 0.5 + torch.stack([torch.rand(d // 2, generator=runtime.stream(s, "damping")) for s in seeds]).double()
-    turn = damping * (0.5 + 2.5 * torch.stack([torch.rand(d // 2, generator=runtime.stream(s, "turn")) for s in seeds]))
-    blocked = torch.zeros_like(g)
-    for i in range(d // 2):
-        pair = torch.stack([-damping[:, i], turn[:, i], -turn[:, i], -damping[:, i]], dim=1).reshape(-1, 2, 2)
-        blocked[:, 2 * i : 2 * i + 2, 2 * i : 2 * i + 2] = pair
-    basis = torch.eye(d, dtype=g.dtype) + 0.3 * g
-    return basis @ blocked @ torch.linalg.inv(basis)
 
 
 def grows(method: str, scaled: Float[Tensor, "n d d"]) -> np.ndarray:
@@ -218,11 +183,6 @@ class Layers:
 def _gain_log10(step: Float[Tensor, "seed d d"], depth: int) -> Float[Tensor, " seed"]:
     """log10 of the spectral norm of ``depth`` tied layers."""
     return linalg.spectral_norms(torch.linalg.matrix_power(step, depth)).log10()
-
-
-def _stretch_log10(step: Float[Tensor, "d d"], depth: int, v: Float[Tensor, " d"]) -> float:
-    """log10 of the factor by which ``depth`` tied layers stretch a vector."""
-    return float(((torch.linalg.matrix_power(step, depth) @ v).norm() / v.norm()).log10())
 
 
 def _pulled_back(net: nn.Module, x: Float[Tensor, " d"]) -> Float[Tensor, "d d"]:

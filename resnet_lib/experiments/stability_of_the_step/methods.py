@@ -7,10 +7,11 @@ import numpy as np
 import pandas as pd
 import torch
 
-from resnet_lib import ode, tableaus
-from resnet_lib.claims import Evidence
+from resnet_lib import ode
+from resnet_lib.evidence.claims import Evidence
+from resnet_lib.ode import tableaus
+from resnet_lib.ode.tableaus import METHODS, Splitting, Tableau
 from resnet_lib.sweep import Experiment, Grid
-from resnet_lib.tableaus import METHODS, Splitting, Tableau
 
 CAP = 100.0
 FIELDS = {"damped": (-1, 0), "damped, turning": (-1, 1), "turning, damped": (-0.1, 1), "oscillation": (0, 1)}

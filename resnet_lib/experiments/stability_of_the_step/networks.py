@@ -8,9 +8,10 @@ import pandas as pd
 import torch
 from torch import nn
 
-from resnet_lib import blocks, data, dynamics, nets, training
-from resnet_lib.blocks import Block, Scaled
-from resnet_lib.claims import Evidence
+from resnet_lib import data, nets, training
+from resnet_lib.evidence.claims import Evidence
+from resnet_lib.nets import Block, blocks, dynamics, initialisation
+from resnet_lib.nets.merges import Scaled
 from resnet_lib.sweep import SAMPLED, Experiment, Grid
 
 SEEDS, MANY_SEEDS, TUNING_SEEDS = tuple(range(5)), tuple(range(10)), tuple(range(100, 103))
@@ -45,7 +46,7 @@ def fit(setting: Contracting, seeds: Sequence[int]) -> training.Fit:
         block = Block(branch, nn.Identity(), Scaled(setting.factor, STEP))
         stem, head = blocks.Linear(samples.shape[0], width), blocks.Linear(width, samples.classes)
         net = nets.Stack(stem, [dynamics.Repeat(block, DEPTH)], head, shape=samples.shape)
-        return blocks.initialise(net, generator, "lecun")
+        return initialisation.initialise(net, generator, "lecun")
 
     recipe = training.Recipe(epochs=setting.epochs, batch=50, lr=setting.lr)
     return training.fit(make, samples, recipe, seeds)

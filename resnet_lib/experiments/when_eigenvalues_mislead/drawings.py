@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from resnet_lib.evidence.style import COLOURS, MARKERS, ink
 from resnet_lib.experiments.when_eigenvalues_mislead import networks, stacks
-from resnet_lib.figures import COLOURS, MARKERS, ink
 
 
 def turning_rows(table: pd.DataFrame) -> pd.DataFrame:

@@ -10,9 +10,11 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import update_bn
 
-from resnet_lib import data, jacobian, linalg, nets, training
-from resnet_lib.blocks import UNITS, Unit
-from resnet_lib.claims import Evidence
+from resnet_lib import data, linalg, nets, training
+from resnet_lib.analysis import jacobian
+from resnet_lib.evidence.claims import Evidence
+from resnet_lib.nets import Unit
+from resnet_lib.nets.units import UNITS
 from resnet_lib.sweep import SAMPLED, Experiment, Grid
 
 SEEDS, MANY_SEEDS = tuple(range(5)), tuple(range(10))

@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from resnet_lib import linalg, runtime
-from resnet_lib.claims import Evidence
+from resnet_lib.evidence.claims import Evidence
 from resnet_lib.sweep import Experiment, Grid
 
 DRAWS = tuple(range(20))

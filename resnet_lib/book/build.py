@@ -1,0 +1,310 @@
+"""The book in four steps, each usable alone: stage, execute, collect, render.
+
+    checkout -> stage -> _build/run -> execute -> collect -> _build/source -> render -> _build/html
+
+`_build/run` is a copy of the checkout's pages in which the notebooks run, so that the committed ones stay as they are.
+`_build/source` is what Sphinx reads; a file there is only written where its content changes, and Sphinx rebuilds
+nothing that it need not. Whatever moment a build is killed at, the next one is whole: each step compares what is there
+with what has to be, and pages of a rendering that did not end are made again. This module knows files and notebooks;
+what the evidence says is judged in `ledger`.
+"""
+
+import asyncio
+import hashlib
+import json
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from copy import deepcopy
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import nbformat
+from filelock import FileLock, Timeout
+from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
+from nbformat import NotebookNode
+from nbformat.v4 import new_markdown_cell
+
+from resnet_lib.book import kernels
+from resnet_lib.evidence import manuscript
+from resnet_lib.files import write_atomically
+
+if TYPE_CHECKING:
+    from resnet_lib.replication.held import Held
+
+BUILD, RUN, SOURCE, HTML = "_build", "_build/run", "_build/source", "_build/html"
+# What the book is made of; anything else in a checkout is not part of it.
+PAGES = ("_config.yml", "_toc.yml", "*.md", "chapters/*.ipynb", "_static/**/*", "_templates/**/*", "_ext/**/*.py")
+EVIDENCE = ("claims.yml", "references.bib", "figures/**/*", "results/**/*")
+RENDERED = ".rendered"  # in the build's folder, while the pages there are whole: a hash of what reaches all of them
+# A change here reaches every page, and Sphinx notices only some of them by itself.
+GLOBAL = ("_config.yml", "_toc.yml", "_static/", "_templates/", "_ext/")
+SERVED = Path("_extra")  # as it is, at the top of the site: _extra/figures is served at /figures/
+TIMEOUT = 600.0  # seconds a cell
+# Sphinx in its own process: it keeps global state. It ends with its parent, however that ends, for then its input does.
+SPHINX = """
+import os, threading
+
+def end_with_parent():
+    os.read(0, 1)
+    os._exit(1)
+
+threading.Thread(target=end_with_parent, daemon=True).start()
+from jupyter_book.cli.main import main
+main()
+"""
+HALF = re.compile(r"\..+\.tmp")  # what `write_atomically` leaves where it is killed
+ANSI = re.compile(r"\x1b\[[0-9;]*m")
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A notebook that did not run to its end: which, at which code cell (counted from 1), and the traceback."""
+
+    notebook: str
+    cell: int
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.notebook}, code cell {self.cell}:\n{self.reason}"
+
+
+class BookError(RuntimeError):
+    """Sphinx had something to say."""
+
+
+@contextmanager
+def alone(folder: Path, *, waiting: Callable[[], object]) -> Iterator[None]:
+    """Be the only one who builds in `folder`; where another process does, call `waiting` and wait for it.
+
+    The lock is the operating system's and ends with the process that has it, however that ends.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(folder / ".lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        waiting()
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def notebooks(root: Path) -> list[Path]:
+    """The chapters below `root`, in the order of their names."""
+    return manuscript.notebooks(root)
+
+
+def stage(root: Path, target: Path | None = None) -> Path:
+    """Copy the pages and evidence of the checkout `root` to `target` (default `_build/run`) and return it.
+
+    Files that are equal already stay untouched; what is no longer in the checkout is removed.
+
+    Raises:
+        FileNotFoundError: `root` has no `_toc.yml`.
+    """
+    if not (root / "_toc.yml").is_file():
+        raise FileNotFoundError(f"root={root} has no _toc.yml, so it is not the book's folder; run from the checkout")
+    target = target or root / RUN
+    files = {path.relative_to(root): path.read_bytes() for path in _matches(root, PAGES + EVIDENCE)}
+    mirror(target, files)
+    return target
+
+
+def mirror(target: Path, files: dict[Path, bytes]) -> tuple[set[Path], set[Path]]:
+    """Make the folder `target` hold exactly `files` and return (written, removed); equal files are not touched."""
+    removed = {path.relative_to(target) for path in _files(target)} - files.keys()
+    for name in removed:
+        (target / name).unlink()
+        if not any((target / name).parent.iterdir()):
+            (target / name).parent.rmdir()
+    written = set()
+    for name, content in files.items():
+        path = target / name
+        if path.is_file() and path.read_bytes() == content:
+            continue
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+        written.add(name)
+    return written, removed
+
+
+def execute(paths: Iterable[Path], *, jobs: int = 2, timeout: float = TIMEOUT) -> list[Failure]:
+    """Run notebooks in place, `jobs` at a time, and write each that ran to its end without a trace of the clock.
+
+    A notebook with an error keeps its file as it was, and the others still run. The kernel is the running interpreter,
+    whatever kernels the machine has installed. `timeout` is in seconds a cell. Ctrl-C ends all kernels at once.
+    """
+    if jobs < 1:
+        raise ValueError(f"jobs={jobs} must be at least 1; 1 runs the notebooks one after the other")
+    if not timeout > 0:
+        raise ValueError(f"timeout={timeout} must be above 0, in seconds a cell; the default is {TIMEOUT:g}")
+    read = {path: manuscript.notebook(path) for path in paths}  # all, before the first one runs
+
+    async def all_of() -> list[Failure | None]:
+        seats = asyncio.Semaphore(jobs)
+        # It brings torch and Matplotlib, which takes seconds: the kernels use them as well.
+        meanwhile = asyncio.create_task(asyncio.to_thread(import_module, "resnet_lib.evidence.ledger"))
+
+        async def one(path: Path) -> Failure | None:
+            async with seats:
+                return await _execute(path, read[path], timeout)
+
+        done = await asyncio.gather(*map(one, read))
+        await meanwhile
+        return done
+
+    return [failure for failure in asyncio.run(all_of()) if failure]
+
+
+async def _execute(path: Path, before: NotebookNode, timeout: float) -> Failure | None:
+    notebook = deepcopy(before)
+    client = kernels.client(notebook, path.parent, timeout=timeout)
+    try:
+        await client.async_execute()
+    except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
+        started = sum(cell.cell_type == "code" for cell in notebook.cells[: client.code_cells_executed + 1])
+        failed = [n for n, cell in enumerate(_code_cells(notebook), 1) if _has_error(cell)]
+        reason = ANSI.sub("", str(error)).strip()
+        if isinstance(error, CellTimeoutError):
+            reason += f"\nA cell may take {timeout:g} s; give it more with --timeout, such as --timeout 1h"
+        return Failure(path.name, failed[-1] if failed else max(started, 1), reason)
+    from resnet_lib.evidence import records
+
+    notebook.metadata.get("language_info", {}).pop("version", None)
+    records.keep_older_stamps(notebook, before)
+    if notebook != before:
+        write_atomically(path, f"{nbformat.writes(notebook).rstrip()}\n".encode())
+    return None
+
+
+def _code_cells(notebook: NotebookNode) -> list[NotebookNode]:
+    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def _has_error(cell: NotebookNode) -> bool:
+    return any(output.output_type == "error" for output in cell.outputs)
+
+
+def refresh(root: Path, run: Path) -> list[Path]:
+    """Take over the executed notebooks and figures of `run` into the checkout `root`; return what changed there.
+
+    Each file is the old one or the new one whole, also where the disk is full.
+    """
+    written = set()
+    for pattern in ("chapters/*.ipynb", "figures/**/*"):
+        for path in _matches(run, (pattern,)):
+            here = root / path.relative_to(run)
+            if not here.is_file() or here.read_bytes() != path.read_bytes():
+                write_atomically(here, path.read_bytes())
+                written.add(here)
+    return sorted(written)
+
+
+def collect(run: Path, source: Path, root: Path | None = None) -> "Held":
+    """Read verdicts and figures out of the notebooks in `run` and write the pages that Sphinx reads to `source`.
+
+    The outputs are shown with all digits and their provenance; ledger, figure index and findings are generated. The
+    run is held against the book in `root`, whose verdicts are the published ones: where one came out otherwise, its
+    card says so, and a line on each page says that the text speaks of the reference. Without `root` the outputs in
+    `run` are the published ones.
+
+    Raises:
+        ValueError: One of these files cannot be read; the message names it and the place.
+    """
+    from resnet_lib.evidence import ledger
+    from resnet_lib.replication import replicas
+    from resnet_lib.replication.held import hold, told
+
+    held = hold(run, root or run)
+    evidence = held.shown
+    files = {path.relative_to(run): path.read_bytes() for path in _matches(run, (*PAGES, "references.bib"))}
+    for name in files:
+        if name.suffix in (".md", ".yml"):  # Sphinx would show the one as it is, and talk at length of the other
+            manuscript.page(run / name)
+    for path in notebooks(run):
+        notebook = manuscript.notebook(path)
+        ledger.show_all_digits(notebook, evidence)
+        if line := told(held, manuscript.chapter(path)):
+            notebook.cells.insert(1, new_markdown_cell(f":::{{note}}\n{line}\n:::", id="replication"))
+        files[path.relative_to(run)] = nbformat.writes(notebook).encode()
+    for path in _matches(run, ("figures/**/*",)):
+        files[SERVED / path.relative_to(run)] = path.read_bytes()
+    for name, text in ledger.pages(evidence, replicas.kept(root or run)).items():
+        files[Path(name)] = text.encode()
+    mirror(source, files)
+    return held
+
+
+def renew(source: Path) -> str:
+    """Remove the built pages unless they are whole and all of them may stay; return what to remember of `source`.
+
+    Sphinx renews a page whose own file has changed. It does not notice all that reaches every page, keeps those that
+    are gone, and takes the halves that a killed rendering left for whole: its search index would lack pages.
+    """
+    build, found = source.parent, hashlib.sha256()
+    for path in _files(source):
+        name = path.relative_to(source)
+        if SERVED not in name.parents:
+            reaches_all = name.as_posix().startswith(GLOBAL)
+            content = hashlib.sha256(path.read_bytes()).hexdigest() if reaches_all else ""
+            found.update(json.dumps([name.as_posix(), content]).encode())
+    mark = build / RENDERED
+    if not mark.is_file() or mark.read_text() != found.hexdigest():
+        mark.unlink(missing_ok=True)  # first: this may be killed as well
+        for folder in (source.parent / "html", source.parent / ".doctrees"):
+            if folder.exists():
+                shutil.rmtree(folder)
+    return found.hexdigest()
+
+
+def render(source: Path) -> Path:
+    """Build the HTML from `source` into its sibling `html`, any warning an error, and return the front page.
+
+    Raises:
+        BookError: Sphinx reported a warning or an error; the message holds its output.
+    """
+    build, whole = source.parent, renew(source)
+    (build / RENDERED).unlink(missing_ok=True)
+    options = ["build", source.name, "--path-output", "..", "-q", "-W", "-n", "--keep-going"]
+    with tempfile.TemporaryFile() as said:
+        # The folder above `source` is Jupyter Book's `_build`. Ctrl-C is this process's to handle, hence the session.
+        command = [sys.executable, "-c", SPHINX, *options]
+        streams: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": said, "stderr": subprocess.STDOUT}
+        with subprocess.Popen(command, cwd=build, start_new_session=True, **streams) as process:
+            try:
+                status = process.wait()
+            except BaseException:
+                process.kill()
+                raise
+        said.seek(0)
+        told = said.read().decode(errors="replace")
+    if status:
+        raise BookError(f"the pages in {source} have warnings or errors:\n{told}".rstrip())
+    # Sphinx copies these only when it has a page to write, and keeps what is gone.
+    figures = source / SERVED / "figures"
+    mirror(build / "html/figures", {path.relative_to(figures): path.read_bytes() for path in _files(figures)})
+    write_atomically(build / RENDERED, whole.encode())
+    return build / "html/index.html"
+
+
+def _files(root: Path) -> list[Path]:
+    return _glob(root, ("**/*",))
+
+
+def _matches(root: Path, patterns: Sequence[str]) -> list[Path]:
+    return [path for path in _glob(root, patterns) if not HALF.fullmatch(path.name)]
+
+
+def _glob(root: Path, patterns: Sequence[str]) -> list[Path]:
+    hidden = {"__pycache__", ".ipynb_checkpoints"}
+    found = {path for pattern in patterns for path in root.glob(pattern) if path.is_file()}
+    return sorted(path for path in found if not hidden & set(path.relative_to(root).parts))

@@ -1,0 +1,5 @@
+"""The command `resnet-lib`: what people type, and the errors that they read."""
+
+from resnet_lib.cli.command import main
+
+__all__ = ["main"]

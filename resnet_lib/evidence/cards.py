@@ -1,0 +1,79 @@
+"""Verdicts as text and as HTML, from their records. Judges nothing."""
+
+import functools
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from resnet_lib.evidence import markup, significance
+from resnet_lib.evidence.rules import Rule
+from resnet_lib.evidence.statements import PRESETS
+
+
+def text(record: Mapping[str, Any]) -> str:
+    """A verdict as text that comes out the same on every machine, from `Check.record`."""
+    lines = [f"{record['id']}: {record['status']}", f"  rule   {record['rule']}"]
+    if _surprises(record):
+        lines[0] += f" (expected: {record['expectation']})"
+    for row in _rows(record, digits=2):
+        told = "not yet computed"
+        if row["run"]:
+            told = f"{row['run']['status']}; {row['measured']}; control: {row['control']}, {row['known']}"
+        lines.append(f"  {row['name']:6} {told}")
+    return "\n".join(lines)
+
+
+def card(record: Mapping[str, Any], *, exact: bool = True) -> str:
+    """A verdict as HTML, from `Check.record`.
+
+    Args:
+        record: As in the metadata of a displayed `Check`; with a run `here` where this machine found another verdict.
+        exact: With intervals, four digits and the provenance, for the pages. Otherwise with what comes out the same on
+            every machine, which nbval compares: two digits, and for `every` how many of the values satisfy it.
+    """
+    rows = list(_rows(record, digits=4 if exact else 2))
+    interval = Rule.parse(record["rule"]).statistic != "every"
+    here = None
+    if "here" in record:
+        here = _row("QUICK, here", record["here"], record, digits=4)
+    return markup.render(
+        "card.html",
+        claim=record,
+        rows=rows,
+        interval=interval,
+        exact=exact,
+        surprises=_surprises(record),
+        here=here,
+        fragile=significance.FRAGILE,
+    )
+
+
+def _surprises(record: Mapping[str, Any]) -> bool:
+    """Whether a verdict is another than claims.yml defends; one that is open never is."""
+    runs = {preset: record[preset] for preset in PRESETS if record[preset]}
+    return any(run["status"] != record["expected"][preset] != "open" for preset, run in runs.items())
+
+
+def _rows(record: Mapping[str, Any], *, digits: int) -> Iterator[dict[str, Any]]:
+    """What each preset came to, in words; more than two digits bring the intervals."""
+    for preset in PRESETS:
+        yield _row(preset.upper(), record[preset], record, digits=digits)
+
+
+def _row(name: str, run: Mapping[str, Any] | None, record: Mapping[str, Any], *, digits: int) -> dict[str, Any]:
+    rules = Rule.parse(record["rule"]), Rule.parse(record["control"]["must"])
+    row: dict[str, Any] = {"name": name, "run": run}
+    if run:
+        row["measured"] = _measured(rules[0].statistic, run, "", digits)
+        row["control"] = _measured(rules[1].statistic, run, "control_", digits)
+        row["known"] = "as it must" if run["control_fails"] else "not as it must"
+    return row
+
+
+def _measured(statistic: str, run: Mapping[str, Any], part: str, digits: int) -> str:
+    effect, low, high, n, inside = (run[f"{part}{name}"] for name in ("effect", "low", "high", "n", "inside"))
+    number = functools.partial(markup.number, digits=digits)
+    if statistic == "every":
+        worst = f", worst {number(effect)}" if digits > 2 else ""
+        return f"{inside} of {n} values{worst}"
+    interval = f" (95%: {number(low)} to {number(high)})" if digits > 2 and low is not None else ""
+    return f"{statistic} {number(effect)}{interval}, n = {n}"

@@ -1,0 +1,132 @@
+"""What the authors of the book write: its notebooks and its bibliography, read with the place of what is wrong in them.
+
+Knows the formats of these files; what the evidence in them says is judged in `ledger`, and claims.yml is read by
+`statements`.
+"""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import yaml
+from nbformat import NotebookNode
+from nbformat.validator import ValidationError
+from pybtex.database import parse_string
+from pybtex.exceptions import PybtexError
+from sphinx_external_toc.parsing import MalformedError, parse_toc_data
+
+from resnet_lib.evidence import texts
+from resnet_lib.evidence.texts import TextError
+
+NAME = re.compile(r"\d+_(\w+)")
+
+
+def notebooks(root: Path) -> list[Path]:
+    """The notebooks of the book in `root`, in the order of their names.
+
+    Raises:
+        TextError: One has no number, or two are those of one chapter.
+    """
+    paths = sorted((root / "chapters").glob("*.ipynb"))
+    found: dict[str, Path] = {}
+    for path in paths:
+        other = found.setdefault(chapter(path), path)
+        if other is not path:
+            raise TextError(
+                f"{other} and {path.name} are both the chapter {chapter(path)}, and only one can be shown; rename one"
+            )
+    return paths
+
+
+def chapter(path: Path) -> str:
+    """The name of a notebook's chapter, as in claims.yml: `plain-networks` for `02_plain_networks.ipynb`.
+
+    Raises:
+        TextError: The file has no such name.
+    """
+    if not (match := NAME.fullmatch(path.stem)):
+        raise TextError(f"{path} must be named by a number and its chapter, such as 02_plain_networks.ipynb; rename it")
+    return match[1].replace("_", "-")
+
+
+def notebook(path: Path) -> NotebookNode:
+    """A notebook in the current format.
+
+    Raises:
+        TextError: The file holds no notebook of a known format, or the marks of a merge conflict.
+    """
+    text = texts.read(path)
+    way_out = f"restore it: git checkout -- chapters/{path.name}"
+    try:
+        json.loads(text)
+    except ValueError as error:
+        line = getattr(error, "lineno", 1)
+        raise TextError(f"{path}, line {line}, is no JSON ({getattr(error, 'msg', error)}); {way_out}") from error
+    except RecursionError as error:
+        raise TextError(f"{path} is nested too deeply to be a notebook; {way_out}") from error
+    try:
+        found = nbformat.convert(nbformat.reader.reads(text), 4)
+        nbformat.validate(found)
+    except ValidationError as error:
+        raise TextError(
+            f"{path}, {_place(error)}, is not what a notebook holds there ({_why(error)}); {way_out}"
+        ) from error
+    except Exception as error:  # nbformat takes it for granted that JSON is a notebook, and trips in many ways
+        raise TextError(f"{path} is no notebook of a known format ({_why(error)}); {way_out}") from error
+    for n, cell in enumerate(found.cells, 1):
+        texts.refuse_conflict(cell.source, f"{path}, cell {n}")
+    return found
+
+
+def _place(error: ValidationError) -> str:
+    """A fault's place in words: `cell 3, outputs.0`."""
+    path = [str(part) for part in getattr(error, "absolute_path", ())]
+    if path[:1] == ["cells"] and len(path) > 1:
+        return ", ".join(filter(None, (f"cell {int(path[1]) + 1}", ".".join(path[2:]))))
+    return ".".join(path) or "the file"
+
+
+def _why(error: Exception) -> str:
+    said: Any = getattr(error, "message", None) or error
+    first = next(iter(str(said).splitlines()), "") or type(error).__name__
+    return first if len(first) < 120 else f"{first[:117]}..."
+
+
+def page(path: Path) -> str:
+    """The text of a page in Markdown, or of a configuration in YAML.
+
+    Raises:
+        TextError: It is no text, holds the marks of a merge conflict, is no YAML, or no table of contents.
+    """
+    text = texts.read(path)
+    if path.suffix == ".yml":
+        try:
+            raw = yaml.safe_load(text)
+            if not isinstance(raw, dict):
+                raise TextError(f"{path} holds a {type(raw).__name__}, and must hold names with values: `title: ...`")
+            if path.name == "_toc.yml":
+                parse_toc_data(raw)
+        except yaml.YAMLError as error:
+            mark = getattr(error, "problem_mark", None)
+            place = f", line {mark.line + 1}," if mark else ""
+            raise TextError(f"{path}{place} is no YAML: {getattr(error, 'problem', None) or error}") from error
+        except MalformedError as error:
+            raise TextError(f"{path} is no table of contents: {error}") from error
+    return text
+
+
+def references(path: Path) -> set[str]:
+    """The keys of a bibliography in BibTeX.
+
+    Raises:
+        TextError: The file is missing or no BibTeX, or has a key twice.
+    """
+    try:
+        return set(parse_string(texts.read(path), "bibtex").entries)
+    except PybtexError as error:
+        line = getattr(error, "lineno", None)
+        place = f"{path}, line {line}," if line else f"{path}"
+        said = re.sub(r"^[\w ]+ in line \d+: ", "", str(error))
+        raise TextError(f"{place} is no BibTeX ({said}); mend it there") from error

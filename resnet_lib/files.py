@@ -1,0 +1,65 @@
+"""Files of the book and of caches: written whole or not at all, one process at a time; where the book's folder is.
+
+Knows nothing of what the files hold.
+"""
+
+import contextlib
+import os
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO
+
+
+class Damaged(ValueError):
+    """A file of the cache is not what was written there."""
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """Write a file so that at any moment, also after a crash, the old or the new one is there whole."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    try:
+        with temporary.open("xb") as file:  # with the rights of any new file, which `tempfile` would not give
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+LEDGER = "claims.yml"
+
+
+def root(start: Path | None = None) -> Path:
+    """Folder of the book: the nearest of `start` (default: the working folder) and its parents that holds claims.yml.
+
+    Raises:
+        FileNotFoundError: Where there is none.
+    """
+    start = (start or Path.cwd()).resolve()
+    for folder in (start, *start.parents):
+        if (folder / LEDGER).is_file():
+            return folder
+    raise FileNotFoundError(
+        f"no {LEDGER} in {start} or above it; change to the book's folder (a clone of its repository)"
+    )
+
+
+@contextlib.contextmanager
+def alone(path: Path) -> Iterator[None]:
+    """Wait until no other process works on this file; a process that dies lets go of it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.with_suffix(".lock").open("w") as file:
+        _lock(file)
+        yield
+
+
+def _lock(file: IO[str]) -> None:
+    try:
+        import fcntl
+    except ImportError:  # not on Windows, where two processes may do the same work, to the same bits
+        return
+    fcntl.flock(file, fcntl.LOCK_EX)

@@ -1,0 +1,9 @@
+"""Initial value problems: one-step methods, their stability, the loop over steps, and the order that is observed.
+
+Knows vector fields as plain callables, and no network: what a network has to do with them is in `analysis.flow`.
+"""
+
+from resnet_lib.ode.solver import BlowUp, NoRoot, Solution, TooManySteps, solve
+from resnet_lib.ode.steppers import Field, Jacobian, Split
+
+__all__ = ["BlowUp", "Field", "Jacobian", "NoRoot", "Solution", "Split", "TooManySteps", "solve"]

@@ -1,0 +1,31 @@
+"""Experiments as data, and the running of them: in parallel, kept trial by trial, resumable, stamped, stored.
+
+What a result is named by, when it is older than the code, and how its columns agree between machines is decided here.
+Knows no network, no claim and no figure.
+"""
+
+from resnet_lib.sweep.agreement import EXACT, ROUNDED, SAMPLED, Columns
+from resnet_lib.sweep.experiment import Experiment, Grid
+from resnet_lib.sweep.provenance import Result, Stamp
+from resnet_lib.sweep.results import store
+from resnet_lib.sweep.runner import SweepError, Terminated, Unfinished, older, run, stored
+from resnet_lib.sweep.trial import Failure
+
+__all__ = [
+    "EXACT",
+    "ROUNDED",
+    "SAMPLED",
+    "Columns",
+    "Experiment",
+    "Failure",
+    "Grid",
+    "Result",
+    "Stamp",
+    "SweepError",
+    "Terminated",
+    "Unfinished",
+    "older",
+    "run",
+    "store",
+    "stored",
+]

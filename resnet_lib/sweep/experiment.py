@@ -1,0 +1,112 @@
+"""Experiments as data: a trial, and the settings and seeds that it is run on. Runs nothing."""
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass, is_dataclass
+from typing import Any
+
+import pandas as pd
+
+from resnet_lib.sweep import agreement, source
+from resnet_lib.sweep.key import as_json
+from resnet_lib.whole import whole
+
+
+@dataclass(frozen=True)
+class Grid:
+    """The trials of an experiment: every setting with every group of seeds.
+
+    Attributes:
+        settings: Frozen dataclasses; their fields hold numbers, text, None, sequences or frozen dataclasses of these.
+        seeds: The seeds of every setting.
+        group: How many seeds are computed together, in one call of the trial; None for all of them.
+        data: Names of the datasets that these trials load, besides those that all trials of the experiment do.
+
+    Raises:
+        ValueError: Where one of these is empty, repeated or cannot be written as JSON.
+    """
+
+    settings: tuple[Any, ...]
+    seeds: tuple[int, ...]
+    group: int | None = None
+    data: tuple[str, ...] = ()
+
+    def __post_init__(self):
+        if not self.settings or not self.seeds:
+            raise ValueError(f"a grid needs settings and seeds; got {len(self.settings)} and {len(self.seeds)}")
+        if any(type(seed) is not int for seed in self.seeds) or len(set(self.seeds)) < len(self.seeds):
+            raise ValueError(f"seeds={self.seeds} must be different whole numbers, e.g. tuple(range(5))")
+        if self.group is not None and whole("group", self.group) < 1:
+            raise ValueError(
+                f"group={self.group} must be at least 1; None computes all {len(self.seeds)} seeds together"
+            )
+        written = set()
+        for i, setting in enumerate(self.settings):
+            if not is_dataclass(setting) or isinstance(setting, type):
+                raise ValueError(f"settings[{i}]={setting!r} must be an instance of a frozen dataclass")
+            if (text := str(as_json(setting, f"settings[{i}]"))) in written:
+                raise ValueError(f"settings[{i}]={setting} is there twice; name it once and use more seeds")
+            written.add(text)
+
+    @property
+    def groups(self) -> tuple[tuple[int, ...], ...]:
+        """The seeds as they are computed together; the last group may be smaller."""
+        size = self.group or len(self.seeds)
+        return tuple(self.seeds[start : start + size] for start in range(0, len(self.seeds), size))
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """A trial and the grids that it is run on.
+
+    Attributes:
+        name: In lower case, with hyphens; also the name of its folders.
+        trial: `trial(setting, seeds)` returns a table with a column `seed`, one row a measurement. It is importable.
+            One with a parameter `device` is given the device to compute on, by keyword; any other one runs on the CPU.
+        quick: The grid of a laptop.
+        full: The grid of a publication.
+        data: Names of the datasets that the trial loads on every grid.
+        agrees: How the columns of its table agree between machines; `agreement.SAMPLED` where networks are trained.
+
+    Raises:
+        ValueError: Where the name could not be that of a folder, or the trial cannot be imported by its name.
+    """
+
+    name: str
+    trial: Callable[..., pd.DataFrame]
+    quick: Grid
+    full: Grid
+    data: tuple[str, ...] = ()
+    agrees: agreement.Columns = agreement.EXACT
+
+    def __post_init__(self):
+        if not self.name or not set(self.name) <= set("abcdefghijklmnopqrstuvwxyz0123456789-"):
+            raise ValueError(f"name={self.name!r} may hold a to z, 0 to 9 and hyphens; e.g. 'eigenvalues-random'")
+        source.digest_as_imported(*self.roots)  # remembered now, while what is on disk is what is being imported
+
+    @property
+    def roots(self) -> tuple[Callable, ...]:
+        """What the source hash starts from: the trial and the classes of its settings."""
+        kinds = {type(setting) for grid in (self.quick, self.full) for setting in grid.settings}
+        return self.trial, *sorted(kinds, key=lambda kind: (kind.__module__, kind.__qualname__))
+
+    @property
+    def takes_device(self) -> bool:
+        """Whether the trial can compute elsewhere than on the CPU."""
+        return takes_device(self.trial)
+
+    def datasets(self, grid: Grid) -> tuple[str, ...]:
+        """Names of the datasets that the trials of a grid load."""
+        return (*self.data, *(name for name in grid.data if name not in self.data))
+
+    def grid(self, preset: str) -> Grid:
+        """The grid named `quick` or `full`."""
+        grids = {"quick": self.quick, "full": self.full}
+        if preset not in grids:
+            raise ValueError(f"preset={preset!r} is unknown; use 'quick' or 'full'")
+        return grids[preset]
+
+
+def takes_device(trial: Callable) -> bool:
+    """Whether a trial has a parameter `device`."""
+    return "device" in inspect.signature(trial).parameters

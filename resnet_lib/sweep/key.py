@@ -1,0 +1,48 @@
+"""What finished trials and trained networks are named by: settings as JSON, and the hash of all that decides.
+
+Knows no trial and no network.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from typing import Any
+
+import numpy as np
+
+FORMAT = 1  # part of every key; raise it where the way in which trials are run or kept changes their numbers
+
+
+def key(parts: Mapping[str, Any]) -> str:
+    """SHA-256 of JSON values and the format of the files, whatever the order of their keys."""
+    text = json.dumps({"format": FORMAT, "parts": parts}, sort_keys=True, allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+SCALARS = (bool, int, float, str, type(None))
+
+
+def as_json(value: Any, where: str = "setting") -> Any:
+    """A setting as JSON knows it, with the name of its class (no field can be called `class`).
+
+    Args:
+        value: A frozen dataclass, or what its fields may hold.
+        where: What to call it in an error.
+
+    Raises:
+        ValueError: Where a field cannot be written as JSON, with its name.
+    """
+    if is_dataclass(value) and not isinstance(value, type):
+        if not value.__dataclass_params__.frozen:  # pyright: ignore[reportAttributeAccessIssue]
+            raise ValueError(f"{where} is a {type(value).__name__}, which can change; use @dataclass(frozen=True)")
+        inner = {field.name: as_json(getattr(value, field.name), f"{where}.{field.name}") for field in fields(value)}
+        return {"class": type(value).__qualname__} | inner
+    if isinstance(value, tuple | list):
+        return [as_json(item, f"{where}[{i}]") for i, item in enumerate(value)]
+    if isinstance(value, SCALARS) and not (isinstance(value, float) and not np.isfinite(value)):
+        return value
+    raise ValueError(
+        f"{where}={value!r} is a {type(value).__name__} that a key cannot hold; allowed are bool, int, finite float, "
+        "str, None, and tuples and frozen dataclasses of these; name it by a str and look it up in the trial"
+    )
