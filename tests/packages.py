@@ -1,4 +1,4 @@
-"""Copies of the package for the tests of `source`: changed, and moved into rooms."""
+"""Copies of the package for the tests of `source`: changed, and moved out of the rooms."""
 
 import ast
 import contextlib
@@ -15,51 +15,6 @@ from resnet_lib.sweep.source import Digests
 from resnet_lib.sweep.source.definitions import Sources, files
 
 TICKS = itertools.count(1)
-ROOMS = {
-    "linalg": {"roots": "newton", "stiefel": "stiefel", "information": "subspaces"},
-    "ode": {"tableaus": "methods", "steppers": "step", "ode": "solve", "convergence": "order"},
-    "nets": {
-        "units": "units",
-        "schemes": "weights",
-        "projections": "projections",
-        "blocks": "blocks",
-        "dynamics": "time_steps",
-        "nets": "networks",
-        "stochastic_depth": "stochastic_depth",
-    },
-    "data": {
-        "data": "datasets",
-        "values": "values",
-        "distributions": "official",
-        "collection": "store",
-        "archives": "downloads",
-        "augmentation": "augmentation",
-    },
-    "sweep": {"grid": "experiment", "cache": "cache", "provenance": "stamp", "results": "stored", "sweep": "run"},
-    "training": {
-        "recipes": "recipes",
-        "optimizers": "optimizers",
-        "stacked": "stacked",
-        "parallel": "ranks",
-        "fits": "fits",
-        "training": "loop",
-        "checkpoints": "checkpoints",
-        "trained": "zoo",
-    },
-    "analysis": {
-        "jacobian": "jacobian",
-        "shortcuts": "shortcuts",
-        "costs": "costs",
-        "lesion": "lesion",
-        "lesion_runs": "lesion_scores",
-        "paths": "paths",
-        "ensembles": "ensembles",
-        "flow": "flow",
-        "lipschitz": "lipschitz",
-    },
-    "evidence": {"claims": "claims", "rules": "rules", "figures": "figures", "vega": "charts", "markup": "markup"},
-}
-"""Where modules could stand, by what they are called today; `sources` of a package tells the hash apart from it."""
 
 
 def roots() -> dict[str, list[source.Definition]]:
@@ -101,23 +56,22 @@ class Copy:
                 os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
 
     def move(self) -> int:
-        """Move modules into rooms, and rewrite all imports; how many were moved."""
-        moved = {old: f"{room}.{new}" for room, names in ROOMS.items() for old, new in names.items()}
-        texts = {path: _rewritten(path.read_text(), moved) for path in sorted(self.folder.rglob("*.py"))}
-        shutil.rmtree(self.folder)
-        for path, text in texts.items():
-            first, *rest = path.relative_to(self.folder).parts
-            old = first.removesuffix(".py")
-            target = self.folder / Path(*moved[old].split("."), *rest) if old in moved else path
-            target = target.with_suffix(".py")
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_text(text)
-        for room in ROOMS:
-            if not (face := self.folder / room / "__init__.py").exists():
-                face.write_text(f'"""The room {room}."""\n')
-        names = {name.split(".", 1)[1] for name in source.PLUMBING}
-        self.plumbing = frozenset(f"resnet_lib.{moved.get(name, name)}" for name in names)
+        """Move all modules out of their rooms, under other names, and rewrite all imports; how many were moved."""
+        files = (path for path in self.folder.glob("*/*") if path.suffix == ".py" or (path / "__init__.py").exists())
+        inner = [path for path in files if path.parent.name != "experiments" and path.stem[:2] != "__"]
+        moved = {f"{path.parent.name}.{path.stem}": f"{path.parent.name}_{path.stem}" for path in inner}
+        for path in sorted(self.folder.rglob("*.py")):
+            path.write_text(_rewritten(path.read_text(), moved))
+        for path in inner:
+            path.rename(self.folder / f"{path.parent.name}_{path.name}")
+        self.plumbing = frozenset(f"resnet_lib.{_moved(name.split('.', 1)[1], moved)}" for name in source.PLUMBING)
         return len(moved)
+
+
+def _moved(name: str, moved: Mapping[str, str]) -> str:
+    """Where a module is now, by its name below the package."""
+    found = next((old for old in moved if f"{name}.".startswith(f"{old}.")), None)
+    return name if found is None else moved[found] + name.removeprefix(found)
 
 
 def _rewritten(text: str, moved: Mapping[str, str]) -> str:
@@ -125,20 +79,12 @@ def _rewritten(text: str, moved: Mapping[str, str]) -> str:
     lines = text.split("\n")
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] == "resnet_lib":
-            first, new = node.lineno - 1, []
-            _, _, inner = (node.module or "").partition(".")
+            new = []
             for alias in node.names:
-                bound = alias.asname or alias.name
-                if inner:
-                    top, _, rest = inner.partition(".")
-                    base = ".".join(filter(None, (moved.get(top, top), rest)))
-                    new.append(f"from resnet_lib.{base} import {alias.name} as {bound}")
-                elif alias.name in moved:
-                    base, _, name = moved[alias.name].rpartition(".")
-                    new.append(f"from resnet_lib.{base} import {name} as {bound}")
-                else:
-                    new.append(f"from resnet_lib import {alias.name} as {bound}")
-            lines[first] = " " * node.col_offset + "; ".join(new)
+                full = ".".join((node.module or "", alias.name)).partition(".")[2]
+                base, _, name = f"resnet_lib.{_moved(full, moved)}".rpartition(".")
+                new.append(f"from {base} import {name} as {alias.asname or alias.name}")
+            lines[node.lineno - 1] = " " * node.col_offset + "; ".join(new)
             for i in range(node.lineno, node.end_lineno or node.lineno):
                 lines[i] = ""
     return "\n".join(lines)

@@ -47,7 +47,7 @@ FAULTS = (
     # what a network is
     Fault(
         "branch-of-wrong-sign",
-        "resnet_lib/nets/blocks.py",
+        "resnet_lib/nets/merges.py",
         "self.skip * s, b, alpha=self.branch)",
         "self.skip * s, b, alpha=-self.branch)",
         "dropping-blocks",

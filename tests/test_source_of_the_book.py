@@ -14,10 +14,7 @@ from resnet_lib.cli import catalogue
 from resnet_lib.sweep import source
 
 ROOT = Path(resnet_lib.__file__).parent
-PRESENTATION = (
-    *("claims", "figures", "markup", "progress", "vega", "rules", "significance", "statements", "ledger", "book"),
-    *("agreement", "comparison", "held", "replicas", "replication"),
-)
+PRESENTATION = ("evidence", "replication", "book", "cli")
 EULER = {"ode-orders", "ode-step", "ode-trained", "ode-trained-cifar"}
 SOLVED = EULER | {"stability-explorer", "stability-layers", "stability-oscillator", "stability-thresholds"}
 NO_NETWORK = {
@@ -42,13 +39,13 @@ KEPT = {"plain-cause", "plain-cifar-tuning", "plain-degrade", "plain-rescue", "p
 DROPPED = {"dropping-cifar10", "dropping-depth", "dropping-digits", "dropping-linear", "paths-members"}
 ALL = {each.name for each in catalogue.find(None)}
 CHANGES = [
-    ("blocks.py", "return s + b", "return s - b", ALL - NO_NETWORK),
-    ("units.py", '"NAWNAW+"', '"NAWNWA+"', ALL - NO_NETWORK),  # the order `pre`
-    ("data.py", "DIGITS_SIZES = (1000, 200, 597)", "DIGITS_SIZES = (900, 300, 597)", ALL - NO_DATA),
-    ("data.py", "noise: float = 0.05", "noise: float = 0.06", ALL - NO_DATA),  # a default argument
-    ("ensembles.py", "BINS = 15", "BINS = 16", {"paths-members"}),
+    ("nets/merges.py", "return s + b", "return s - b", ALL - NO_NETWORK),
+    ("nets/units.py", '"NAWNAW+"', '"NAWNWA+"', ALL - NO_NETWORK),  # the order `pre`
+    ("data/datasets.py", "DIGITS_SIZES = (1000, 200, 597)", "DIGITS_SIZES = (900, 300, 597)", ALL - NO_DATA),
+    ("data/datasets.py", "noise: float = 0.05", "noise: float = 0.06", ALL - NO_DATA),  # a default argument
+    ("analysis/ensembles.py", "BINS = 15", "BINS = 16", {"paths-members"}),
     (
-        "information.py",
+        "linalg/subspaces.py",
         "RIDGE = 1e-3",
         "RIDGE = 1e-2",
         {f"shortcuts-{x}" for x in ("cifar", "digits", "labels", "pixels")},
@@ -60,17 +57,37 @@ CHANGES = [
         "scaled @ scaled.mH + scaled.mH",
         {"misleading-trained-conv", "misleading-trained-mlp"},
     ),
-    ("roots.py", "iterations: int = 50", "iterations: int = 51", SOLVED | {"ode-fixed-points"}),  # a default argument
-    ("roots.py", "damping /= 2", "damping /= 3", SOLVED | {"ode-fixed-points"}),
-    ("ode.py", "CEILING = 1e9", "CEILING = 1e8", SOLVED),
-    ("ode.py", "class BlowUp(SolverError)", "class BlowUp(SolverError, ArithmeticError)", SOLVED),  # a base class
-    ("lesion.py", "PROBE = 32", "PROBE = 33", DROPPED | {"shortcuts-cifar", "shortcuts-digits"}),
-    ("lesion_runs.py", "AT_ONCE = 256", "AT_ONCE = 255", DROPPED),
-    ("paths.py", "MOST = 14", "MOST = 15", {"dropping-linear", "paths-unrolled"}),
-    ("lipschitz/ascent.py", "ALONG = (0.0, 0.25", "ALONG = (0.0, 0.2", {"lipschitz-networks", "lipschitz-scaled"}),
-    ("recipes.py", "ONE_CYCLE = Recipe(epochs=60", "ONE_CYCLE = Recipe(epochs=61", KEPT | DEPTH - {"he-table"}),
-    ("recipes.py", "HE = Recipe(", "HE = Recipe(momentum=0.8, ", {"he-table"}),
-    ("trained.py", '"cifar-resnet", "digits-resnet"', '"digits-resnet", "cifar-resnet"', KEPT | DEPTH),
+    (
+        "linalg/newton.py",
+        "iterations: int = 50",
+        "iterations: int = 51",
+        SOLVED | {"ode-fixed-points"},
+    ),  # a default argument
+    ("linalg/newton.py", "damping /= 2", "damping /= 3", SOLVED | {"ode-fixed-points"}),
+    ("ode/solver.py", "CEILING = 1e9", "CEILING = 1e8", SOLVED),
+    (
+        "ode/solver.py",
+        "class BlowUp(SolverError)",
+        "class BlowUp(SolverError, ArithmeticError)",
+        SOLVED,
+    ),  # a base class
+    ("analysis/lesion.py", "PROBE = 32", "PROBE = 33", DROPPED | {"shortcuts-cifar", "shortcuts-digits"}),
+    ("analysis/lesion_scores.py", "AT_ONCE = 256", "AT_ONCE = 255", DROPPED),
+    ("analysis/paths.py", "MOST = 14", "MOST = 15", {"dropping-linear", "paths-unrolled"}),
+    (
+        "analysis/lipschitz/ascent.py",
+        "ALONG = (0.0, 0.25",
+        "ALONG = (0.0, 0.2",
+        {"lipschitz-networks", "lipschitz-scaled"},
+    ),
+    (
+        "training/recipes.py",
+        "ONE_CYCLE = Recipe(epochs=60",
+        "ONE_CYCLE = Recipe(epochs=61",
+        KEPT | DEPTH - {"he-table"},
+    ),
+    ("training/recipes.py", "HE = Recipe(", "HE = Recipe(momentum=0.8, ", {"he-table"}),
+    ("training/zoo.py", '"cifar-resnet", "digits-resnet"', '"digits-resnet", "cifar-resnet"', KEPT | DEPTH),
     (
         "experiments/euler_and_its_limit/orders.py",
         "def gaussian(",
@@ -80,7 +97,7 @@ CHANGES = [
     ("experiments/plain_networks/families.py", "CHANCE = 0.1", "CHANCE = 0.2", KEPT),
     ("experiments/dropping_blocks/linear.py", "tuple(range(10))", "tuple(range(11))", set()),  # seeds: the grid says so
     ("runtime.py", ">> 1", ">> 2", ALL - {"misleading-turning", "stability-explorer", "stability-methods"}),  # no draw
-    ("claims.py", "class Evidence", "class Evidence2", set()),
+    ("evidence/claims.py", "class Evidence", "class Evidence2", set()),
 ]
 
 
@@ -142,22 +159,21 @@ def test_a_real_change_makes_stale_what_reaches_it_and_nothing_else(
 def test_presentation_and_plumbing_are_in_no_source(
     copy: Copy, origins: dict[str, list[source.Definition]], before: dict[str, str]
 ):
-    emptied = [copy.folder / f"{name}.py" for name in PRESENTATION]
-    emptied += [copy.folder.parent / f"{name.replace('.', '/')}.py" for name in source.PLUMBING]
+    shown = [path for room in PRESENTATION for path in (copy.folder / room).glob("*.py")]
+    emptied = [copy.folder.parent / f"{name.replace('.', '/')}.py" for name in source.PLUMBING]
     emptied = [path if path.exists() else path.with_suffix("") / "__init__.py" for path in emptied]
-    assert len(set(emptied)) == len(PRESENTATION) + len(source.PLUMBING) - 1  # progress is both
+    emptied += [*shown, copy.folder / "sweep/agreement.py"]
+    assert len(set(emptied)) == len(source.PLUMBING) + len(shown) + 1
     with copy.changed(dict.fromkeys(emptied, "")):
         after = copy.digests(origins)
     assert after == before
 
 
-def test_modules_may_move_into_rooms(
-    tmp_path: Path, origins: dict[str, list[source.Definition]], before: dict[str, str]
-):
+def test_modules_may_move(tmp_path: Path, origins: dict[str, list[source.Definition]], before: dict[str, str]):
     moved = Copy(tmp_path)
-    assert moved.move() > 40
-    assert not (moved.folder / "nets.py").exists()
-    assert "from resnet_lib.nets.networks.networks import Stack" in (moved.folder / "analysis/lesion.py").read_text()
+    assert moved.move() > 70
+    assert not (moved.folder / "nets/networks.py").exists()
+    assert "from resnet_lib.nets_networks import Stack" in (moved.folder / "analysis_lesion.py").read_text()
     assert moved.digests(origins) == before
 
 
