@@ -51,7 +51,7 @@ FAULTS = (
         "self.skip * s, b, alpha=self.branch)",
         "self.skip * s, b, alpha=-self.branch)",
         "dropping-blocks",
-        ("test_blocks.py::test_linear_block_without_norm_is_the_formula[scaled]",),
+        ("nets/test_blocks.py::test_linear_block_without_norm_is_the_formula[scaled]",),
     ),
     Fault(
         "initial-weights-10-percent-too-large",
@@ -59,7 +59,7 @@ FAULTS = (
         "nonlinearity=linearity, generator=generator)",
         "nonlinearity=linearity, generator=generator).mul_(1.1)",
         "dropping-blocks",
-        ("test_blocks.py::test_weights_have_the_variance_of_their_scheme",),
+        ("nets/test_blocks.py::test_weights_have_the_variance_of_their_scheme",),
     ),
     Fault(
         "all-layers-from-one-stream",
@@ -67,7 +67,7 @@ FAULTS = (
         "weight, runtime.stream(seed, name), place=where)",
         "weight, runtime.stream(seed), place=where)",
         "eigenvalue-clustering",
-        ("test_blocks.py::test_initialise_names_its_streams",),
+        ("nets/test_blocks.py::test_initialise_names_its_streams",),
     ),
     Fault(
         "another-activation-in-the-stem",
@@ -75,7 +75,7 @@ FAULTS = (
         "stem = blocks.series(_stem(unit), in_features, [first], nn.BatchNorm1d, unit.activation)",
         'stem = blocks.series(_stem(unit), in_features, [first], nn.BatchNorm1d, "tanh")',
         "dropping-blocks",
-        ("test_nets.py::test_an_mlp_without_norm_is_the_formula",),
+        ("nets/test_networks.py::test_an_mlp_without_norm_is_the_formula",),
     ),
     Fault(
         "shortcut-not-orthonormal",
@@ -84,7 +84,7 @@ FAULTS = (
         "return self.weight",
         "projection-shortcuts",
         (
-            "test_projections.py::test_orthonormal_layers_apply_their_effective_kernel_as_torchs_parametrised_layer_does",
+            "nets/test_projections.py::test_orthonormal_layers_apply_their_effective_kernel_as_torchs_parametrised_layer_does",
         ),
     ),
     Fault(
@@ -93,7 +93,7 @@ FAULTS = (
         'size = blocks**-power if repair == "scaled" else 1.0',
         "size = 1.0",
         "plain-networks",
-        ("test_plain_depth.py::test_scaled_branches_and_shrunken_weights_by_hand",),
+        ("experiments/test_plain_depth.py::test_scaled_branches_and_shrunken_weights_by_hand",),
     ),
     Fault(
         "no-root-of-the-depth-in-lesions",
@@ -101,7 +101,7 @@ FAULTS = (
         "replace(unit, alpha=setting.blocks**-0.5) if",
         "replace(unit, alpha=1.0) if",
         "dropping-blocks",
-        ("test_dropping_blocks.py::test_scaled_branches_are_divided_by_the_root_of_the_depth",),
+        ("experiments/test_dropping_blocks.py::test_scaled_branches_are_divided_by_the_root_of_the_depth",),
     ),
     Fault(
         "whole-branches-after-stochastic-depth",
@@ -109,7 +109,7 @@ FAULTS = (
         "return self.merge(s, self.chance * b)",
         "return self.merge(s, b)",
         "dropping-blocks",
-        ("test_stochastic_depth.py::test_the_test_rule_is_the_mean_over_depths_for_linear_branches_only",),
+        ("nets/test_stochastic_depth.py::test_the_test_rule_is_the_mean_over_depths_for_linear_branches_only",),
     ),
     # what it learns from
     Fault(
@@ -118,7 +118,7 @@ FAULTS = (
         "return Values(pixels, labels, (np.asarray(rows), ",
         "return Values(pixels, labels, (np.concatenate([rows[:403], last]), ",
         "dropping-blocks",
-        ("test_data.py::test_digits_are_those_of_scikit_learn_each_in_one_part",),
+        ("data/test_datasets.py::test_digits_are_those_of_scikit_learn_each_in_one_part",),
     ),
     Fault(
         "parts-of-other-sizes",
@@ -126,7 +126,7 @@ FAULTS = (
         "DIGITS_SIZES = (1000, 200, 597)",
         "DIGITS_SIZES = (960, 240, 597)",
         "dropping-blocks",
-        ("test_data.py::test_digits_are_those_of_scikit_learn_each_in_one_part",),
+        ("data/test_datasets.py::test_digits_are_those_of_scikit_learn_each_in_one_part",),
     ),
     Fault(
         "two-percent-of-labels-wrong",
@@ -136,7 +136,7 @@ FAULTS = (
         "        labels = torch.where(wrong, (y[rows] + 1) % classes, y[rows])\n"
         "        parts.append(Split(x.flatten(1) if flat else x, labels))\n",
         "dropping-blocks",
-        ("test_data.py::test_digits_are_those_of_scikit_learn_each_in_one_part",),
+        ("data/test_datasets.py::test_digits_are_those_of_scikit_learn_each_in_one_part",),
     ),
     Fault(
         "scaled-by-the-test-images",
@@ -144,7 +144,7 @@ FAULTS = (
         "train = self.x[self.rows[0]].astype(np.float64)",
         "train = self.x[self.rows[2]].astype(np.float64)",
         "dropping-blocks",
-        ("test_data.py::test_digits_are_normalised_by_the_training_images_alone",),
+        ("data/test_datasets.py::test_digits_are_normalised_by_the_training_images_alone",),
     ),
     Fault(
         "crops-twice-as-far",
@@ -152,7 +152,7 @@ FAULTS = (
         "return size // 8",
         "return size // 4",
         "",
-        ("test_augmentation.py::test_the_middle_without_mirror_is_the_image_itself",),
+        ("data/test_augmentation.py::test_the_middle_without_mirror_is_the_image_itself",),
     ),
     # how it learns
     Fault(
@@ -161,7 +161,7 @@ FAULTS = (
         'self._optimizer.param_groups[0]["lr"] = lr',
         'self._optimizer.param_groups[0]["lr"] = 2 * lr',
         "dropping-blocks",
-        ("test_training.py::test_seeds_together_train_as_in_a_plain_loop[small_mlp-digits-sgd]",),
+        ("training/test_loop.py::test_seeds_together_train_as_in_a_plain_loop[small_mlp-digits-sgd]",),
     ),
     Fault(
         "rate-falls-late",
@@ -169,7 +169,7 @@ FAULTS = (
         "for fraction in (0.5, 0.75))",
         "for fraction in (0.6, 0.75))",
         "",
-        ("test_recipes.py::test_the_step_schedule_is_that_of_torch[40]",),
+        ("training/test_recipes.py::test_the_step_schedule_is_that_of_torch[40]",),
     ),
     Fault(
         "momentum-0",
@@ -177,7 +177,7 @@ FAULTS = (
         "return sgd(params, lr=self.lr, momentum=self.momentum,",
         "return sgd(params, lr=self.lr, momentum=0.0,",
         "dropping-blocks",
-        ("test_recipes.py::test_momentum_is_what_the_recipe_says",),
+        ("training/test_recipes.py::test_momentum_is_what_the_recipe_says",),
     ),
     Fault(
         "weight-decay-dropped",
@@ -185,7 +185,7 @@ FAULTS = (
         "momentum=self.momentum, weight_decay=self.weight_decay, **kernel)",
         "momentum=self.momentum, **kernel)",
         "",
-        ("test_training.py::test_seeds_together_train_as_in_a_plain_loop[small_mlp-digits-decay]",),
+        ("training/test_loop.py::test_seeds_together_train_as_in_a_plain_loop[small_mlp-digits-decay]",),
     ),
     Fault(
         "gradient-clipped",
@@ -193,7 +193,7 @@ FAULTS = (
         "parameter.grad = gradient",
         "parameter.grad = gradient.clamp(-0.05, 0.05)",
         "dropping-blocks",
-        ("test_training.py::test_seeds_together_train_as_in_a_plain_loop[small_mlp-digits-sgd]",),
+        ("training/test_loop.py::test_seeds_together_train_as_in_a_plain_loop[small_mlp-digits-sgd]",),
     ),
     Fault(
         "gradient-over-the-number-of-seeds",
@@ -201,7 +201,7 @@ FAULTS = (
         "torch.autograd.grad(losses.sum(), list(self.params",
         "torch.autograd.grad(losses.mean(), list(self.params",
         "dropping-blocks",
-        ("test_training.py::test_seeds_together_train_as_in_a_plain_loop[small_mlp-digits-sgd]",),
+        ("training/test_loop.py::test_seeds_together_train_as_in_a_plain_loop[small_mlp-digits-sgd]",),
     ),
     Fault(
         "never-shuffled",
@@ -209,7 +209,7 @@ FAULTS = (
         "torch.randperm(n, generator=stream) for stream",
         "torch.arange(n) for stream",
         "dropping-blocks",
-        ("test_training.py::test_seeds_together_train_as_in_a_plain_loop[small_mlp-digits-sgd]",),
+        ("training/test_loop.py::test_seeds_together_train_as_in_a_plain_loop[small_mlp-digits-sgd]",),
     ),
     Fault(
         "one-start-for-all-seeds",
@@ -217,7 +217,7 @@ FAULTS = (
         'nets = [make_net(runtime.stream(seed, "init"))',
         'nets = [make_net(runtime.stream(0, "init"))',
         "dropping-blocks",
-        ("test_training.py::test_seeds_together_train_as_in_a_plain_loop[small_mlp-digits-sgd]",),
+        ("training/test_loop.py::test_seeds_together_train_as_in_a_plain_loop[small_mlp-digits-sgd]",),
     ),
     Fault(
         "batch-statistics-at-evaluation",
@@ -225,7 +225,7 @@ FAULTS = (
         "self._nets.template.eval()\n        measured",
         "measured",
         "dropping-blocks",
-        ("test_training.py::test_seeds_together_train_as_in_a_plain_loop[small_conv-images-sgd]",),
+        ("training/test_loop.py::test_seeds_together_train_as_in_a_plain_loop[small_conv-images-sgd]",),
     ),
     Fault(
         "rescaled-by-the-weights-alone",
@@ -233,7 +233,7 @@ FAULTS = (
         "unit * (size / norm), gradient)",
         "unit * size, gradient)",
         "plain-networks",
-        ("test_optimizers.py::test_three_steps_are_those_of_a_loop",),
+        ("training/test_optimizers.py::test_three_steps_are_those_of_a_loop",),
     ),
     # what is measured at it
     Fault(
@@ -242,7 +242,7 @@ FAULTS = (
         "[block for i, block in enumerate(stack.blocks) if i not in gone]",
         "[block for i, block in enumerate(stack.blocks) if i - 1 not in gone]",
         "dropping-blocks",
-        ("test_lesion.py::test_all_single_lesions_equal_rebuilt_networks_bit_for_bit",),
+        ("analysis/test_lesion.py::test_all_single_lesions_equal_rebuilt_networks_bit_for_bit",),
     ),
     Fault(
         "labels-of-the-first-batch",
@@ -250,7 +250,7 @@ FAULTS = (
         "labels = y[start : start + len(batch)]",
         "labels = y[: len(batch)]",
         "dropping-blocks",
-        ("test_lesion.py::test_score_counts_hits_over_uneven_batches",),
+        ("analysis/test_lesion.py::test_score_counts_hits_over_uneven_batches",),
     ),
     Fault(
         "sign-in-the-change-of-a-state",
@@ -258,7 +258,7 @@ FAULTS = (
         "change = (states[-1] - last)",
         "change = (states[-1] + last)",
         "dropping-blocks",
-        ("test_dropping_blocks.py::test_the_bound_holds_and_is_exact_at_the_last_block",),
+        ("experiments/test_dropping_blocks.py::test_the_bound_holds_and_is_exact_at_the_last_block",),
     ),
     Fault(
         "sign-in-the-branch-s-jacobian",
@@ -267,7 +267,7 @@ FAULTS = (
         "linalg.spectral_norms(jacobians + identity)",
         "eigenvalue-clustering",
         (
-            "test_eigenvalue_clustering.py::test_the_trained_trial_measures_the_jacobians_of_the_network[conv-residual-1.0]",
+            "experiments/test_eigenvalue_clustering.py::test_the_trained_trial_measures_the_jacobians_of_the_network[conv-residual-1.0]",
         ),
     ),
     Fault(
@@ -277,7 +277,7 @@ FAULTS = (
         "update_bn([digits.test.x], net)",
         "eigenvalue-clustering",
         (
-            "test_eigenvalue_clustering.py::test_the_trained_trial_measures_the_jacobians_of_the_network[conv-residual-1.0]",
+            "experiments/test_eigenvalue_clustering.py::test_the_trained_trial_measures_the_jacobians_of_the_network[conv-residual-1.0]",
         ),
     ),
     Fault(
@@ -286,7 +286,7 @@ FAULTS = (
         "lambda v: found.push(v).flatten(), lambda u: found.pull(u).flatten()",
         "lambda v: found.pull(v).flatten(), lambda u: found.push(u).flatten()",
         "eigenvalue-clustering",
-        ("test_jacobian.py::test_operators_agree_with_the_matrix_and_its_transpose[post]",),
+        ("analysis/test_jacobian.py::test_operators_agree_with_the_matrix_and_its_transpose[post]",),
     ),
     Fault(
         "norm-of-the-least-stretch",
@@ -294,7 +294,7 @@ FAULTS = (
         "_each(torch.linalg.eigvalsh, gram)[..., -1]",
         "_each(torch.linalg.eigvalsh, gram)[..., 0]",
         "lipschitz-bounds",
-        ("test_linalg.py::test_singular_values_are_those_it_was_made_with",),
+        ("linalg/test_matrices_and_krylov.py::test_singular_values_are_those_it_was_made_with",),
     ),
     Fault(
         "bound-without-the-shortcut",
@@ -302,7 +302,7 @@ FAULTS = (
         "value, same = _times(abs(sum_.skip), shortcut) + value, False",
         "value, same = max(_times(abs(sum_.skip), shortcut), value), False",
         "lipschitz-bounds",
-        ("test_lipschitz.py::test_the_constant_of_a_block_is_one_plus_k",),
+        ("analysis/test_lipschitz.py::test_the_constant_of_a_block_is_one_plus_k",),
     ),
     Fault(
         "paths-counted-from-the-other-end",
@@ -310,7 +310,7 @@ FAULTS = (
         "sums = torch.cat([past, none]) + torch.cat([none, through])",
         "sums = torch.cat([none, past]) + torch.cat([through, none])",
         "counting-paths",
-        ("test_paths.py::test_sampled_paths_average_to_the_exact_sum",),
+        ("analysis/test_paths.py::test_sampled_paths_average_to_the_exact_sum",),
     ),
     Fault(
         "paths-one-branch-longer",
@@ -318,7 +318,7 @@ FAULTS = (
         "entered = (ranks < length)",
         "entered = (ranks <= length)",
         "counting-paths",
-        ("test_paths.py::test_a_path_s_gradient_is_the_product_of_the_jacobians_it_enters",),
+        ("analysis/test_paths.py::test_a_path_s_gradient_is_the_product_of_the_jacobians_it_enters",),
     ),
     # flows
     Fault(
@@ -327,7 +327,7 @@ FAULTS = (
         "(44 / 45, -56 / 15, 32 / 9,",
         "(44 / 45, -55 / 15, 32 / 9,",
         "stability-of-the-step",
-        ("test_tableaus.py::test_the_order_conditions_give_the_stated_order_and_no_more[dormand-prince]",),
+        ("ode/test_tableaus.py::test_the_order_conditions_give_the_stated_order_and_no_more[dormand-prince]",),
     ),
     Fault(
         "stages-at-the-end-of-the-step",
@@ -335,7 +335,7 @@ FAULTS = (
         "field(t + c * h, _combine(x, h, row, stages))",
         "field(t + h, _combine(x, h, row, stages))",
         "euler-and-its-limit",
-        ("test_ode.py::test_fixed_steps_agree_with_torchdiffeq_to_rounding",),
+        ("ode/test_solver.py::test_fixed_steps_agree_with_torchdiffeq_to_rounding",),
     ),
     # what is said about it
     Fault(
@@ -344,7 +344,7 @@ FAULTS = (
         'return _points(rise(table, "original"), rise(table, "plain"))',
         'return _points(rise(table, "plain"), rise(table, "original"))',
         "plain-networks",
-        ("test_plain_networks.py::test_the_rise_is_from_the_best_depth_to_the_deepest_seed_by_seed",),
+        ("experiments/test_plain_networks.py::test_the_rise_is_from_the_best_depth_to_the_deepest_seed_by_seed",),
     ),
     Fault(
         "interval-as-if-of-many-values",
@@ -352,7 +352,7 @@ FAULTS = (
         "stats.norm.sf(np.sqrt(n / (n - 1)) * stats.t.isf((1 - LEVEL) / 2, n - 1))",
         "stats.norm.sf(stats.norm.isf((1 - LEVEL) / 2))",
         "dropping-blocks",
-        ("test_claims.py::test_ends_are_quantiles_of_all_resamples[mean]",),
+        ("evidence/test_claims.py::test_ends_are_quantiles_of_all_resamples[mean]",),
     ),
     Fault(
         "difference-of-pairs-reversed",
@@ -360,7 +360,7 @@ FAULTS = (
         "return sides[0].to_numpy(np.float64) - sides[1].to_numpy(np.float64)",
         "return sides[1].to_numpy(np.float64) - sides[0].to_numpy(np.float64)",
         "projection-shortcuts",
-        ("test_significance.py::test_pairs_are_matched_by_seed_whatever_the_order_of_rows",),
+        ("evidence/test_significance.py::test_pairs_are_matched_by_seed_whatever_the_order_of_rows",),
     ),
     Fault(
         "bound-of-a-rule-moved-by-20-percent",
@@ -368,7 +368,7 @@ FAULTS = (
         "over the 10 blocks, digits, one value a seed\n      holds_if: mean < 3\n",
         "over the 10 blocks, digits, one value a seed\n      holds_if: mean < 3.6\n",
         "",
-        ("test_ledger.py::test_the_book_says_what_claims_yml_expects",),
+        ("evidence/test_ledger.py::test_the_book_says_what_claims_yml_expects",),
     ),
     # what a chapter has chosen, and no formula says
     Fault(

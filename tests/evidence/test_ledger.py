@@ -1,0 +1,404 @@
+"""The ledger: the real book's evidence is as claims.yml expects, and each way in which it could not be is found."""
+
+import hashlib
+import json
+import re
+from collections.abc import Callable
+from copy import deepcopy
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from resnet_lib.evidence import figures, ledger, records
+from resnet_lib.sweep import provenance
+from tests import books
+from tests.notebooks import complaints
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_the_book_says_what_claims_yml_expects():
+    evidence = ledger.read(ROOT)
+    assert not evidence.problems, "\n" + "\n".join(evidence.problems)
+    assert set(evidence.verdicts) == set(evidence.ledger.claims)
+
+
+def test_every_expected_verdict_of_the_book_was_reached_with_a_control_that_broke():
+    for name, shown in ledger.read(ROOT).verdicts.items():
+        for preset in ("quick", "full"):
+            run = shown.record[preset]
+            assert run is None or run["control_fails"], name
+        assert shown.record["quick"], f"{name} was never judged on its QUICK run"
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """A good book of one claim and one figure."""
+    root = books.copy(tmp_path / "book")
+    books.write(root, books.verdict(root), books.figure(root))
+    return root
+
+
+def replace(root: Path, file: str, old: str, new: str) -> None:
+    text = (root / file).read_text()
+    assert old in text
+    (root / file).write_text(text.replace(old, new))
+
+
+def test_nothing_is_wrong_with_a_good_book(root: Path):
+    evidence = ledger.read(root)
+    assert evidence.problems == ()
+    assert evidence.summary == "1 claims checked, 1 figures; statements: 1 confirmed"
+
+
+def unchecked(root: Path) -> None:
+    books.write(root, books.figure(root))
+
+
+def unknown(root: Path) -> None:
+    replace(root, "claims.yml", "fixture-disc.radius", "fixture-disc.other")
+
+
+def twice(root: Path) -> None:
+    books.write(root, books.verdict(root), books.verdict(root), books.figure(root))
+
+
+def no_source(root: Path) -> None:
+    replace(root, "references.bib", "ginibre1965statistical", "ginibre1966")
+
+
+def flipped(root: Path) -> None:
+    books.write(root, books.verdict(root, books.result([2 * x for x in books.RADII], control=0.1)), books.figure(root))
+
+
+def other_expectation(root: Path) -> None:
+    replace(root, "claims.yml", "expected: holds", "expected: fails")
+
+
+def tame_control(root: Path) -> None:
+    books.write(root, books.verdict(root, books.result(control=0.99)), books.figure(root))
+
+
+def stale_full(root: Path) -> None:
+    found = books.result()
+    full = books.result([2 * x for x in books.RADII], control=0.1, preset="full")
+    books.write(root, books.verdict(root, books.Result(found.table, found.stamp, full)), books.figure(root))
+
+
+def test_full_is_held_to_its_own_expectation(root: Path) -> None:
+    replace(root, "claims.yml", "expected: holds", "expected: holds\n      expected_full: fails")
+    stale_full(root)
+    assert not [problem for problem in ledger.read(root).problems if "expected" in problem]
+    replace(root, "claims.yml", "expected_full: fails", "expected_full: holds")
+    assert any("(FULL): expected holds, got fails" in problem for problem in ledger.read(root).problems)
+
+
+def other_rule(root: Path) -> None:
+    replace(root, "claims.yml", "0.8 < mean < 1.2", "0.9 < mean < 1.1")
+
+
+def other_words(root: Path) -> None:
+    replace(root, "claims.yml", "close to one", "about one")
+
+
+def other_chapter(root: Path) -> None:
+    (root / "chapters/01_fixture.ipynb").rename(root / "chapters/02_other.ipynb")
+
+
+def figure_twice(root: Path) -> None:
+    books.write(root, books.verdict(root), books.figure(root), books.figure(root))
+
+
+def figure_gone(root: Path) -> None:
+    (root / "figures/fixture-radius").rename(root / "figures/fixture-other")
+
+
+def figure_of_unknown_claim(root: Path) -> None:
+    output = books.figure(root)
+    output.metadata["resnet_lib"]["record"]["claims"] = ["fixture-disc.nothing"]
+    books.write(root, books.verdict(root), output)
+
+
+@pytest.mark.parametrize(
+    ("mutate", "problem"),
+    [
+        (unchecked, "claim fixture-disc.radius is checked in no chapter; chapter fixture has to check it"),
+        (unknown, "claim fixture-disc.radius is checked, but claims.yml does not have it"),
+        (twice, "claim fixture-disc.radius is checked 2 times"),
+        (no_source, "statement fixture-disc has the source ginibre1965statistical, which references.bib does not have"),
+        (flipped, r"claim fixture-disc.radius \(QUICK\): expected holds, got fails"),
+        (other_expectation, r"claim fixture-disc.radius \(QUICK\): expected fails, got holds"),
+        (tame_control, r"claim fixture-disc.radius \(QUICK\) is invalid: .*mean < 0.7"),
+        (stale_full, r"claim fixture-disc.radius \(FULL\): expected holds, got fails"),
+        (other_rule, "claim fixture-disc.radius was judged by '0.8 < mean < 1.2', an older rule than claims.yml has"),
+        (other_words, "claim fixture-disc.radius is shown in older words than claims.yml has"),
+        (other_chapter, "claim fixture-disc.radius is checked in other, and claims.yml has it in fixture"),
+        (figure_twice, "figure fixture-radius is published 2 times"),
+        (figure_gone, "figure fixture-radius is published, but figures/fixture-radius does not exist"),
+        (figure_gone, "figures/fixture-other is published by no chapter"),
+        (figure_of_unknown_claim, "figure fixture-radius names the claim fixture-disc.nothing"),
+    ],
+)
+def test_what_is_wrong_is_found(root: Path, mutate: Callable[[Path], None], problem: str):
+    mutate(root)
+    problems = ledger.read(root).problems
+    assert any(re.search(problem, found) for found in problems), problems
+
+
+V, F = "verdict fixture-disc.radius", "figure fixture-radius"
+Edit = Callable[[nbformat.NotebookNode], object]
+
+
+def put(*path: str, to: object) -> Edit:
+    """Set a field of the record behind an output."""
+
+    def edit(output: nbformat.NotebookNode) -> None:
+        inner = output.metadata["resnet_lib"]["record"]
+        for step in path[:-1]:
+            inner = inner[step]
+        assert inner[path[-1]] != to
+        inner[path[-1]] = to
+
+    return edit
+
+
+@pytest.mark.parametrize(
+    ("output", "edit", "said"),
+    [
+        (
+            1,
+            put("quick", "effect", to=1.19),
+            f"code cell 1: the text/html of {V} is not what its record says",
+        ),
+        (
+            1,
+            put("quick", "effect", to=1.19),
+            f"code cell 1: the text/plain of {V} is not what its record says",
+        ),
+        (
+            1,
+            put("quick", "n", to=20),
+            f"code cell 1: the text/html of {V} is not what its record says",
+        ),
+        (
+            1,
+            put("quick", "effect", to=1.0049),
+            f"code cell 1: the record of {V} has no hash, or was edited",
+        ),
+        (
+            1,
+            put("quick", "low", to=0.99),
+            f"code cell 1: the record of {V} has no hash, or was edited",
+        ),
+        (
+            1,
+            put("quick", "stamp", "seconds", to=0.1),
+            f"the record of {V} has no hash, or was edited",
+        ),
+        (1, lambda out: out.metadata["resnet_lib"].pop("sha256"), "verdict fixture-disc.radius has no hash"),
+        (1, lambda out: out.data.update({"text/html": "<b>holds</b>"}), "the text/html of verdict fixture-disc.radius"),
+        (1, lambda out: out.data.update({"text/plain": "holds"}), "the text/plain of verdict fixture-disc.radius"),
+        (1, lambda out: out.data.pop("text/html"), "the text/html of verdict fixture-disc.radius is not what"),
+        (
+            2,
+            put("caption", to="Another."),
+            f"code cell 2: the text/html of {F} is not what its record",
+        ),
+        (2, put("rows", to=80), f"code cell 2: the record of {F} has no hash, or was edited"),
+        (2, put("rows", to=80), "figure fixture-radius is shown otherwise than meta.json of its folder says"),
+        (
+            2,
+            lambda out: out.data.update({"text/html": "<img alt='A picture'>"}),
+            f"the text/html of {F}",
+        ),
+    ],
+)
+def test_evidence_that_was_edited_by_hand_is_found(root: Path, output: int, edit: Edit, said: str):
+    path = root / "chapters/01_fixture.ipynb"
+    notebook = nbformat.read(path, as_version=4)
+    edit(notebook.cells[output].outputs[0])
+    nbformat.write(notebook, path)
+    problems = ledger.read(root).problems
+    assert any(said in problem for problem in problems), problems
+    if "meta.json" not in said:
+        assert any(said in complaint for complaint in complaints(notebook))
+
+
+FILES = ("data.csv", "fixture-radius.svg", "fixture-radius-dark.svg", "fixture-radius.pdf", "fixture-radius.png")
+
+
+def one_byte(content: bytes) -> bytes:
+    middle = len(content) // 2
+    return content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :]
+
+
+@pytest.mark.parametrize("name", [*FILES, "cite.bib"])
+@pytest.mark.parametrize("change", [one_byte, lambda content: content + b"\n", None], ids=["byte", "longer", "gone"])
+def test_a_file_of_a_figure_that_was_edited_by_hand_is_found(root: Path, name: str, change: Callable | None):
+    """Also where the change is within what a fresh run may differ by."""
+    path = root / "figures/fixture-radius" / name
+    if change is None:
+        path.unlink()
+    else:
+        path.write_bytes(change(path.read_bytes()))
+    (problem,) = ledger.read(root).problems
+    assert problem == (
+        f"figures/fixture-radius/{name} is not as it was published; restore it (git checkout -- "
+        "figures/fixture-radius), or run `make refresh`"
+    )
+
+
+def test_hashes_that_were_edited_along_with_a_table_are_found(root: Path):
+    """The notebook holds them as well, under a hash of its own."""
+    folder = root / "figures/fixture-radius"
+    before = hashlib.sha256((folder / "data.csv").read_bytes()).hexdigest()
+    (folder / "data.csv").write_bytes((folder / "data.csv").read_bytes().replace(b"1.01", b"1.011", 1))
+    after = hashlib.sha256((folder / "data.csv").read_bytes()).hexdigest()
+    assert before != after
+    replace(root, "figures/fixture-radius/meta.json", before, after)
+    (problem,) = ledger.read(root).problems
+    assert problem.startswith("figure fixture-radius is shown otherwise than meta.json of its folder says")
+    replace(root, "chapters/01_fixture.ipynb", before, after)
+    (problem,) = ledger.read(root).problems
+    assert problem.endswith(
+        "the record of figure fixture-radius has no hash, or was edited since it was written; run `make refresh`"
+    )
+
+
+def test_a_figure_of_an_older_version_has_no_hashes_and_says_so(root: Path):
+    meta = root / "figures/fixture-radius/meta.json"
+    record = json.loads(meta.read_text())
+    assert sorted(record.pop("sha256")) == sorted(FILES)
+    meta.write_text(json.dumps(record))
+    path = root / "chapters/01_fixture.ipynb"
+    notebook = nbformat.read(path, as_version=4)
+    notebook.cells[2].outputs[0].metadata["resnet_lib"] = provenance.sealed("figure", record)
+    nbformat.write(notebook, path)
+    (problem,) = ledger.read(root).problems
+    assert problem.startswith("figures/fixture-radius/data.csv is not as it was published")
+
+
+def test_every_file_of_a_figure_of_the_book_has_its_hash():
+    for folder in (ROOT / "figures").iterdir():
+        meta = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
+        there = {path.name for path in folder.iterdir()}
+        assert set(meta["sha256"]) == there - {"meta.json", "cite.bib"}
+        assert set(figures.DOWNLOADS.values()) <= {name.replace(folder.name, "{}") for name in there}
+
+
+def test_a_record_that_was_edited_is_not_taken_over(root: Path):
+    """A run that finds the same keeps the older record, except where that is not as it was written."""
+    path = books.write(root, books.verdict(root))
+    before, fresh = nbformat.read(path, as_version=4), nbformat.read(path, as_version=4)
+    put("quick", "stamp", "seconds", to=0.1)(before.cells[1].outputs[0])
+    kept = deepcopy(fresh)
+    records.keep_older_stamps(kept, before)
+    assert kept == fresh
+    for output in (before.cells[1].outputs[0], fresh.cells[1].outputs[0]):
+        output.metadata["resnet_lib"].pop("sha256")
+    put("quick", "stamp", "seconds", to=9.0)(fresh.cells[1].outputs[0])
+    records.keep_older_stamps(fresh, before)  # older versions wrote no hash
+    record = fresh.cells[1].outputs[0].metadata["resnet_lib"]
+    assert record["record"]["quick"]["stamp"]["seconds"] == 0.1
+    books.write(root, fresh.cells[1].outputs[0], books.figure(root))
+    assert ledger.read(root).problems == ()
+
+
+def test_a_chapter_without_a_title_is_refused(root: Path):
+    path = root / "chapters/01_fixture.ipynb"
+    notebook = nbformat.read(path, as_version=4)
+    notebook.cells[0].source = "no title"
+    nbformat.write(notebook, path)
+    with pytest.raises(ValueError, match=r"01_fixture.ipynb has no title; its first Markdown cell must have a line"):
+        ledger.read(root)
+
+
+def test_a_record_that_says_the_same_keeps_its_older_stamp(root: Path):
+    def run(**stamp: object) -> nbformat.NotebookNode:
+        path = books.write(root, books.verdict(root, books.result(**stamp)))  # type: ignore[arg-type]
+        return nbformat.read(path, as_version=4)
+
+    def kept(new: dict, old: dict) -> bool:
+        notebook, before = run(**new), run(**old)
+        fresh = nbformat.from_dict(notebook)
+        records.keep_older_stamps(notebook, before)
+        assert notebook in (before, fresh)
+        return notebook == before
+
+    assert kept({"created": "2025-02-02T00:00:00+00:00", "seconds": 3.0, "commit": "2" * 40}, {})
+    assert kept({"dirty": True}, {})
+    assert not kept({"seconds": 3.0}, {"dirty": True})
+    assert not kept({"source": "2" * 64}, {})
+    assert not kept({"radii": [1.001 * x for x in books.RADII]}, {})
+
+
+def test_the_outputs_of_the_pages_have_all_digits(root: Path):
+    notebook = nbformat.read(root / "chapters/01_fixture.ipynb", as_version=4)
+    stable = notebook.cells[1].outputs[0].data["text/html"]
+    ledger.show_all_digits(notebook, ledger.read(root))
+    shown = notebook.cells[1].outputs[0].data["text/html"]
+    assert "1.005" not in stable
+    assert "1.005" in shown
+    assert books.STAMP.command in shown
+
+
+def test_the_generated_pages_show_every_claim_and_figure(root: Path):
+    pages = ledger.pages(ledger.read(root))
+    assert set(pages) == {"ledger.md", "figure-index.md", "replications.md", "_generated/findings.md"}
+    for part in ("(statement-fixture-disc)=", 'id="claim-fixture-disc.radius"', "{cite:t}`ginibre1965statistical`"):
+        assert part in pages["ledger.md"]
+    for part in ("chapters/01_fixture.html#claim-fixture-disc.radius", "figure-index.html#fig-fixture-radius"):
+        assert part in pages["ledger.md"]
+    assert "figures/fixture-radius/fixture-radius.svg" in pages["figure-index.md"]
+    assert "ledger.html#statement-fixture-disc" in pages["_generated/findings.md"]
+    assert "1 claim: 1 holds" in pages["_generated/findings.md"]
+
+
+def test_a_claim_that_is_not_checked_is_shown_as_such(root: Path):
+    unchecked(root)
+    evidence = ledger.read(root)
+    assert "not checked" in ledger.pages(evidence)["ledger.md"]
+    assert evidence.tally == {"confirmed": 0, "holds under conditions": 0, "refuted": 0, "undecided": 1}
+
+
+def test_the_table_of_the_command_names_each_verdict(root: Path):
+    lines = ledger.table(ledger.read(root)).splitlines()
+    assert lines[0] == "fixture-disc: CONFIRMED"
+    assert re.search(r"fixture-disc.radius +QUICK holds +FULL - +expected holds +0.8 < mean < 1.2", lines[1])
+
+
+def test_the_front_page_shows_each_chapter_with_its_finding(root: Path):
+    path = books.write(root, books.verdict(root), books.figure(root))
+    notebook = nbformat.read(path, as_version=4)
+    notebook.cells[0].source += "\n\n**The disc has radius\n$1$.**\n\nMore **in bold**."
+    nbformat.write(notebook, path)
+    evidence = ledger.read(root)
+    assert evidence.chapters["fixture"].finding == "The disc has radius $1$."
+    told = ledger.pages(evidence)["_generated/findings.md"]
+    assert "The disc has radius" in told
+    assert "More" not in told
+
+
+def test_chapters_come_in_the_order_of_the_book_whatever_that_of_claims_yml(root: Path):
+    text = (root / "claims.yml").read_text()
+    (root / "claims.yml").write_text(
+        text.replace("chapter: fixture", "chapter: later") + "\n" + text.replace("fixture-disc", "other-disc")
+    )
+    assert [name for name, _ in ledger.read(root).by_chapter] == ["fixture", "later"]
+
+
+def test_the_ledger_corrects_for_the_number_of_claims(root: Path):
+    page = ledger.pages(ledger.read(root))["ledger.md"]
+    assert "## Many claims at once" in page
+    assert "Of the\n1 claims, 1 is judged on the mean or median of at least five values" in page
+    assert "**1 of the 1 decided verdicts stand**" in page
+    wide = books.result([x + 0.25 * (-1) ** i for i, x in enumerate(books.RADII)], control=0.5)
+    books.write(root, books.verdict(root, wide), books.figure(root))
+    evidence = ledger.read(root)
+    (tested,) = evidence.tested
+    assert tested.status == "undecided"
+    assert tested.seeds is not None
+    assert f"<td>{tested.seeds}</td></tr>" in ledger.pages(evidence)["ledger.md"]
+    unchecked(root)
+    assert "Many claims at once" not in ledger.pages(ledger.read(root))["ledger.md"]

@@ -1,0 +1,268 @@
+"""The built pages in headless Chromium, cut off from the network: wide and on a phone, light and dark."""
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Literal
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, Request, Response, Route, expect
+
+from tests.events import PATIENCE
+from tests.pages.conftest import page_names
+
+pytestmark = [pytest.mark.book, pytest.mark.browser]
+
+SIZES = {"wide": (1280, 900), "phone": (390, 844)}
+# Axe would fetch style sheets again to look into them, and resolves their imports against the page.
+AXE = {"resultTypes": ["violations"], "preload": False}
+# What a reader opens has to be accessible too: provenance, solutions, hidden cells.
+UNFOLD = """() => {
+  const still = document.createElement('style');  // what fades in has no contrast on the way
+  still.textContent = '* { transition: none !important; animation: none !important; }';
+  document.head.append(still);
+  document.querySelectorAll('details').forEach(d => { d.open = true });
+  document.querySelectorAll('.toggle-hidden').forEach(d => d.classList.remove('toggle-hidden'));
+}"""
+SETTLED = """async () => {
+  if (window.MathJax && MathJax.startup) await MathJax.startup.promise;
+  await document.fonts.ready;
+}"""
+RAW_TEX = r"""() => {
+  const main = document.querySelector('main').cloneNode(true);
+  main.querySelectorAll('pre, code, script, style, mjx-container').forEach(e => e.remove());
+  const tex = /\\[(\[][^]{0,60}|\$[^$\n]{1,60}\$|\\(?:frac|lambda|sigma|lVert|sqrt|prod|max)\b/g;
+  return main.textContent.match(tex) || [];
+}"""
+
+# A formula that scrolls sideways is a need on a phone, and hides its end elsewhere.
+CUT_OFF = """() => {
+  const hides = part => part.clientWidth > 0 && part.scrollWidth > part.clientWidth + 8
+    && getComputedStyle(part).overflowX !== 'visible';
+  return [...document.querySelectorAll('main div.math')]
+    .filter(box => [box, ...box.querySelectorAll('*')].some(hides))
+    .map(box => box.id || box.textContent.slice(0, 60));
+}"""
+
+
+@dataclass
+class Visit:
+    """A page in a browser, with all that went wrong while it was looked at."""
+
+    page: Page
+    wrong: list[str] = field(default_factory=list)
+
+    def open(self, url: str) -> Page:
+        self.page.goto(url)
+        self.page.wait_for_load_state("networkidle")
+        self.page.evaluate(SETTLED)
+        return self.page
+
+
+Visitor = Callable[..., Visit]
+
+
+INTERACTIVE = ".rl-interactive"
+
+
+def come_alive(figure: Locator) -> Locator:
+    """Scroll to an interactive figure and wait for its chart, which takes the drawing's place."""
+    figure.evaluate("figure => figure.scrollIntoView({block: 'center'})")
+    expect(figure).to_have_class(re.compile("rl-alive"))
+    expect(figure.locator(".rl-chart svg")).to_be_visible()
+    expect(figure.locator("xpath=following-sibling::*[contains(@class, 'rl-images')]")).to_be_hidden()
+    return figure
+
+
+def look(figure: Locator) -> str:
+    """What a figure's chart shows now."""
+    return figure.locator(".rl-chart svg").evaluate("svg => svg.innerHTML")
+
+
+def expect_another_look(figure: Locator, before: str) -> None:
+    chart = figure.locator(".rl-chart svg").element_handle()
+    figure.page.wait_for_function("([svg, before]) => svg.innerHTML !== before", arg=[chart, before])
+
+
+@pytest.fixture
+def visit(browser: Browser, address: str) -> Iterator[Visitor]:
+    """Opens a context of a size and a colour scheme; at the end nothing may have gone wrong in any."""
+    visits = []
+
+    def begin(size: str = "wide", scheme: Literal["light", "dark"] = "light") -> Visit:
+        width, height = SIZES[size]
+        context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=scheme)
+        context.set_default_timeout(1000 * PATIENCE)
+        seen = Visit(context.new_page())
+
+        def keep_inside(route: Route, request: Request) -> None:
+            if request.url.startswith((address, "data:", "blob:")):
+                route.continue_()
+            else:
+                seen.wrong.append(f"request to another host: {request.url}")
+                route.abort()
+
+        def note_status(response: Response) -> None:
+            if response.status >= 400:
+                seen.wrong.append(f"status {response.status}: {response.url}")
+
+        def note_message(said: ConsoleMessage) -> None:
+            if said.type in ("error", "warning"):
+                seen.wrong.append(f"console {said.type}: {said.text}")
+
+        context.route("**/*", keep_inside)
+        seen.page.on("response", note_status)
+        seen.page.on("requestfailed", lambda request: seen.wrong.append(f"request failed: {request.url}"))
+        seen.page.on("pageerror", lambda error: seen.wrong.append(f"script error: {error}"))
+        seen.page.on("console", note_message)
+        visits.append(seen)
+        return seen
+
+    yield begin
+    wrong = [f"{seen.page.url}: {what}" for seen in visits for what in seen.wrong]
+    for seen in visits:
+        seen.page.context.close()
+    assert not wrong, "\n" + "\n".join(wrong)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("size", list(SIZES))
+def test_page(visit: Visitor, address: str, page_name: str, size: str, scheme: Literal["light", "dark"]):
+    page = visit(size, scheme).open(address + page_name)
+    assert page.evaluate("document.documentElement.dataset.theme") == scheme
+
+    sideways = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+    assert sideways <= 0, f"{page_name} is {sideways} pixels wider than the {size} screen"
+
+    if page.locator(".math").count():
+        if size == "wide":
+            assert page.evaluate(CUT_OFF) == [], "formulas wider than their column; break them"
+        assert page.locator("mjx-container").count() >= page.locator(".math").count()
+    assert page.locator("mjx-merror, [data-mjx-error]").all_inner_texts() == []
+    assert page.evaluate(RAW_TEX) == []
+
+    for figure in page.locator(INTERACTIVE).all():  # first: a drawing vanishes once its chart lives
+        come_alive(figure)
+
+    for image in page.locator("main img").all():
+        if image.is_visible():
+            image.scroll_into_view_if_needed()
+            image.evaluate("image => image.decode()")
+            assert image.evaluate("image => image.naturalWidth") > 0, image.get_attribute("src")
+
+    page.evaluate(UNFOLD)
+    results = Axe().run(page, options=AXE)
+    assert results.violations_count == 0, results.generate_report()
+
+
+@pytest.mark.parametrize("size", list(SIZES))
+def test_interactive_figures_answer_to_the_keyboard_and_to_the_mouse(
+    visit: Visitor, address: str, size: str, pytestconfig
+):
+    seen = 0
+    for page_name in page_names(pytestconfig):
+        if not page_name.startswith("chapters/"):
+            continue
+        page = visit(size).open(address + page_name)
+        for figure in map(come_alive, page.locator(INTERACTIVE).all()):
+            name = figure.get_attribute("data-figure")
+            for control in figure.locator(".rl-controls").locator("input, select").all():
+                named = control.evaluate("control => control.ariaLabel || control.labels.length > 0")
+                assert named, f"a control of {name} has no name"
+                before = look(figure)
+                kind = control.get_attribute("type") or "select"
+                at_end = kind == "range" and control.evaluate("control => +control.value >= +control.max")
+                keys = {"checkbox": "Space", "range": "ArrowLeft" if at_end else "ArrowRight"}
+                control.press(keys.get(kind, "ArrowDown"))
+                expect_another_look(figure, before)
+            slider = figure.locator("input[type=range]").first
+            if slider.count():
+                before = look(figure)
+                box = slider.bounding_box()
+                assert box
+                slider.scroll_into_view_if_needed()
+                high = slider.evaluate("s => (s.value - s.min) / (s.max - s.min) > 0.5")
+                slider.click(position={"x": box["width"] * (0.2 if high else 0.8), "y": box["height"] / 2})
+                expect_another_look(figure, before)
+            seen += 1
+    assert seen, "the book has no interactive figure"
+
+
+def test_an_interactive_figure_keeps_its_values_when_the_page_turns_dark(visit: Visitor, address: str):
+    page = visit("wide", "light").open(address + "chapters/04_eigenvalue_clustering.html")
+    figure = come_alive(page.locator(INTERACTIVE).first)
+    slider = figure.locator("input[type=range]").first
+    slider.press("ArrowRight")
+    value, before = slider.input_value(), look(figure)
+    page.evaluate("document.documentElement.dataset.theme = 'dark'")
+    expect(figure.locator("input[type=range]").first).not_to_be_focused()
+    expect_another_look(figure, before)
+    assert figure.locator("input[type=range]").first.input_value() == value
+
+
+def test_on_paper_the_drawing_stands(visit: Visitor, address: str):
+    page = visit().open(address + "chapters/04_eigenvalue_clustering.html")
+    figure = come_alive(page.locator(INTERACTIVE).first)
+    page.emulate_media(media="print")
+    expect(figure).to_be_hidden()
+    expect(figure.locator("xpath=following-sibling::*//img").first).to_be_visible()
+
+
+def test_search_finds_a_word_and_leads_to_its_page(visit: Visitor, address: str):
+    page = visit().open(address)
+    page.keyboard.press("Control+k")
+    field = page.locator("#pst-search-dialog input[type=search]")
+    expect(field).to_be_visible()
+    field.fill("verdict")
+    field.press("Enter")
+    page.wait_for_url("**/search.html?q=verdict*")
+    results = page.locator("#search-results ul.search li a")
+    expect(results.first).to_be_visible()
+    results.first.click()
+    page.wait_for_load_state("networkidle")
+    assert "verdict" in page.locator("main").inner_text().lower()
+
+
+def test_a_word_that_is_nowhere_is_not_found(visit: Visitor, address: str):
+    page = visit().open(address + "search.html?q=zzyzzyva")
+    expect(page.locator("#search-results")).to_contain_text("did not match any documents")
+
+
+def test_the_switch_turns_the_page_dark_and_the_choice_stays(visit: Visitor, address: str):
+    page = visit("wide", "light").open(address + "figure-index.html")
+    light, dark = page.locator("img.only-light").first, page.locator("img.only-dark").first
+    expect(light).to_be_visible()
+    expect(dark).to_be_hidden()
+    for _ in range(3):  # auto, light, dark in the order that the theme likes
+        if page.evaluate("document.documentElement.dataset.theme") == "dark":
+            break
+        page.locator("button.theme-switch-button:visible").first.click()
+    assert page.evaluate("document.documentElement.dataset.theme") == "dark"
+    expect(dark).to_be_visible()
+    expect(light).to_be_hidden()
+    page.reload()
+    assert page.evaluate("document.documentElement.dataset.theme") == "dark"
+
+
+def test_the_menu_of_a_phone_opens_and_leads_on(visit: Visitor, address: str):
+    page = visit("phone").open(address)
+    link = page.locator(".bd-sidebar-primary a", has_text="Figures").first
+    expect(link).to_be_hidden()
+    page.locator("button.primary-toggle:visible").first.click()
+    expect(page.locator("a:visible", has_text="Figures").first).to_be_visible()
+    page.locator("a:visible", has_text="Figures").first.click()
+    page.wait_for_url("**/figure-index.html")
+
+
+def test_pages_work_from_a_folder_without_a_server(browser: Browser, built):
+    """What `make book` names at its end is a file; mathematics has to work there too."""
+    page = browser.new_page()
+    said: list[str] = []
+    page.on("console", lambda message: said.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: said.append(str(error)))
+    page.goto((built / "ledger.html").as_uri())
+    page.evaluate(SETTLED)
+    assert page.locator("mjx-container").count() > 0
+    assert said == []
+    page.close()
