@@ -348,7 +348,7 @@ FAULTS = (
     ),
     Fault(
         "interval-as-if-of-many-values",
-        "resnet_lib/evidence/rules.py",
+        "resnet_lib/evidence/intervals.py",
         "stats.norm.sf(np.sqrt(n / (n - 1)) * stats.t.isf((1 - LEVEL) / 2, n - 1))",
         "stats.norm.sf(stats.norm.isf((1 - LEVEL) / 2))",
         "dropping-blocks",

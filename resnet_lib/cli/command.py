@@ -205,7 +205,3 @@ def judge(evidence: "Evidence") -> None:
     click.echo(evidence.summary)
     if evidence.problems:
         raise click.ClickException("the evidence is not what claims.yml expects:\n  " + "\n  ".join(evidence.problems))
-
-
-if __name__ == "__main__":
-    main()

@@ -15,7 +15,7 @@ from nbformat import NotebookNode
 
 from resnet_lib import files
 from resnet_lib.evidence import cards, claims, figures, manuscript, markup, significance, statements
-from resnet_lib.evidence.records import REFRESH, Shown, _without_circumstances, contradictions, records
+from resnet_lib.evidence.records import REFRESH, Shown, contradictions, records, without_circumstances
 
 VERBS = {
     "holds": ("holds", "hold"),
@@ -185,7 +185,7 @@ def altered(root: Path, drawn: Iterable[Shown]) -> Iterator[str]:
         meta = figures.read(path)
         if meta is None:
             continue
-        if _without_circumstances(meta) != _without_circumstances(record):
+        if without_circumstances(meta) != without_circumstances(record):
             yield f"figure {record['id']} is shown otherwise than {path.name} of its folder says; {REFRESH}"
         for name in figures.altered(path.parent, meta):
             place = f"{figures.FOLDER}/{record['id']}"

@@ -89,15 +89,16 @@ def keep_older_stamps(notebook: NotebookNode, before: NotebookNode) -> None:
         was, seal = published.get("record"), provenance.sealed(kind, published.get("record", {}))
         if published not in (seal, {"kind": kind, "record": was}):  # edited; those of older versions have no hash
             continue
-        if _without_circumstances(was) == _without_circumstances(record) and not _cleaner(record, was):
+        if without_circumstances(was) == without_circumstances(record) and not _cleaner(record, was):
             output.metadata[PUBLISHED] = seal
 
 
-def _without_circumstances(record: Any) -> Any:
+def without_circumstances(record: Any) -> Any:
+    """A record without what its stamps say of when and where it was computed."""
     if isinstance(record, Mapping):
         kept = record.keys() - set(figures.CIRCUMSTANCES)
-        return {name: _without_circumstances(record[name]) for name in kept}
-    return [_without_circumstances(part) for part in record] if isinstance(record, list) else record
+        return {name: without_circumstances(record[name]) for name in kept}
+    return [without_circumstances(part) for part in record] if isinstance(record, list) else record
 
 
 def _cleaner(record: Any, was: Any) -> bool:

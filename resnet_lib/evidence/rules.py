@@ -7,17 +7,15 @@ from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float
-from scipy import stats
 
-LEVEL = 0.95
-RESAMPLES = 9999
+from resnet_lib.evidence.intervals import average, interval, limits, require_finite
+
 MANY = 30  # values from which on the bootstrap interval of an average is what its limit law says
 FEWEST = 5  # values for a mean or a median; with fewer no interval is worth its name
 GRAMMAR = "<statistic> < x, <statistic> > x, or lo < <statistic> < hi, where the statistic is every, mean or median"
 
 _NUMBER = r"([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)"
 _RULE = re.compile(rf"(?:{_NUMBER}\s*<\s*)?(every|mean|median)(?:\s*([<>])\s*{_NUMBER})?")
-_AVERAGES = {"mean": np.mean, "median": np.median}
 
 
 class Decision(NamedTuple):
@@ -94,7 +92,7 @@ class Rule:
         Raises:
             ValueError: As `judge`.
         """
-        _require_finite("samples", samples, 2)
+        require_finite("samples", samples, 2)
         if self.statistic == "every":
             return np.where(self.satisfied(samples).all(-1), "holds", "fails")
         if samples.shape[-1] < FEWEST:
@@ -102,7 +100,7 @@ class Rule:
         found = self.decide(samples.min(-1), samples.max(-1))  # no interval leaves the range of its sample
         left = found == "undecided"
         if samples.shape[-1] >= MANY:
-            found[left] = self.decide(*_limits(samples[left], self.statistic))
+            found[left] = self.decide(*limits(samples[left], self.statistic))
         elif left.any():
             found[left] = self.decide(*interval(samples[left], self.statistic, rng=rng, resamples=999))
         return found
@@ -113,7 +111,7 @@ class Rule:
         Raises:
             ValueError: Where there is no value, or one is NaN or infinite.
         """
-        _require_finite("values", values, 1)
+        require_finite("values", values, 1)
         n, inside = len(values), int(self.satisfied(values).sum())
         if self.statistic == "every":
             with np.errstate(over="ignore"):  # to a bound that is farther than the largest number
@@ -121,8 +119,7 @@ class Rule:
             reason = f"{inside} of {n} values satisfy it"
             ends = float(values.min()), float(values.max())
             return Decision("holds" if inside == n else "fails", reason, float(effect), *ends, n, inside)
-        scaled, exponent = _scaled(values)
-        effect = float(np.clip(np.ldexp(_AVERAGES[self.statistic](scaled), exponent[0]), values.min(), values.max()))
+        effect = float(np.clip(average(values, self.statistic), values.min(), values.max()))
         if n < FEWEST:
             reason = f"n = {n}, and a {self.statistic} needs at least {FEWEST} values"
             return Decision("undecided", reason, effect, None, None, n, inside)
@@ -138,70 +135,3 @@ def _is_kept(bound: str) -> bool:
     """Whether a number as text is one that float64 tells from zero and from what lies beyond all numbers."""
     value = abs(float(bound))
     return value < sys.float_info.max and (value > 0 or not re.search("[1-9]", bound.lower().partition("e")[0]))
-
-
-def _require_finite(name: str, values: np.ndarray, axes: int) -> None:
-    if values.ndim != axes or not values.size:
-        raise ValueError(f"{name} has shape {values.shape}; a rule decides about {axes} axes of at least one number")
-    if bad := int((~np.isfinite(values)).sum()):
-        raise ValueError(
-            f"{name}: {bad} of {values.size} are NaN or infinite, of which no average and no interval can be taken; "
-            "say which finite number such a value counts as"
-        )
-
-
-def _scaled(values: Float[np.ndarray, "*batch n"]) -> tuple[np.ndarray, np.ndarray]:
-    """Values over a power of two, which leaves every digit, so that no sum or square of them overflows or vanishes.
-
-    Also its exponents, with an axis of one entry in the place of the last.
-    """
-    exponent = np.frexp(np.abs(values).max(-1, keepdims=True))[1]
-    return np.ldexp(values, -exponent), exponent
-
-
-def interval(
-    values: Float[np.ndarray, "*batch n"], statistic: str, *, rng: np.random.Generator, resamples: int = RESAMPLES
-) -> tuple[Float[np.ndarray, "*batch"], Float[np.ndarray, "*batch"]]:
-    r"""Ends of the 95% bootstrap interval of the mean or median over the last axis: of one sample, or of many at once.
-
-    It is the expanded percentile interval (hesterberg2015teachers): the percentiles of the bootstrap distribution at
-    $\Phi\bigl(\mp\sqrt{n/(n-1)}\,t_{n-1,\,0.975}\bigr)$, which undo that this distribution is too narrow by
-    $\sqrt{(n-1)/n}$ and that the variance is estimated. The ends stay within the range of the sample, so that equal
-    values give exactly that value.
-
-    Raises:
-        ValueError: Where a sample has fewer than two values, or one is NaN or infinite.
-    """
-    _require_finite("values", values, values.ndim)
-    if (n := values.shape[-1]) < 2:
-        raise ValueError(f"values has shape {values.shape}; an interval needs two values at least")
-    scaled, exponent = _scaled(values)
-    tail = stats.norm.sf(np.sqrt(n / (n - 1)) * stats.t.isf((1 - LEVEL) / 2, n - 1))
-    ends = stats.bootstrap(
-        (scaled,),
-        _AVERAGES[statistic],
-        n_resamples=resamples,
-        batch=max(1, 2_000_000 // values.size),  # bounds the memory to some 16 MB
-        vectorized=True,
-        axis=-1,
-        confidence_level=float(1 - 2 * tail),
-        method="percentile",
-        rng=rng,
-    ).confidence_interval
-    least, largest = values.min(-1), values.max(-1)
-    low, high = (np.ldexp(end, exponent[..., 0]) for end in (ends.low, ends.high))
-    return np.asarray(np.clip(low, least, largest)), np.asarray(np.clip(high, least, largest))
-
-
-def _limits(values: Float[np.ndarray, "batch n"], statistic: str) -> tuple[np.ndarray, np.ndarray]:
-    """What `interval` tends to for many values: Student's interval of the mean, order statistics for the median."""
-    n = values.shape[-1]
-    if statistic == "mean":
-        scaled, exponent = _scaled(values)
-        half = stats.t.isf((1 - LEVEL) / 2, n - 1) * scaled.std(-1, ddof=1) / np.sqrt(n)
-        with np.errstate(over="ignore"):  # an end beyond the largest number is infinite
-            low, high = (np.ldexp(scaled.mean(-1) + side * half, exponent[..., 0]) for side in (-1, 1))
-        return low, high
-    rank = int(stats.binom.ppf((1 - LEVEL) / 2, n, 0.5))
-    ordered = np.sort(values, axis=-1)
-    return ordered[:, rank], ordered[:, n - 1 - rank]

@@ -12,7 +12,8 @@ import pandas as pd
 from jaxtyping import Float
 from scipy import stats
 
-from resnet_lib.evidence.rules import FEWEST, LEVEL, Rule
+from resnet_lib.evidence.intervals import LEVEL
+from resnet_lib.evidence.rules import FEWEST, Rule
 
 POWER = 0.8
 DRAWS = 400  # of `same_again`

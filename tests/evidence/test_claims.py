@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike
 from scipy import special
 
 from resnet_lib import runtime
-from resnet_lib.evidence import cards, claims, rules, statements
+from resnet_lib.evidence import cards, claims, intervals, statements
 from resnet_lib.evidence.claims import Evidence, Verdict
 from resnet_lib.evidence.rules import Rule
 from resnet_lib.sweep import Result, Stamp
@@ -263,7 +263,9 @@ def test_rate_of_false_verdicts_at_the_boundary(
     rng = np.random.default_rng(n)
     samples = SAMPLES[kind](rng, (1500, n))
     # The ends for the mean of five values lie far out (0.1%) in the bootstrap distribution.
-    low, high = rules.interval(samples, statistic, rng=rng, resamples=9999 if n == 5 and statistic == "mean" else 999)
+    low, high = intervals.interval(
+        samples, statistic, rng=rng, resamples=9999 if n == 5 and statistic == "mean" else 999
+    )
     decided = Rule.parse(f"{statistic} < {TRUE[kind, statistic]}").decide(low, high)
     holds, fails = (float((decided == status).mean()) for status in ("holds", "fails"))
     with capsys.disabled():
@@ -276,7 +278,7 @@ def test_rate_of_false_verdicts_at_the_boundary(
 
 def test_far_from_the_boundary_the_verdict_is_true() -> None:
     rng = np.random.default_rng(0)
-    low, high = rules.interval(rng.normal(size=(1000, 5)), "mean", rng=rng, resamples=1999)
+    low, high = intervals.interval(rng.normal(size=(1000, 5)), "mean", rng=rng, resamples=1999)
     assert (Rule.parse("mean < 3").decide(low, high) == "holds").mean() > 0.99
     assert (Rule.parse("mean > 3").decide(low, high) == "fails").mean() > 0.99
 
@@ -288,7 +290,7 @@ def test_ends_are_quantiles_of_all_resamples(statistic: str) -> None:
     n, resamples = len(values), 99_999
     everything = getattr(np, statistic)(np.array(list(itertools.product(values, repeat=n))), axis=-1)
     tail = special.ndtr(np.sqrt(n / (n - 1)) * special.stdtrit(n - 1, 0.025))
-    low, high = rules.interval(values, statistic, rng=np.random.default_rng(1), resamples=resamples)
+    low, high = intervals.interval(values, statistic, rng=np.random.default_rng(1), resamples=resamples)
     slack = 5 * np.sqrt(tail / resamples)
     for end, distribution in ((low, everything), (-high, -everything)):
         assert (distribution < end - 1e-9).mean() < tail + slack
@@ -297,15 +299,15 @@ def test_ends_are_quantiles_of_all_resamples(statistic: str) -> None:
 
 def test_for_many_normal_values_it_is_students_interval() -> None:
     values = np.random.default_rng(2).normal(size=100)
-    low, high = rules.interval(values, "mean", rng=np.random.default_rng(3), resamples=49_999)
+    low, high = intervals.interval(values, "mean", rng=np.random.default_rng(3), resamples=49_999)
     half = special.stdtrit(99, 0.975) * values.std(ddof=1) / 10
     assert np.array([low, high]) == pytest.approx(values.mean() + np.array([-half, half]), abs=0.1 * half)
 
 
 def test_samples_of_a_batch_do_not_see_each_other() -> None:
     values = np.random.default_rng(4).normal(size=(3, 2, 8))
-    low, high = rules.interval(values, "mean", rng=np.random.default_rng(5), resamples=500)
-    alone_low, alone_high = rules.interval(values[2, 1], "mean", rng=np.random.default_rng(5), resamples=500)
+    low, high = intervals.interval(values, "mean", rng=np.random.default_rng(5), resamples=500)
+    alone_low, alone_high = intervals.interval(values[2, 1], "mean", rng=np.random.default_rng(5), resamples=500)
     assert low.shape == high.shape == (3, 2)
     assert (low[2, 1], high[2, 1]) == (alone_low, alone_high)
 
@@ -321,8 +323,10 @@ def test_a_change_of_units_changes_nothing_else(
     values: list[float], statistic: str, scale: float, shift: float
 ) -> None:
     x = np.array(values)
-    low, high = rules.interval(x, statistic, rng=np.random.default_rng(6), resamples=199)
-    other_low, other_high = rules.interval(scale * x + shift, statistic, rng=np.random.default_rng(6), resamples=199)
+    low, high = intervals.interval(x, statistic, rng=np.random.default_rng(6), resamples=199)
+    other_low, other_high = intervals.interval(
+        scale * x + shift, statistic, rng=np.random.default_rng(6), resamples=199
+    )
     assert x.min() <= low <= high <= x.max()
     assert [other_low, other_high] == pytest.approx([scale * low + shift, scale * high + shift], rel=1e-9, abs=1e-9)
 
@@ -374,7 +378,7 @@ def test_a_verdict_depends_on_the_claim_and_the_values_alone(ledger: statements.
     assert claims.check("shift.size", measure, result(value=values, control=[3.0] * 6), ledger=ledger) == check
     stream = runtime.rng(claims.SEED, "shift.size", "values")  # the same in every process, as its own tests show
     verdict = check.runs["quick"].verdict
-    assert (verdict.low, verdict.high) == rules.interval(np.array(values), "mean", rng=stream)
+    assert (verdict.low, verdict.high) == intervals.interval(np.array(values), "mean", rng=stream)
 
 
 def test_each_claim_and_its_control_have_streams_of_their_own() -> None:

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from resnet_lib.evidence import rules, significance
+from resnet_lib.evidence import intervals, significance
 from resnet_lib.evidence.rules import Rule
 
 
@@ -114,7 +114,7 @@ def test_the_rate_of_false_discoveries_is_what_it_should_be(capsys: pytest.Captu
     true, real, n, books = 60, 20, 10, 40
     shift = np.r_[np.zeros(true), np.full(real, 2.0)]
     samples = rng.normal(size=(books, true + real, n)) + shift[:, None]
-    low, high = rules.interval(samples, "mean", rng=rng, resamples=999)
+    low, high = intervals.interval(samples, "mean", rng=rng, resamples=999)
     effect = samples.mean(-1)
     raw, corrected, power = [], [], []
     for book in range(books):
@@ -171,7 +171,7 @@ def test_that_many_seeds_decide_in_four_of_five_cases(distance: float, capsys: p
     )
     assert needed is not None
     rng = np.random.default_rng(9)
-    low, high = rules.interval(rng.normal(distance, 1, (800, needed)), "mean", rng=rng, resamples=999)
+    low, high = intervals.interval(rng.normal(distance, 1, (800, needed)), "mean", rng=rng, resamples=999)
     decided = (rule.decide(low, high) == "holds").mean()
     with capsys.disabled():
         print(f"\n{needed} seeds at {distance} standard deviations from the bound decide in {decided:.0%}", end="")

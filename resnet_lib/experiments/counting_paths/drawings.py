@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from resnet_lib import runtime
-from resnet_lib.evidence import rules
+from resnet_lib.evidence import intervals
 from resnet_lib.evidence.charts import Chart
 from resnet_lib.evidence.style import COLOURS, MARKERS, ink
 from resnet_lib.experiments.counting_paths import gradients, members
@@ -129,7 +129,7 @@ def signatures(table: pd.DataFrame) -> pd.DataFrame:
     for title, mark, values in found:
         values = np.asarray(values, dtype=float)
         values = np.where(np.abs(values) < 1e-9, 0.0, values)  # rounding of the copies' averages
-        low, high = rules.interval(values, "mean", rng=runtime.rng(0, "signatures", title, mark))
+        low, high = intervals.interval(values, "mean", rng=runtime.rng(0, "signatures", title, mark))
         records.append({"mark": mark, "group": title, "mean": values.mean(), "low": float(low), "high": float(high)})
     return pd.DataFrame(records)
 

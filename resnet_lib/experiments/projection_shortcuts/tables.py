@@ -9,7 +9,7 @@ from scipy import stats
 
 from resnet_lib import nets, runtime
 from resnet_lib.analysis import costs, shortcuts
-from resnet_lib.evidence import claims, markup, rules
+from resnet_lib.evidence import claims, intervals, markup, rules
 from resnet_lib.experiments.projection_shortcuts.networks import TITLES, differences
 from resnet_lib.nets import initialisation, projections, units
 
@@ -69,7 +69,7 @@ def of_variants(table: pd.DataFrame) -> pd.DataFrame:
     records = []
     for name in (name for name in TITLES if name in paired):
         values = paired[name].to_numpy()
-        low, high = rules.interval(values, "mean", rng=runtime.rng(SEED, "variants", name))
+        low, high = intervals.interval(values, "mean", rng=runtime.rng(SEED, "variants", name))
         ends = {"difference": float(np.mean(values)), "low": float(low), "high": float(high)}
         records.append({"shortcut": name, **means.loc[name].to_dict(), **ends})
     return pd.DataFrame(records)
