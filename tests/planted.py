@@ -294,7 +294,7 @@ FAULTS = (
         "_each(torch.linalg.eigvalsh, gram)[..., -1]",
         "_each(torch.linalg.eigvalsh, gram)[..., 0]",
         "lipschitz-bounds",
-        ("linalg/test_matrices_and_krylov.py::test_singular_values_are_those_it_was_made_with",),
+        ("linalg/test_matrices.py::test_singular_values_are_those_it_was_made_with",),
     ),
     Fault(
         "bound-without-the-shortcut",
@@ -352,7 +352,7 @@ FAULTS = (
         "stats.norm.sf(np.sqrt(n / (n - 1)) * stats.t.isf((1 - LEVEL) / 2, n - 1))",
         "stats.norm.sf(stats.norm.isf((1 - LEVEL) / 2))",
         "dropping-blocks",
-        ("evidence/test_claims.py::test_ends_are_quantiles_of_all_resamples[mean]",),
+        ("evidence/test_intervals.py::test_ends_are_quantiles_of_all_resamples[mean]",),
     ),
     Fault(
         "difference-of-pairs-reversed",

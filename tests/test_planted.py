@@ -46,7 +46,7 @@ def test_a_fault_whose_line_has_gone_is_named() -> None:
 def test_a_test_that_cannot_be_run_sees_nothing(tmp_path: Path) -> None:
     broken = Fault("broken", "resnet_lib/nets/units.py", '"""Recipes by name."""', "raise RuntimeError", "")
     root = planted.copied(tmp_path / "book", broken)
-    outcome = planted.tested(root, ("nets/test_blocks.py::test_units_are_values",))
+    outcome = planted.tested(root, ("nets/test_units.py::test_units_are_values",))
     assert "RuntimeError" in outcome.said
     assert not outcome.seen
 

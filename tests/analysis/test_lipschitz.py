@@ -1,52 +1,19 @@
 """Lipschitz bounds: what is proven is never below what is reached, and both are what closed forms say."""
 
-import itertools
 import math
 from dataclasses import replace
 
-import cvxpy as cp
-import numpy as np
 import pytest
 import torch
+from bounded import INSIDE, ROUNDING, SEEDS, UNITS, gaussian, jacobian_norm, with_statistics
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torch import Tensor, nn
+from torch import nn
 
 from resnet_lib import data, nets, runtime, training
 from resnet_lib.analysis import lipschitz
 from resnet_lib.analysis.lipschitz import Normal
 from resnet_lib.nets import Unit, blocks, initialisation, merges
-
-SEEDS = st.integers(0, 2**32)
-INSIDE = Unit(order="inside", norm="none")
-ROUNDING = 1 + 1e-9
-UNITS = ("inside", "pre", "post", "one-layer", "norm-after", "act-before")
-
-
-def gaussian(seed: int, *shape: int) -> Tensor:
-    return torch.randn(shape, generator=runtime.stream(seed, "test"), dtype=torch.float64)
-
-
-def with_statistics(module: nn.Module, seed: int) -> nn.Module:
-    """In float64 and evaluation mode, with statistics, scales and biases of their own."""
-    module = module.double().eval()
-    for i, part in enumerate(module.modules()):
-        noise = runtime.stream(seed, "norm", i)
-        if isinstance(part, nn.modules.batchnorm._BatchNorm):
-            for name in ("running_mean", "running_var", "weight", "bias"):
-                tensor = getattr(part, name)
-                drawn = torch.rand(tensor.shape, generator=noise, dtype=torch.float64)
-                tensor.data = drawn + 0.5 if name in ("running_var", "weight") else drawn - 0.5
-        elif isinstance(part, nn.Linear | nn.Conv2d) and part.bias is not None:
-            part.bias.data = torch.randn(part.bias.shape, generator=noise, dtype=torch.float64)
-    return module
-
-
-def jacobian_norm(f: nn.Module, x: Tensor) -> float:
-    """Row by row, by torch's older interface."""
-    matrix = torch.autograd.functional.jacobian(f, x[None])
-    assert isinstance(matrix, Tensor)
-    return float(torch.linalg.matrix_norm(matrix.reshape(-1, x.numel()), 2))
 
 
 @settings(max_examples=150)
@@ -102,23 +69,6 @@ def test_no_bound_of_a_convolutional_network_is_below_what_is_reached(seed, orde
     assert reached <= upper * ROUNDING
 
 
-@settings(max_examples=40)
-@given(SEEDS, st.sampled_from(UNITS), st.booleans(), st.integers(1, 3))
-def test_what_a_search_finds_is_reached(seed, order, residual, depth):
-    unit = Unit(order=order, norm="none")
-    unit = unit if residual else unit.plain()
-    net = with_statistics(nets.mlp(depth, 4, unit=unit, in_features=3, generator=runtime.stream(seed)), seed)
-    found = lipschitz.search(net, 2 * gaussian(seed, 6, 3), rounds=2, steps=5, generator=runtime.stream(seed))
-    assert found.value == pytest.approx(jacobian_norm(net, found.point), rel=1e-6)
-    h = 1e-7
-    step = lipschitz.stretch(net, found.point[None], (found.point + h * found.direction)[None]).item()
-    # Only where a kink lies within h can the two differ.
-    assert step == pytest.approx(found.value, rel=1e-5) or step <= found.value + found.pair
-    assert found.value >= found.start * (1 - 1e-9)
-    upper = lipschitz.semidefinite(lipschitz.normal_form(net, 3)).value
-    assert max(found.value, found.pair) <= upper * ROUNDING
-
-
 @pytest.mark.parametrize("kind", ["residual", "scaled", "plain", "constrained"])
 def test_on_trained_networks_too(kind):
     unit = INSIDE.plain() if kind == "plain" else replace(INSIDE, alpha=0.5) if kind == "scaled" else INSIDE
@@ -145,17 +95,6 @@ def test_on_trained_networks_too(kind):
             assert max(norms) <= 0.5 * (1 + 1e-6)
 
 
-def test_a_search_finds_what_lies_far_from_its_starts():
-    # |x| has the slope 1 everywhere; relu(x - 5) * 3 adds to it beyond 5 only.
-    net = nn.Sequential(nn.Linear(1, 2), nn.ReLU(), nn.Linear(2, 1)).double()
-    first, last = net[0], net[2]
-    first.weight.data, first.bias.data = torch.tensor([[1.0], [1.0]]).double(), torch.tensor([10.0, -5.0]).double()
-    last.weight.data = torch.tensor([[1.0, 3.0]]).double()
-    found = lipschitz.search(net, torch.ones(16, 1).double(), rounds=3, steps=40, rate=0.5, generator=runtime.stream(0))
-    assert found.start == pytest.approx(1)
-    assert found.value == pytest.approx(4)
-
-
 def test_a_linear_network_has_the_norm_of_its_product():
     first, last = nn.Linear(5, 7).double().requires_grad_(False), nn.Linear(7, 3).double().requires_grad_(False)
     net = nn.Sequential(first, last)
@@ -168,101 +107,6 @@ def test_a_linear_network_has_the_norm_of_its_product():
     bound = lipschitz.product_bound(net, (5,))
     assert bound.value == pytest.approx(math.prod(parts))
     assert [value for _, value in bound.parts] == pytest.approx(parts)
-
-
-def random_normal(seed: int, layers: int, width: int, inputs: int) -> Normal:
-    n = layers * width
-    mask = torch.block_diag(*[torch.ones(width, width)] * layers) + torch.ones(n, n).triu()
-    shapes = {"b": (n, inputs), "c": (2, n), "d": (2, inputs)}
-    others = {name: gaussian(seed + i, *shape) for i, (name, shape) in enumerate(shapes.items(), start=1)}
-    return Normal(gaussian(seed, n, n) * (mask == 0), **others)
-
-
-@settings(max_examples=40)
-@given(SEEDS, st.integers(1, 4), st.integers(1, 2), st.integers(1, 3))
-def test_the_semidefinite_bound_holds_for_all_slopes(seed, layers, width, inputs):
-    network = random_normal(seed, layers, width, inputs)
-    n = layers * width
-    corners = torch.tensor(list(itertools.product([0.0, 1.0], repeat=n)), dtype=torch.float64)
-    between = torch.rand(100, n, generator=runtime.stream(seed), dtype=torch.float64)
-    worst = torch.linalg.matrix_norm(network.jacobian(torch.cat([corners, between])), ord=2).max().item()
-    found = lipschitz.semidefinite(network, tol=1e-6)
-    assert worst <= found.value * ROUNDING
-    if n == 1:
-        # With one neuron no pattern is between the two corners, and the multiplier is exact.
-        assert found.value == pytest.approx(worst, rel=1e-5)
-
-
-@settings(max_examples=12)
-@given(SEEDS, st.integers(1, 3), st.integers(1, 3), st.integers(1, 3))
-def test_the_semidefinite_bound_is_that_of_another_solver(seed, layers, width, inputs):
-    network = random_normal(seed, layers, width, inputs)
-    a, b, c, d = (getattr(network, name).numpy() for name in "abcd")
-    multipliers, rho = cp.Variable(len(a), nonneg=True), cp.Variable()
-    weights = cp.diag(multipliers)
-    inner, cross = 2 * weights - weights @ a - a.T @ weights - c.T @ c, -weights @ b - c.T @ d
-    matrix = cp.bmat([[rho * np.eye(inputs) - d.T @ d, cross.T], [cross, inner]])
-    problem = cp.Problem(cp.Minimize(rho), [(matrix + matrix.T) / 2 >> 0])
-    problem.solve(solver=cp.CLARABEL)
-    found = lipschitz.semidefinite(network, tol=1e-6)
-    assert found.converged
-    assert found.value == pytest.approx(math.sqrt(float(rho.value)), rel=1e-5)  # pyright: ignore[reportArgumentType]
-
-
-@settings(max_examples=20)
-@given(SEEDS, st.integers(1, 3), st.integers(1, 3))
-def test_its_multipliers_prove_it(seed, layers, width):
-    network = random_normal(seed, layers, width, 2)
-    found = lipschitz.semidefinite(network)
-    a, b, c, d, l = network.a, network.b, network.c, network.d, found.multipliers
-    assert (l >= 0).all()
-    inner = torch.diag(2 * l) - l[:, None] * a - (l[:, None] * a).T - c.T @ c
-    cross = -l[:, None] * b - c.T @ d
-    matrix = torch.cat(
-        [torch.cat([found.value**2 * torch.eye(2).double() - d.T @ d, cross.T], 1), torch.cat([cross, inner], 1)]
-    )
-    assert torch.linalg.eigvalsh(matrix)[0] >= -1e-9 * matrix.diagonal().max()
-
-
-def test_a_solver_that_stops_early_still_gives_a_bound_and_says_so():
-    network = random_normal(5, 4, 3, 3)
-    best = lipschitz.semidefinite(network, tol=1e-6)
-    early = lipschitz.semidefinite(network, tol=1e-6, steps=1)
-    assert not early.converged
-    assert early.gap > 1e-6
-    assert early.value >= best.value
-
-
-@pytest.mark.parametrize(("layers", "width", "most"), [(4, 5, 15), (8, 4, 21)])
-def test_the_solver_takes_as_few_steps_as_its_corrector_promises(layers, width, most):
-    """9 to 10 and 10 to 14 are usual; without a good predictor it is more than 30."""
-    for seed in range(4):
-        found = lipschitz.semidefinite(random_normal(seed, layers, width, 3), tol=1e-6, steps=30)
-        assert found.converged
-        assert found.steps <= most
-
-
-def test_the_normal_form_is_the_network():
-    for order in UNITS:
-        net = with_statistics(
-            nets.mlp(2, 3, unit=Unit(order=order, alpha=0.7, beta=0.2), in_features=3, generator=runtime.stream(0)), 0
-        )
-        form = lipschitz.normal_form(net, 3)
-        x = gaussian(1, 3)
-        jacobian = torch.autograd.functional.jacobian(net, x[None])
-        assert isinstance(jacobian, Tensor)
-        inputs: list[Tensor] = []
-        caught = inputs.append
-        hooks = [
-            m.register_forward_hook(lambda m, a, y, caught=caught: caught(a[0]))
-            for m in net.modules()
-            if isinstance(m, nn.ReLU)
-        ]
-        net(x[None])
-        for hook in hooks:
-            hook.remove()
-        slopes = (torch.cat([v[0] for v in inputs]) > 0).double()
-        torch.testing.assert_close(form.jacobian(slopes), jacobian.reshape(-1, 3))
 
 
 def test_the_constant_of_a_block_is_one_plus_k():
@@ -310,47 +154,6 @@ def test_slopes_of_activations_are_not_exceeded_and_nearly_met(activation):
     assert slope.abs().max() >= 0.997 * bound
 
 
-@pytest.mark.parametrize("kind", [lipschitz.Projected, lipschitz.SpectrallyNormalised])
-def test_constrained_weights_keep_their_bound(kind):
-    net = nets.mlp(2, 6, unit=INSIDE, generator=runtime.stream(0)).double()
-    before = [m.weight.detach().clone() for m in net.modules() if isinstance(m, nn.Linear)]
-    lipschitz.constrain(net, 2.0, kind=kind)
-    after = [m.weight for m in net.modules() if isinstance(m, nn.Linear)]
-    for old, new in zip(before, after, strict=True):
-        norm = float(torch.linalg.matrix_norm(old, 2))
-        factor = 2 / norm if kind is lipschitz.SpectrallyNormalised else min(1, 2 / norm)
-        torch.testing.assert_close(new, old * factor)
-    out = net(gaussian(0, 3, 64))
-    lipschitz.release(net)
-    torch.testing.assert_close(net(gaussian(0, 3, 64)), out)
-    assert not any("parametrizations" in name for name, _ in net.named_parameters())
-
-
-@pytest.mark.parametrize("torus", [None, (6, 6)])
-def test_a_diverged_weight_stays_nan_and_raises_nothing(torus):
-    weight = torch.full((2, 2) if torus is None else (2, 2, 3, 3), math.nan)
-    for kind in (lipschitz.Projected, lipschitz.SpectrallyNormalised):
-        assert torch.isnan(kind(1.0, torus)(weight)).all()
-
-
-def test_the_gradient_of_a_normalised_weight_is_that_of_its_formula():
-    weight = gaussian(0, 4, 3).requires_grad_()
-    normalise = lipschitz.SpectrallyNormalised(1.5)
-    torch.testing.assert_close(normalise(weight), weight * 1.5 / torch.linalg.matrix_norm(weight, 2))
-    assert torch.autograd.gradcheck(normalise, (weight,))
-
-
-@settings(max_examples=20)
-@given(SEEDS, st.integers(1, 3), st.sampled_from([1, 3]), st.sampled_from([1, 2]))
-def test_a_constrained_convolution_keeps_its_bound_with_zero_padding(seed, channels, size, stride):
-    layer = nn.Conv2d(2, channels, size, stride=stride, padding=size // 2).double()
-    layer.weight.data = 10 * gaussian(seed, *layer.weight.shape)
-    lipschitz.constrain(layer, 1.0, size=(6, 6))
-    assert lipschitz.product_bound(layer, (2, 6, 6)).value <= ROUNDING
-    smaller = lipschitz.product_bound(layer, (2, 4, 4)).value
-    assert smaller <= ROUNDING * 1.05
-
-
 def test_what_has_no_constant_is_named_with_the_way_out(unchecked):
     with pytest.raises(ValueError, match=r"'branch.1' \(LayerNorm\): its gain grows .* use batch normalisation"):
         lipschitz.product_bound(
@@ -395,6 +198,8 @@ def test_what_has_no_constant_is_named_with_the_way_out(unchecked):
 
 
 WHOLE = torch.arange(6).view(2, 3)
+
+
 ON_WHOLE_NUMBERS = {
     "x": lambda x: lipschitz.stretch(torch.sin, WHOLE, x),
     "y": lambda x: lipschitz.stretch(torch.sin, x, WHOLE),

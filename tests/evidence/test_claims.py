@@ -1,17 +1,12 @@
-import itertools
 import json
 from dataclasses import replace
-from decimal import Decimal
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 from bs4 import BeautifulSoup, Tag
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from numpy.typing import ArrayLike
-from scipy import special
 
 from resnet_lib import runtime
 from resnet_lib.evidence import cards, claims, intervals, statements
@@ -76,84 +71,6 @@ def result(preset: str = "quick", **columns: list[float]) -> Result:
 
 def measure(table: pd.DataFrame) -> Evidence:
     return Evidence(values=table["value"].to_numpy(), control=table["control"].to_numpy())
-
-
-# Rules ---------------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("text", "statistic", "low", "high"),
-    [
-        ("mean < 5", "mean", -np.inf, 5),
-        ("median > -1", "median", -1, np.inf),
-        ("-1e-9 < every < +1e-9", "every", -1e-9, 1e-9),
-        (" .5<mean<1. ", "mean", 0.5, 1),
-        ("2 < median", "median", 2, np.inf),
-    ],
-)
-def test_rules_are_parsed(text: str, statistic: str, low: float, high: float) -> None:
-    rule = Rule.parse(text)
-    assert (rule.statistic, rule.low, rule.high) == (statistic, low, high)
-
-
-@pytest.mark.parametrize(
-    "text",
-    ["", "mean", "mean = 3", "mean <= 3", "max < 3", "mean < x", "3 > mean", "1 < mean > 2", "mean < 1 < 2", "< 3"],
-)
-def test_what_is_no_rule_is_refused_with_the_grammar(text: str) -> None:
-    with pytest.raises(ValueError, match=r"is no rule; write <statistic> < x, .*every, mean or median"):
-        Rule.parse(text)
-
-
-def test_a_rule_that_nothing_satisfies_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"'2 < mean < 1' is satisfied by no number; write the lower bound first"):
-        Rule.parse("2 < mean < 1")
-    with pytest.raises(ValueError, match=r"is satisfied by no number"):
-        Rule.parse("1 < mean < 1.0000000000000002")  # neighbours: no float64 lies between them
-
-
-@pytest.mark.parametrize("statistic", ["every", "mean", "median"])
-@pytest.mark.parametrize("bound", ["1e999", "1.7976931348623157e308", "1e-999", "0.000000e-999", "4e-324", "0", "-0.0"])
-@pytest.mark.parametrize("sign", ["", "-"])
-def test_a_bound_that_decides_nothing_is_refused(statistic: str, bound: str, sign: str) -> None:
-    number = sign + bound.lstrip("-")
-    for text in (f"{statistic} < {number}", f"{statistic} > {number}", f"-7 < {statistic} < {number}"):
-        if "e999" in bound or "e308" in bound or bound == "1e-999":
-            with pytest.raises(ValueError, match=rf"'{text}' has the bound {number}, which float64 knows as"):
-                Rule.parse(text)
-        else:  # zero, however it is written, and the smallest number are bounds
-            assert float(number) in (Rule.parse(text).low, Rule.parse(text).high)
-
-
-@given(st.decimals(allow_nan=False, allow_infinity=False))
-def test_no_rule_is_satisfied_by_every_number(bound: Decimal) -> None:
-    for text in (f"mean < {bound:f}", f"mean > {bound:f}", f"every < {bound:e}"):
-        try:
-            rule = Rule.parse(text)
-        except ValueError:
-            continue
-        largest = np.array([-np.finfo(float).max, np.finfo(float).max])
-        assert 0 < rule.satisfied(largest).sum() < 2, text
-
-
-@pytest.mark.parametrize(
-    ("text", "low", "high", "status"),
-    [
-        ("mean < 1", 0.0, 0.9, "holds"),
-        ("mean < 1", 0.0, 1.0, "undecided"),
-        ("mean < 1", 1.0, 2.0, "fails"),
-        ("mean > 1", 1.0, 2.0, "undecided"),
-        ("mean > 1", 1.1, 2.0, "holds"),
-        ("mean > 1", 0.0, 1.0, "fails"),
-        ("0 < mean < 1", 0.1, 0.9, "holds"),
-        ("0 < mean < 1", -0.1, 0.9, "undecided"),
-        ("0 < mean < 1", -0.1, 1.1, "undecided"),
-        ("0 < mean < 1", 1.0, 1.1, "fails"),
-        ("0 < mean < 1", -2.0, 0.0, "fails"),
-    ],
-)
-def test_the_whole_interval_decides(text: str, low: float, high: float, status: str) -> None:
-    assert Rule.parse(text).decide(np.array(low), np.array(high)) == status
 
 
 def judge(text: str, values: ArrayLike, control: ArrayLike = (3.0,), must: str = "every > 2") -> Verdict:
@@ -233,12 +150,12 @@ def test_evidence_is_a_copy_that_cannot_be_changed() -> None:
         evidence.values[0] = 9
 
 
-# The interval --------------------------------------------------------------------------------------------------------
-
 SAMPLES = {
     "normal": lambda rng, shape: rng.normal(size=shape),
     "exponential": lambda rng, shape: rng.exponential(size=shape),
 }
+
+
 TRUE = {("normal", "mean"): 0.0, ("normal", "median"): 0.0, ("exponential", "mean"): 1.0}
 
 
@@ -282,56 +199,6 @@ def test_far_from_the_boundary_the_verdict_is_true() -> None:
     assert (Rule.parse("mean < 3").decide(low, high) == "holds").mean() > 0.99
     assert (Rule.parse("mean > 3").decide(low, high) == "fails").mean() > 0.99
 
-
-@pytest.mark.parametrize("statistic", ["mean", "median"])
-def test_ends_are_quantiles_of_all_resamples(statistic: str) -> None:
-    """Oracle: the bootstrap distribution itself, by listing all 6^6 resamples."""
-    values = np.array([0.3, -1.2, 2.2, 0.9, 5.1, -0.4])
-    n, resamples = len(values), 99_999
-    everything = getattr(np, statistic)(np.array(list(itertools.product(values, repeat=n))), axis=-1)
-    tail = special.ndtr(np.sqrt(n / (n - 1)) * special.stdtrit(n - 1, 0.025))
-    low, high = intervals.interval(values, statistic, rng=np.random.default_rng(1), resamples=resamples)
-    slack = 5 * np.sqrt(tail / resamples)
-    for end, distribution in ((low, everything), (-high, -everything)):
-        assert (distribution < end - 1e-9).mean() < tail + slack
-        assert (distribution < end + 1e-9).mean() > tail - slack
-
-
-def test_for_many_normal_values_it_is_students_interval() -> None:
-    values = np.random.default_rng(2).normal(size=100)
-    low, high = intervals.interval(values, "mean", rng=np.random.default_rng(3), resamples=49_999)
-    half = special.stdtrit(99, 0.975) * values.std(ddof=1) / 10
-    assert np.array([low, high]) == pytest.approx(values.mean() + np.array([-half, half]), abs=0.1 * half)
-
-
-def test_samples_of_a_batch_do_not_see_each_other() -> None:
-    values = np.random.default_rng(4).normal(size=(3, 2, 8))
-    low, high = intervals.interval(values, "mean", rng=np.random.default_rng(5), resamples=500)
-    alone_low, alone_high = intervals.interval(values[2, 1], "mean", rng=np.random.default_rng(5), resamples=500)
-    assert low.shape == high.shape == (3, 2)
-    assert (low[2, 1], high[2, 1]) == (alone_low, alone_high)
-
-
-@settings(max_examples=25, deadline=None)
-@given(
-    st.lists(st.floats(-100, 100), min_size=5, max_size=12),
-    st.sampled_from(["mean", "median"]),
-    st.floats(0.1, 10),
-    st.floats(-50, 50),
-)
-def test_a_change_of_units_changes_nothing_else(
-    values: list[float], statistic: str, scale: float, shift: float
-) -> None:
-    x = np.array(values)
-    low, high = intervals.interval(x, statistic, rng=np.random.default_rng(6), resamples=199)
-    other_low, other_high = intervals.interval(
-        scale * x + shift, statistic, rng=np.random.default_rng(6), resamples=199
-    )
-    assert x.min() <= low <= high <= x.max()
-    assert [other_low, other_high] == pytest.approx([scale * low + shift, scale * high + shift], rel=1e-9, abs=1e-9)
-
-
-# Check ---------------------------------------------------------------------------------------------------------------
 
 NEAR_ONE = [0.98, 1.0, 1.01, 1.02, 0.99]
 
@@ -386,9 +253,6 @@ def test_each_claim_and_its_control_have_streams_of_their_own() -> None:
     rule = Rule.parse("mean > -9")
     one, other = (claims.judge(rule, rule, Evidence(values, values), name) for name in ("a", "b"))
     assert len({one.low, one.control_low, other.low, other.control_low}) == 4
-
-
-# The card ------------------------------------------------------------------------------------------------------------
 
 
 def shown(check: claims.Check) -> tuple[dict[str, str], dict]:
@@ -470,9 +334,6 @@ def test_the_card_gives_the_reason_of_what_is_open(ledger: statements.Ledger) ->
     invalid = shown(claims.check("shift.middle", measure, result(value=[1.0] * 5, control=[1.0] * 5), ledger=ledger))
     assert cell(invalid[0]["text/html"], 0, 1).startswith("! invalid the control did not come out as every < 0")
     assert cell(invalid[0]["text/html"], 0, 3) == "0 of 5 values; not as it must"
-
-
-# Statements ----------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

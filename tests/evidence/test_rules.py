@@ -1,5 +1,6 @@
 """What a rule decides about any numbers at all: the right verdict, whatever their size, or a clear refusal."""
 
+from decimal import Decimal
 from fractions import Fraction
 
 import numpy as np
@@ -99,3 +100,78 @@ def test_what_is_no_sample_is_refused(values, statistic):
 def test_one_value_has_no_interval():
     with pytest.raises(ValueError, match="an interval needs two values at least"):
         rules.interval(np.ones((3, 1)), "mean", rng=rng())
+
+
+@pytest.mark.parametrize(
+    ("text", "statistic", "low", "high"),
+    [
+        ("mean < 5", "mean", -np.inf, 5),
+        ("median > -1", "median", -1, np.inf),
+        ("-1e-9 < every < +1e-9", "every", -1e-9, 1e-9),
+        (" .5<mean<1. ", "mean", 0.5, 1),
+        ("2 < median", "median", 2, np.inf),
+    ],
+)
+def test_rules_are_parsed(text: str, statistic: str, low: float, high: float) -> None:
+    rule = Rule.parse(text)
+    assert (rule.statistic, rule.low, rule.high) == (statistic, low, high)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "mean", "mean = 3", "mean <= 3", "max < 3", "mean < x", "3 > mean", "1 < mean > 2", "mean < 1 < 2", "< 3"],
+)
+def test_what_is_no_rule_is_refused_with_the_grammar(text: str) -> None:
+    with pytest.raises(ValueError, match=r"is no rule; write <statistic> < x, .*every, mean or median"):
+        Rule.parse(text)
+
+
+def test_a_rule_that_nothing_satisfies_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"'2 < mean < 1' is satisfied by no number; write the lower bound first"):
+        Rule.parse("2 < mean < 1")
+    with pytest.raises(ValueError, match=r"is satisfied by no number"):
+        Rule.parse("1 < mean < 1.0000000000000002")  # neighbours: no float64 lies between them
+
+
+@pytest.mark.parametrize("statistic", ["every", "mean", "median"])
+@pytest.mark.parametrize("bound", ["1e999", "1.7976931348623157e308", "1e-999", "0.000000e-999", "4e-324", "0", "-0.0"])
+@pytest.mark.parametrize("sign", ["", "-"])
+def test_a_bound_that_decides_nothing_is_refused(statistic: str, bound: str, sign: str) -> None:
+    number = sign + bound.lstrip("-")
+    for text in (f"{statistic} < {number}", f"{statistic} > {number}", f"-7 < {statistic} < {number}"):
+        if "e999" in bound or "e308" in bound or bound == "1e-999":
+            with pytest.raises(ValueError, match=rf"'{text}' has the bound {number}, which float64 knows as"):
+                Rule.parse(text)
+        else:  # zero, however it is written, and the smallest number are bounds
+            assert float(number) in (Rule.parse(text).low, Rule.parse(text).high)
+
+
+@given(st.decimals(allow_nan=False, allow_infinity=False))
+def test_no_rule_is_satisfied_by_every_number(bound: Decimal) -> None:
+    for text in (f"mean < {bound:f}", f"mean > {bound:f}", f"every < {bound:e}"):
+        try:
+            rule = Rule.parse(text)
+        except ValueError:
+            continue
+        largest = np.array([-np.finfo(float).max, np.finfo(float).max])
+        assert 0 < rule.satisfied(largest).sum() < 2, text
+
+
+@pytest.mark.parametrize(
+    ("text", "low", "high", "status"),
+    [
+        ("mean < 1", 0.0, 0.9, "holds"),
+        ("mean < 1", 0.0, 1.0, "undecided"),
+        ("mean < 1", 1.0, 2.0, "fails"),
+        ("mean > 1", 1.0, 2.0, "undecided"),
+        ("mean > 1", 1.1, 2.0, "holds"),
+        ("mean > 1", 0.0, 1.0, "fails"),
+        ("0 < mean < 1", 0.1, 0.9, "holds"),
+        ("0 < mean < 1", -0.1, 0.9, "undecided"),
+        ("0 < mean < 1", -0.1, 1.1, "undecided"),
+        ("0 < mean < 1", 1.0, 1.1, "fails"),
+        ("0 < mean < 1", -2.0, 0.0, "fails"),
+    ],
+)
+def test_the_whole_interval_decides(text: str, low: float, high: float, status: str) -> None:
+    assert Rule.parse(text).decide(np.array(low), np.array(high)) == status

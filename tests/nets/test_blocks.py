@@ -328,14 +328,6 @@ def test_weights_that_nobody_drew_are_loud():
     assert blocks.conv_block(UNITS["post"], 1, 1)(torch.ones(2, 1, 3, 3)).isnan().all()
 
 
-def test_units_are_values():
-    assert units.unit("pre") is UNITS["pre"]
-    assert units.unit(Unit(alpha=0.5)) == Unit(alpha=0.5)
-    assert dataclasses.replace(UNITS["scaled"], alpha=1.0, beta=0.0) == UNITS["pre"]
-    assert UNITS["scaled"].plain() == UNITS["plain-pre"]
-    assert hash(Unit()) == hash(UNITS["post"])
-
-
 @pytest.mark.parametrize(
     ("make", "text"),
     [

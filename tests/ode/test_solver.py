@@ -1,7 +1,6 @@
 """The loop against SciPy, torchdiffeq, closed forms and matrix exponentials; failures by their names."""
 
 import math
-import re
 from typing import Any
 
 import numpy as np
@@ -9,55 +8,15 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from known_fields import COUPLING, SPLIT, START, reference, smooth
 from scipy.integrate import solve_ivp
 from scipy.linalg import expm
 from torchdiffeq import odeint
 
 from resnet_lib import ode
-from resnet_lib.linalg import newton
 from resnet_lib.ode import order as orders
 from resnet_lib.ode import tableaus
 from resnet_lib.ode.tableaus import METHODS, Splitting
-
-START = torch.tensor([1.0, 0.5, -0.3, 0.8], dtype=torch.float64)
-COUPLING = torch.tensor(
-    [[-0.5, 1.0, 0.2, 0.0], [-1.0, -0.3, 0.0, 0.4], [0.1, 0.0, -0.2, 1.5], [0.3, -0.2, -1.5, 0.1]], dtype=torch.float64
-)
-
-
-def smooth(t: float, x: torch.Tensor) -> torch.Tensor:
-    return torch.tanh(COUPLING @ x) * math.cos(t) - 0.2 * x
-
-
-SPLIT = ode.Split(velocity=torch.sinh, force=lambda q: -torch.sin(q))
-
-
-def reference(field, x0, span=(0.0, 1.0)) -> torch.Tensor:
-    """By SciPy's DOP853, which shares nothing with ours."""
-    solution = solve_ivp(
-        lambda t, x: field(t, torch.from_numpy(x)).numpy(), span, x0.numpy(), method="DOP853", rtol=1e-13, atol=1e-14
-    )
-    return torch.from_numpy(solution.y[:, -1].copy())
-
-
-@pytest.mark.parametrize("name", METHODS)
-def test_observed_orders_are_those_of_theory(name):
-    field = SPLIT if isinstance(METHODS[name], Splitting) else smooth
-    order = METHODS[name].order
-    steps = (10, 14, 20, 28) if order > 3 else (32, 64, 128)
-    found = orders.observed(field, START, reference(field, START), method=name, steps=steps)
-    assert found.order == pytest.approx(order, abs=0.1)
-    assert found.spread < 0.2
-
-
-def test_a_jump_in_time_costs_the_order():
-    def jumps(t, x):
-        return smooth(t, x) if t < 1 / math.pi else -smooth(t, x)
-
-    first = reference(smooth, START, (0, 1 / math.pi))
-    exact = reference(lambda t, x: -smooth(t, x), first, (1 / math.pi, 1))
-    found = orders.observed(jumps, START, exact, method="rk4", steps=(16, 32, 64, 128, 256, 512))
-    assert found.order < 2
 
 
 def test_fixed_steps_agree_with_torchdiffeq_to_rounding():
@@ -88,28 +47,6 @@ def test_adaptive_pairs_agree_with_scipy_and_torchdiffeq(ours, theirs, scipys):
     assert solution.times[-1] == 5
     assert solution.converged
     assert error < solution.error < 1e-4
-
-
-def test_one_step_of_an_embedded_pair_is_scipys():
-    scipy = solve_ivp(
-        lambda t, x: smooth(t, torch.from_numpy(x)).numpy(), (0, 0.1), START.numpy(), first_step=0.1, rtol=1, atol=1
-    )
-    step = ode.solve(smooth, START, (0.0, 0.1), method="dormand-prince", steps=1)
-    np.testing.assert_allclose(step.end, scipy.y[:, -1], atol=1e-13)
-    assert step.evaluations == 7
-    assert ode.solve(smooth, START, (0.0, 0.1), method="dormand-prince", steps=10).evaluations == 61
-
-
-@pytest.mark.parametrize("name", ["implicit-euler", "implicit-midpoint", "crank-nicolson"])
-def test_implicit_steps_on_linear_fields_are_their_matrices(name):
-    h, eye = 0.1, torch.eye(4, dtype=torch.float64)
-    forward, backward = {"implicit-euler": (0, 1), "implicit-midpoint": (0.5, 0.5), "crank-nicolson": (0.5, 0.5)}[name]
-    matrix = torch.linalg.solve(eye - backward * h * COUPLING, eye + forward * h * COUPLING)
-    solution = ode.solve(lambda t, x: COUPLING @ x, START, method=name, steps=10)
-    torch.testing.assert_close(solution.end, torch.linalg.matrix_power(matrix, 10) @ START, rtol=0, atol=1e-12)
-    given_ = ode.solve(lambda t, x: COUPLING @ x, START, method=name, steps=10, jacobian=lambda t, x: COUPLING)
-    torch.testing.assert_close(given_.end, solution.end, rtol=0, atol=1e-13)
-    assert solution.residual < 1e-13
 
 
 @given(st.integers(0, 2**32))
@@ -236,64 +173,10 @@ def test_wrong_input_is_named(change, error, message):
         ode.solve(**arguments)
 
 
-def test_convergence_needs_two_sizes_and_an_error():
-    with pytest.raises(ValueError, match="at least two different numbers"):
-        orders.observed(smooth, START, START, method="rk4", steps=(4,))
-    with pytest.raises(ValueError, match="positive and finite"):
-        orders.observed(lambda t, x: 0 * x, START, START, method="rk4")
-
-
-# roots
-
-
-@given(st.integers(0, 2**32))
-def test_newton_finds_roots_of_random_contractions(seed):
-    random = np.random.default_rng(seed)
-    matrix, shift = torch.from_numpy(random.normal(size=(4, 4)) / 8), torch.from_numpy(random.normal(size=4))
-    root = newton.newton(lambda x: x - torch.tanh(matrix @ x + shift), torch.zeros(4, dtype=torch.float64))
-    point = torch.zeros(4, dtype=torch.float64)
-    for _ in range(200):
-        point = torch.tanh(matrix @ point + shift)
-    assert root.converged
-    torch.testing.assert_close(root.value, point, rtol=0, atol=1e-11)
-
-
-def test_newton_carries_the_implicit_gradient():
-    a = torch.tensor([2.0, 3.0], dtype=torch.float64, requires_grad=True)
-    root = newton.newton(lambda x: x**2 - a, torch.ones(2, dtype=torch.float64))
-    root.value.sum().backward()
-    torch.testing.assert_close(a.grad, 0.5 / a.detach().sqrt())
-
-
-@pytest.mark.parametrize(
-    ("function", "reason"),
-    [
-        (lambda x: x**2 + 1, "stagnates|singular|no root"),
-        (lambda x: 0 * x + 1, "singular"),
-        (lambda x: x * math.nan, "not finite"),
-    ],
-)
-def test_newton_says_why_it_failed(function, reason):
-    root = newton.newton(function, torch.full((1,), 0.7, dtype=torch.float64))
-    assert not root.converged
-    assert re.search(reason, root.failure)
-
-
-def test_newton_refuses_what_is_no_system():
-    with pytest.raises(ValueError, match="keep the size"):
-        newton.newton(lambda x: x[:1], torch.ones(2))
-    with pytest.raises(ValueError, match="iterations=0"):
-        newton.newton(lambda x: x, torch.ones(2), iterations=0)
-    assert not newton.newton(lambda x: x**3, torch.ones(1, dtype=torch.float64), iterations=3).converged
-
-
 def test_tableaus_are_also_taken_as_values():
     third = tableaus.Tableau("kutta3", ((0.0,) * 3, (0.5, 0.0, 0.0), (-1.0, 2.0, 0.0)), (1 / 6, 2 / 3, 1 / 6), 3)
     found = orders.observed(smooth, START, reference(smooth, START), method=third)
     assert found.order == pytest.approx(3, abs=0.1)
-
-
-# What a field may do with what it is given
 
 
 EXPLICIT = [m.name for m in METHODS.values() if not isinstance(m, Splitting)]
@@ -418,16 +301,6 @@ def test_arguments_of_other_kinds(unchecked):
     span: Any = (np.float64(0), torch.tensor(1.0))
     found = ode.solve(smooth, START, span, steps=torch.tensor(8))
     assert torch.equal(found.states, ode.solve(smooth, START, steps=8).states)
-
-
-@pytest.mark.parametrize(
-    ("steps", "text"), [((16, 16, 32), "each once"), ((16,), "at least two different numbers"), ((8, 8), "each once")]
-)
-def test_an_order_needs_different_numbers_of_steps(steps, text):
-    with pytest.raises(ValueError, match=text):
-        orders.observed(smooth, START, START, method="euler", steps=steps)
-    with pytest.raises(ValueError, match=r"exact has shape \(1,\), and the state \(4,\)"):
-        orders.observed(smooth, START, START[:1], method="euler")
 
 
 @pytest.mark.parametrize("name", METHODS)

@@ -10,15 +10,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from resnet_lib import runtime
 from resnet_lib.evidence import cards, claims, statements
 from resnet_lib.evidence.ledger import Evidence
 from resnet_lib.evidence.records import Shown
-from resnet_lib.replication import comparison, held, replicas, report
+from resnet_lib.replication import comparison, replicas, report
 from resnet_lib.sweep import Columns, Result
 from tests import books
 
 CLAIMS = 40
+
+
 RULES = """
 - id: trained
   chapter: fixture
@@ -27,6 +28,8 @@ RULES = """
   sources: [ginibre1965statistical]
   claims:
 """
+
+
 ONE = """
     - id: trained.c{i}
       statement: Claim {i}.
@@ -35,6 +38,8 @@ ONE = """
       control: {{measure: another number, must: mean < {bound}}}
       expected: holds
 """
+
+
 EXACT = """
     - id: trained.theorem
       statement: A theorem.
@@ -218,9 +223,6 @@ def test_false_alarms_are_as_rare_as_they_are_said_to_be(rules: statements.Ledge
     assert alarms <= 3
 
 
-# --- kept runs
-
-
 @pytest.fixture
 def kept_run(rules: statements.Ledger, tmp_path: Path) -> tuple[replicas.Run, Path]:
     kept = replace(run(book(rules, numbers(0, 1)[0]), tmp_path, "Some CPU (1, 2), x86_64, AVX2"), created="2026-01-01")
@@ -260,9 +262,6 @@ def test_a_folder_that_cannot_be_written_is_told_before_anything_is_computed(tmp
     (tmp_path / "results").write_text("a file where a folder should be")
     with pytest.raises(replicas.ReplicationError, match=r"cannot be written: .*leave out --save"):
         replicas.require_writable(tmp_path / replicas.FOLDER)
-
-
-# --- figures
 
 
 def meta(agrees: dict[str, str], **stamp: Any) -> dict[str, Any]:
@@ -309,48 +308,6 @@ def test_another_grid_of_a_figure_is_another_version():
     before, after = meta({}), meta({}, seeds=[1, 2])
     (error,), _ = comparison.figure_errors(before, after, table(), table())
     assert "are of another version of fixture-radius" in error
-
-
-# --- what the pages show
-
-
-def test_the_pages_show_what_is_published_and_where_this_machine_differs(tmp_path: Path):
-    root, here = tmp_path / "published", tmp_path / "here"
-    for place, radii in ((root, books.RADII), (here, [r + 0.19 for r in books.RADII])):
-        books.copy(place)
-        books.write(place, books.verdict(place, books.result(radii)), books.figure(place))
-    found = held.hold(here, root)
-    record = found.shown.verdicts[books.CLAIM].record
-    assert (record["quick"]["status"], record["here"]["status"]) == ("holds", "undecided")
-    card = cards.card(record)
-    assert "QUICK, here" in card
-    assert "mean 1.005" in card
-    assert found.elsewhere
-    line = held.told(found, "fixture")
-    assert line.startswith(
-        f"This copy was computed on {runtime.processor()}. The text speaks of the reference, from cpu"
-    )
-    assert "0 of 1 verdicts of this chapter came out the same here; otherwise came out `fixture-disc.radius`" in line
-
-
-def test_stored_outputs_are_held_against_themselves_without_a_word(tmp_path: Path):
-    root = books.copy(tmp_path / "book")
-    books.write(root, books.verdict(root), books.figure(root))
-    found = held.hold(root, root)
-    assert not found.elsewhere
-    assert held.told(found, "fixture") == ""
-    assert found.report.errors == ()
-
-
-def test_a_claim_under_another_rule_is_shown_as_this_run_has_it(tmp_path: Path):
-    root, here = tmp_path / "published", tmp_path / "here"
-    for place in (root, here):
-        books.copy(place)
-    claims_yml = here / "claims.yml"
-    claims_yml.write_text(claims_yml.read_text().replace("0.8 < mean < 1.2", "0.7 < mean < 1.3"))
-    for place in (root, here):
-        books.write(place, books.verdict(place), books.figure(place))
-    assert held.hold(here, root).shown.verdicts[books.CLAIM].record["rule"] == "0.7 < mean < 1.3"
 
 
 def test_every_experiment_that_trains_is_declared_to_be_sampled():

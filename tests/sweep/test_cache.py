@@ -1,6 +1,4 @@
 import errno
-import itertools
-import string
 
 import numpy as np
 import pandas as pd
@@ -10,7 +8,7 @@ from hypothesis import strategies as st
 
 from resnet_lib import runtime
 from resnet_lib.files import Damaged
-from resnet_lib.sweep import cache, key
+from resnet_lib.sweep import cache
 from resnet_lib.sweep.cache import Cache, CacheError, Entry
 
 
@@ -133,16 +131,6 @@ def test_an_entry_with_a_pickle_is_not_loaded(tmp_path):
         np.savez(file, about=np.array([print], dtype=object))
     with pytest.raises(Damaged, match="allow_pickle"):
         cache.decode((tmp_path / "a.npz").read_bytes(), "a")
-
-
-def test_key_depends_on_every_part_and_on_no_order():
-    parts = {"a": 1, "b": [1, 2], "c": {"x": 1, "y": 0.1}}
-    variants = [parts, parts | {"a": 2}, parts | {"b": [2, 1]}, parts | {"c": {"x": 1, "y": 0.1000001}}, {"a": 1}]
-    keys = [key.key(variant) for variant in variants]
-    assert all(a != b for a, b in itertools.combinations(keys, 2))
-    assert key.key(dict(reversed(parts.items()))) == keys[0]
-    assert set(keys[0]) <= set(string.hexdigits)
-    assert len(keys[0]) == 64
 
 
 def test_an_entry_is_read_where_it_was_written(tmp_path):

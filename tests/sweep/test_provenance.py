@@ -4,18 +4,7 @@ import sys
 import pandas as pd
 import pytest
 
-from resnet_lib import files
 from resnet_lib.sweep import Result, Stamp, provenance
-
-
-def test_root_is_the_nearest_folder_with_the_ledger(tmp_path):
-    inner = tmp_path / "book" / "chapters" / "part"
-    inner.mkdir(parents=True)
-    with pytest.raises(FileNotFoundError, match=r"no claims\.yml in .*part or above it; change to the book's folder"):
-        files.root(inner)
-    (tmp_path / "claims.yml").touch()
-    (tmp_path / "book" / "claims.yml").touch()
-    assert files.root(inner) == tmp_path / "book"
 
 
 def test_commit_is_that_of_the_checkout_and_dirty_where_code_differs(tmp_path, monkeypatch):

@@ -7,7 +7,7 @@ import sys
 import textwrap
 import threading
 import warnings
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +20,8 @@ from trials import Noise, begun, experiment, measure, on_device
 
 from resnet_lib import data, runtime, sweep
 from resnet_lib.data import datasets
-from resnet_lib.sweep import Experiment, Grid, SweepError, cache, provenance, runner, source, trial, workers
+from resnet_lib.sweep import Experiment, SweepError, cache, provenance, runner, source, trial, workers
 from resnet_lib.sweep.cache import CacheError
-from resnet_lib.sweep.key import as_json
-from resnet_lib.sweep.table import join
 
 
 @pytest.fixture(autouse=True)
@@ -48,9 +46,6 @@ def assert_identical(a: pd.DataFrame, b: pd.DataFrame) -> None:
         x, y = a[name].to_numpy(), b[name].to_numpy()
         assert x.dtype == y.dtype, name
         assert (x.tolist() == y.tolist()) if x.dtype == object else (x.tobytes() == y.tobytes()), name
-
-
-# The table
 
 
 def test_the_table_is_what_a_plain_loop_gives(tmp_path):
@@ -93,35 +88,6 @@ def test_a_trial_that_takes_a_device_is_given_one(tmp_path, two_threads):
         run(tmp_path, experiment(Noise(size=1), trial=on_device), device="tpu")
 
 
-def test_the_fields_of_settings_are_columns_of_one_type():
-    @dataclass(frozen=True)
-    class Other:
-        size: float
-        flag: bool = True
-
-    table = join([Noise(size=1), Other(size=0.5)], [{"seed": np.array([0]), "y": np.array([i])} for i in range(2)])
-    assert table.columns.tolist() == ["size", "pause", "log", "fate", "limit", "flag", "seed", "y"]
-    assert table["size"].tolist() == [1.0, 0.5]
-    assert table["flag"].tolist() == ["none", "True"]
-    assert table["fate"].tolist() == ["fine", "none"]
-    assert table["pause"].isna().tolist() == [False, True]
-    with pytest.raises(ValueError, match="column 'y' holds text in some trials and whole numbers in others"):
-        join(
-            [Noise(size=1), Other(size=0.5)],
-            [{"seed": np.array([0]), "y": np.array([0])}, {"seed": np.array([0]), "y": ["a"]}],
-        )
-
-
-def test_many_parts_come_in_their_order():
-    settings = [Noise(size=i // 100) for i in range(2500)]
-    parts = [{"seed": np.array([i, i]), "y": np.array([i / 7, -i]), "t": [str(i), "x"]} for i in range(2500)]
-    table = join(iter(settings), iter(parts))
-    assert table["seed"].tolist() == [i for i in range(2500) for _ in "ab"]
-    assert table["y"].tolist() == [y for i in range(2500) for y in (i / 7, -i)]
-    assert table["t"].tolist() == [t for i in range(2500) for t in (str(i), "x")]
-    assert table["size"].tolist() == [i // 100 for i in range(2500) for _ in "ab"]
-
-
 def test_trials_with_different_columns_are_refused_and_kept(tmp_path):
     trials = experiment(Noise(size=1), Noise(size=2, fate="other columns"))
     with pytest.raises(
@@ -129,9 +95,6 @@ def test_trials_with_different_columns_are_refused_and_kept(tmp_path):
     ):
         run(tmp_path, trials)
     assert len(files(tmp_path)) == 2
-
-
-# The cache
 
 
 def test_nothing_is_computed_twice(tmp_path):
@@ -257,9 +220,6 @@ def test_no_pool_is_started_for_one_missing_trial(tmp_path, monkeypatch):
         run(tmp_path / "new", trials, workers=2)
 
 
-# Failures
-
-
 def test_a_worker_that_is_replaced_because_it_has_grown_is_no_news():
     """What loky would write on standard error, and so into a notebook."""
     with workers.Local(1).open():
@@ -326,75 +286,6 @@ def test_arguments_that_make_no_sense_are_refused(tmp_path):
         experiment(Noise(size=1), name="A/b")
     with pytest.raises(ValueError, match="cannot be imported by its name"):
         experiment(Noise(size=1), trial=lambda setting, seeds: pd.DataFrame())
-
-
-# Grids
-
-
-@dataclass(frozen=True)
-class Unit:
-    order: str
-
-
-@dataclass(frozen=True)
-class Nested:
-    unit: Any
-
-
-@dataclass
-class Thawed:
-    x: int = 1
-
-
-def test_a_field_that_is_no_json_is_named():
-    for value, kind in [
-        (Path("a"), "PosixPath"),
-        (np.int64(1), "int64"),
-        (float("nan"), "float"),
-        ({1}, "set"),
-        (int, "type"),
-    ]:
-        with pytest.raises(
-            ValueError, match=rf"settings\[1\]\.unit=.* is a {kind} that a key cannot hold; allowed are bool"
-        ):
-            Grid((Nested(1), Nested(value)), (0,))
-    with pytest.raises(ValueError, match=r"settings\[0\]\.unit\[1\]\.order=b'x' is a bytes"):
-        Grid((Nested((1, Unit(b"x"))),), (0,))  # pyright: ignore[reportArgumentType]
-    with pytest.raises(
-        ValueError, match=r"settings\[0\]\.unit is a Thawed, which can change; use @dataclass\(frozen=True\)"
-    ):
-        Grid((Nested(Thawed()),), (0,))
-
-
-def test_settings_and_seeds_are_checked():
-    with pytest.raises(ValueError, match=r"settings\[0\]=\{'x': 1\} must be an instance of a frozen dataclass"):
-        Grid(({"x": 1},), (0,))
-    with pytest.raises(ValueError, match=r"settings\[0\] is a Thawed, which can change"):
-        Grid((Thawed(),), (0,))
-    with pytest.raises(ValueError, match=r"settings\[1\]=Unit\(order='a'\) is there twice"):
-        Grid((Unit("a"), Unit("a")), (0,))
-    with pytest.raises(ValueError, match=r"seeds=\(0, 0\) must be different whole numbers"):
-        Grid((Unit("a"),), (0, 0))
-    with pytest.raises(ValueError, match="a grid needs settings and seeds; got 1 and 0"):
-        Grid((Unit("a"),), ())
-    with pytest.raises(ValueError, match="group=0 must be at least 1"):
-        Grid((Unit("a"),), (0,), 0)
-
-
-def test_groups_hold_every_seed_once():
-    assert Grid((Unit("a"),), (5, 6, 7, 8, 9), 2).groups == ((5, 6), (7, 8), (9,))
-    assert Grid((Unit("a"),), (5, 6, 7)).groups == ((5, 6, 7),)
-
-
-def test_classes_with_the_same_fields_have_different_keys():
-    @dataclass(frozen=True)
-    class Twin:
-        order: str
-
-    assert as_json(Twin("a")) != as_json(Unit("a"))
-
-
-# The source
 
 
 @pytest.fixture
@@ -477,9 +368,6 @@ def test_a_grid_may_need_data_that_the_other_one_does_without(tmp_path, monkeypa
     ]
 
 
-# Stored results
-
-
 def test_the_stamp_says_what_ran(tmp_path, monkeypatch):
     trials = experiment(Noise(size=1, pause=0.05), Noise(size=2, pause=0.05), data=("spirals",))
     result = sweep.run(trials, workers=1, cache=tmp_path / "cache", progress=False)
@@ -531,9 +419,6 @@ def test_the_stored_result_is_looked_for_in_the_book(tmp_path, monkeypatch):
     assert sweep.run(trials, workers=1, cache=tmp_path / "cache", progress=False).full is None  # no book here
     (tmp_path / "claims.yml").touch()
     assert sweep.run(trials, workers=1, cache=tmp_path / "cache", progress=False).full is not None
-
-
-# The last two end the pool that the tests above share.
 
 
 def test_a_worker_that_dies_is_reported_and_the_others_are_kept(tmp_path):

@@ -10,7 +10,6 @@ import pytest
 
 from resnet_lib import sweep
 from resnet_lib.sweep import Failure, Grid, trial
-from resnet_lib.sweep.table import join
 from resnet_lib.sweep.trial import Basis
 from tests import trials
 from tests.trials import Noise
@@ -96,33 +95,6 @@ def test_a_time_limit_leaves_the_handler_of_alarms_as_it_was(function):
         assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
     finally:
         signal.signal(signal.SIGALRM, before)
-
-
-KINDS = {
-    "truth values": np.array([True, False]),
-    "whole numbers": np.array([1, 2**60]),
-    "numbers": np.array([0.5, np.nan]),
-    "text": ["a", "b"],
-}
-
-
-@pytest.mark.parametrize("one", KINDS)
-@pytest.mark.parametrize("other", KINDS)
-def test_a_column_is_of_one_kind_in_all_trials(one, other):
-    settings = [Noise(1), Noise(2)]
-    parts = [{"seed": np.array([0, 1]), "y": KINDS[kind]} for kind in (one, other)]
-    if one == other:
-        assert len(join(settings, parts)) == 4
-        return
-    with pytest.raises(ValueError, match=r"column 'y' holds .* in some trials and .* in others; choose one") as caught:
-        join(settings, parts)
-    assert f"holds {one} " in str(caught.value) or f"holds {other} " in str(caught.value)
-
-
-def test_whole_numbers_become_others_where_no_digit_is_lost():
-    parts = [{"seed": np.array([0]), "y": values} for values in (np.array([2**53]), np.array([0.5]))]
-    assert join([Noise(1), Noise(2)], parts)["y"].tolist() == [2.0**53, 0.5]
-    assert join([Noise(1), Noise(2)], parts[::-1])["y"].tolist() == [0.5, 2.0**53]
 
 
 @pytest.mark.parametrize("group", [True, 1.5])

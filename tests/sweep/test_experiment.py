@@ -1,0 +1,26 @@
+"""Grids and experiments as data: what they refuse."""
+
+import pytest
+from setting_classes import Thawed, Unit
+
+from resnet_lib.sweep import Grid
+
+
+def test_settings_and_seeds_are_checked():
+    with pytest.raises(ValueError, match=r"settings\[0\]=\{'x': 1\} must be an instance of a frozen dataclass"):
+        Grid(({"x": 1},), (0,))
+    with pytest.raises(ValueError, match=r"settings\[0\] is a Thawed, which can change"):
+        Grid((Thawed(),), (0,))
+    with pytest.raises(ValueError, match=r"settings\[1\]=Unit\(order='a'\) is there twice"):
+        Grid((Unit("a"), Unit("a")), (0,))
+    with pytest.raises(ValueError, match=r"seeds=\(0, 0\) must be different whole numbers"):
+        Grid((Unit("a"),), (0, 0))
+    with pytest.raises(ValueError, match="a grid needs settings and seeds; got 1 and 0"):
+        Grid((Unit("a"),), ())
+    with pytest.raises(ValueError, match="group=0 must be at least 1"):
+        Grid((Unit("a"),), (0,), 0)
+
+
+def test_groups_hold_every_seed_once():
+    assert Grid((Unit("a"),), (5, 6, 7, 8, 9), 2).groups == ((5, 6), (7, 8), (9,))
+    assert Grid((Unit("a"),), (5, 6, 7)).groups == ((5, 6, 7),)

@@ -1,0 +1,57 @@
+"""Settings as JSON, and the hash that names a trial."""
+
+import itertools
+import string
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from setting_classes import Thawed, Unit
+
+from resnet_lib.sweep import Grid, key
+from resnet_lib.sweep.key import as_json
+
+
+@dataclass(frozen=True)
+class Nested:
+    unit: Any
+
+
+def test_a_field_that_is_no_json_is_named():
+    for value, kind in [
+        (Path("a"), "PosixPath"),
+        (np.int64(1), "int64"),
+        (float("nan"), "float"),
+        ({1}, "set"),
+        (int, "type"),
+    ]:
+        with pytest.raises(
+            ValueError, match=rf"settings\[1\]\.unit=.* is a {kind} that a key cannot hold; allowed are bool"
+        ):
+            Grid((Nested(1), Nested(value)), (0,))
+    with pytest.raises(ValueError, match=r"settings\[0\]\.unit\[1\]\.order=b'x' is a bytes"):
+        Grid((Nested((1, Unit(b"x"))),), (0,))  # pyright: ignore[reportArgumentType]
+    with pytest.raises(
+        ValueError, match=r"settings\[0\]\.unit is a Thawed, which can change; use @dataclass\(frozen=True\)"
+    ):
+        Grid((Nested(Thawed()),), (0,))
+
+
+def test_classes_with_the_same_fields_have_different_keys():
+    @dataclass(frozen=True)
+    class Twin:
+        order: str
+
+    assert as_json(Twin("a")) != as_json(Unit("a"))
+
+
+def test_key_depends_on_every_part_and_on_no_order():
+    parts = {"a": 1, "b": [1, 2], "c": {"x": 1, "y": 0.1}}
+    variants = [parts, parts | {"a": 2}, parts | {"b": [2, 1]}, parts | {"c": {"x": 1, "y": 0.1000001}}, {"a": 1}]
+    keys = [key.key(variant) for variant in variants]
+    assert all(a != b for a, b in itertools.combinations(keys, 2))
+    assert key.key(dict(reversed(parts.items()))) == keys[0]
+    assert set(keys[0]) <= set(string.hexdigits)
+    assert len(keys[0]) == 64
