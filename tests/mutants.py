@@ -39,12 +39,13 @@ from tests import planted
 
 LIBRARY = planted.ROOT / "resnet_lib"
 CORE = (
-    *("blocks", "units", "schemes", "projections", "nets", "stochastic_depth", "dynamics", "roots", "stiefel"),
-    *("information", "ode", "steppers", "tableaus", "convergence", "flow", "linalg/*", "lipschitz/*"),
-    *("jacobian", "shortcuts", "paths", "ensembles", "lesion", "lesion_runs", "costs", "effects", "whole"),
-    *("data", "values", "augmentation", "recipes", "optimizers", "stacked", "training", "fits"),
-    *("rules", "significance", "claims", "statements", "agreement", "comparison", "replication", "held"),
-    *("grid", "trial", "sweep", "source/*", "experiments/*/measures"),
+    *("whole", "linalg/*", "ode/*", "nets/*", "analysis/*", "analysis/lipschitz/*"),
+    *(f"data/{name}" for name in ("datasets", "values", "augmentation")),
+    *(f"training/{name}" for name in ("recipes", "optimizers", "stacked", "loop", "checks", "fits")),
+    *(f"sweep/{name}" for name in ("agreement", "experiment", "key", "table", "trial", "runner", "source/*")),
+    *(f"evidence/{name}" for name in ("rules", "intervals", "significance", "claims", "statements")),
+    *(f"replication/{name}" for name in ("comparison", "report", "held")),
+    "experiments/*/measures",
 )
 """What computes a number, a verdict or the name of a result."""
 KINDS = {
@@ -253,16 +254,18 @@ def tests_of(file: str, definition: str) -> tuple[str, ...]:
 def importing(names: set[str], definition: str) -> list[tuple[int, int, str]]:
     """The test files that import one of the modules `names`, each after its rank and its size."""
     ranked = []
-    for test in sorted((planted.ROOT / "tests").glob("test_*.py")):
+    tests = planted.ROOT / "tests"
+    built = {*(tests / "pages").rglob("*")}  # what needs the pages, which no mutant has
+    for test in sorted({*tests.rglob("test_*.py")} - built):
         text, imported, named = test.read_text(), names & set(used(test)), test.stem.removeprefix("test_") in names
         if (imported or named) and test.stem != "test_planted":
             says = bool(re.search(rf"\b{definition or '-'}\b", text))
-            ranked.append((-(4 * named + 2 * says + len(imported)), len(text), test.name))
+            ranked.append((-(4 * named + 2 * says + len(imported)), len(text), str(test.relative_to(tests))))
     return ranked
 
 
 def parts(file: Path) -> set[str]:
-    """The names by which a module is known: its own and its package's."""
+    """The names by which a module is known: its own and its room's."""
     return set(file.relative_to(planted.ROOT if file.is_absolute() else ".").with_suffix("").parts) - {
         *("resnet_lib", "experiments", "__init__"),
     }
