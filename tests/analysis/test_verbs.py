@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 import torch
-from networks import IN, NETWORKS, RECIPE, examples, generator
 from torch import Tensor
-from unchanged import generators, same, snapshot
 
 from resnet_lib import data, nets, training
 from resnet_lib.analysis import costs, flow, jacobian, lesion, lesion_scores, paths
 from resnet_lib.nets import stochastic_depth
+from tests.networks import IN, NETWORKS, RECIPE, examples, generator
+from tests.unchanged import generators, same, snapshot
 
 VERBS: dict[str, Callable[[Callable, nets.Stack, data.Dataset], Any]] = {
     "train stacked": lambda make, net, d: training.fit(make, d, RECIPE, [0, 1]),
