@@ -59,7 +59,7 @@ CPU = torch.device("cpu")
 
 def _within(context: Any, module: nn.Module, x: Tensor) -> Tensor:
     with context:
-        return module.eval()(x) if isinstance(module, nn.Linear) else module(x)
+        return module(x)
 
 
 CALLS: dict[str, tuple[Callable, tuple, dict[str, Any]]] = {
@@ -183,7 +183,7 @@ CALLS: dict[str, tuple[Callable, tuple, dict[str, Any]]] = {
     "sweep.agreement.pooled": (agreement.pooled, (SAMPLE[0].copy(), SAMPLE[1].copy()), {}),
     "sweep.agreement.shifted_together": (
         lambda differences: agreement.shifted_together(differences, rng=np.random.default_rng(0), flips=50),
-        ([SAMPLE.copy()],),
+        ([list(SAMPLE.copy())],),
         {},
     ),
     "nets.blocks.conv_block": (blocks.conv_block, (units.UNITS["pre"], 4, 8), {"stride": 2}),

@@ -1,5 +1,6 @@
 """What a rule decides about any numbers at all: the right verdict, whatever their size, or a clear refusal."""
 
+import math
 from decimal import Decimal
 from fractions import Fraction
 
@@ -26,7 +27,7 @@ def rule(statistic: str, low: float, high: float) -> Rule:
 
 
 BOUNDS = st.tuples(FINITE | st.just(-np.inf), FINITE | st.just(np.inf)).filter(
-    lambda ends: np.nextafter(ends[0], np.inf) < ends[1]
+    lambda ends: math.nextafter(ends[0], math.inf) < ends[1]
 )
 
 

@@ -211,7 +211,7 @@ def _ascend(f: Map, x: Tensor, y: Tensor, *, steps: int, rate: float) -> tuple[t
             kept = [torch.where(_like(better, a), a.detach(), b) for a, b in zip(ends, kept, strict=True)]
             if step < steps:
                 optimizer.zero_grad()
-                (-ratio.clamp(min=1e-30).log().sum()).backward()
+                (-ratio.clamp(min=1e-30).log().sum()).backward(inputs=ends)
                 optimizer.step()
     return (kept[0], kept[1]), float(best.max())
 
