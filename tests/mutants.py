@@ -7,7 +7,7 @@ kind of change, then a place, so that neither long files nor frequent operators 
     make mutants                                   200 mutants that are not equivalent; an hour or two
     python -m tests.mutants --number 20 --seed 1   some others
 """
-# pyright: reportMissingImports=false
+# pyright: reportMissingImports=false, reportGeneralTypeIssues=false
 # Cosmic Ray is no part of the environment; `make mutants` adds it.
 
 import argparse

@@ -92,6 +92,7 @@ def exchanged(books: Books, rng: np.random.Generator) -> Books:
     return drawn
 
 
+@pytest.mark.usefixtures("unchecked")  # a million calls, and the check of types takes most of the time
 @pytest.mark.parametrize("scheme", [redrawn, exchanged])
 def test_chance_alarms_at_most_three_times_in_a_thousand_replications(
     columns: list[Column], scheme: Callable[[Books, np.random.Generator], Books]
