@@ -90,7 +90,7 @@ def _require_known(name: str, part: nn.Module) -> None:
             "and of linear layers alone: it would keep what torch has drawn from its global generator; draw it with "
             "runtime.stream, and initialise the known parts by themselves"
         )
-    if any(is_lazy(value) for value in part._parameters.values()):
+    if any(is_lazy(value) for value in part._parameters.values() if value is not None):
         raise ValueError(f"{where} has no shape yet; call the module once on an example before the draw")
 
 

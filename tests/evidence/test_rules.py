@@ -67,6 +67,8 @@ def test_any_sample_has_a_right_verdict_or_a_clear_refusal(values, statistic, bo
     if len(values) < rules.FEWEST:
         assert (found.status, found.low, found.high) == ("undecided", None, None)
         return
+    assert found.low is not None
+    assert found.high is not None
     assert values.min() <= found.low <= found.high <= values.max()
     if inside == len(values):
         assert found.status == "holds"
@@ -84,8 +86,8 @@ def test_a_verdict_does_not_depend_on_the_unit(seed, statistic, exponent, n):
     scaled = np.ldexp(values, exponent)
     a, b = one.judge(values, rng=rng()), other.judge(scaled, rng=rng())
     assert (a.status, a.reason, a.inside) == (b.status, b.reason, b.inside)
-    ends = [np.ldexp(end, exponent) for end in (a.effect, a.low, a.high)]
-    assert (b.effect, b.low, b.high) == tuple(ends)
+    ends = np.array([a.effect, a.low, a.high], np.float64)
+    assert (b.effect, b.low, b.high) == tuple(np.ldexp(ends, exponent))
     (status,), (again,) = one.statuses(values[None], rng=rng()), other.statuses(scaled[None], rng=rng())
     assert status == again
 
