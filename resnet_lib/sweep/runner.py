@@ -6,7 +6,6 @@ Glue: `trial` says what a unit of work is, `workers` who computes it, `cache` ke
 import contextlib
 import itertools
 import signal
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import CancelledError
@@ -24,6 +23,7 @@ from resnet_lib.sweep.cache import Cache
 from resnet_lib.sweep.experiment import Experiment, Grid
 from resnet_lib.sweep.key import as_json
 from resnet_lib.sweep.provenance import Result, Stamp
+from resnet_lib.sweep.signals import on_termination
 from resnet_lib.sweep.table import join
 from resnet_lib.sweep.trial import Basis, Failure, Trial, hardware, trials
 from resnet_lib.sweep.turns import Turns
@@ -239,15 +239,8 @@ def _terminable() -> Iterator[None]:
     def stop(*_: object) -> None:
         raise Terminated(signal.SIGTERM)
 
-    main = threading.current_thread() is threading.main_thread()
-    if not main or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+    with on_termination(stop):
         yield
-        return
-    signal.signal(signal.SIGTERM, stop)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def _joined(plan: Iterator[Trial], cache: Cache, totals: dict[str, Any]) -> Any:
