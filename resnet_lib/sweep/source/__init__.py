@@ -20,7 +20,7 @@ CHAPTERS = "experiments"
 OPAQUE = "__import__", "importlib.import_module", "sys.modules"  # nobody can say what these reach
 
 _ROOMS = {
-    "sweep": "cache experiment key progress provenance results runner table trial turns workers",
+    "sweep": "cache experiment key progress provenance results runner signals table trial turns workers",
     "sweep.source": "definitions scopes syntax",
     "training": "checkpoints",
     "data": "downloads official store",
