@@ -117,7 +117,7 @@ def test_the_csv_is_the_table_bit_for_bit(published: Published) -> None:
 
 
 def test_the_bytes_are_the_same_in_every_process(published: Published, tmp_path: Path) -> None:
-    program = "import sys, pathlib, tests.test_figures as t; t.publish(pathlib.Path(sys.argv[1]))"
+    program = "import sys, pathlib, tests.evidence.test_figures as t; t.publish(pathlib.Path(sys.argv[1]))"
     env = os.environ | {"PYTHONHASHSEED": "123", "TZ": "Asia/Tokyo", "PYTHONPATH": str(ROOT), "MPLBACKEND": "svg"}
     subprocess.run([sys.executable, "-c", program, str(tmp_path)], check=True, cwd=tmp_path, env=env)
     assert contents(tmp_path / "figures/disc") == contents(published.folder)

@@ -6,7 +6,7 @@ from torch import nn
 from torch.nn.functional import batch_norm, conv2d, linear, relu
 
 from resnet_lib import nets, runtime
-from resnet_lib.nets import Unit, blocks, merges, projections
+from resnet_lib.nets import Unit, blocks, initialisation, merges, projections
 from resnet_lib.nets.units import UNITS
 
 # he2016deep, Table 6, prints 0.27M, 0.46M, 0.66M, 0.85M, 1.7M and 19.4M, and he2016identity, Table 4,
@@ -41,7 +41,7 @@ def weight_layers(net):
 @pytest.fixture
 def undrawn(monkeypatch):
     """Counting needs no weights."""
-    monkeypatch.setattr(blocks, "initialise", lambda module, generator, scheme="he": module)
+    monkeypatch.setattr(initialisation, "initialise", lambda module, generator, scheme="he": module)
 
 
 def basic(depth, projections=False):

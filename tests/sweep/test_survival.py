@@ -57,14 +57,14 @@ SWEEP = """
 import sys
 from pathlib import Path
 from resnet_lib import sweep
-from resnet_lib.cli import catalogue
+from resnet_lib.cli import errors
 from trials import Noise, experiment, logged
 
 folder = Path(sys.argv[1])
 grid = experiment(
     *(Noise(size=i, log=str(folder / "log"), fate="fine" if i < 3 else "held") for i in range(200)), trial=logged
 )
-with catalogue.readable():
+with errors.readable():
     sweep.run(grid, workers=int(sys.argv[2]), cache=folder / "cache")
 """
 

@@ -177,7 +177,7 @@ def test_the_name_of_a_file_holds_all_that_decides_it(monkeypatch):
         names.add(zoo.path(dataclasses.replace(MLP, **changes), (0,)))
     names |= {zoo.path(MLP, (1,)), zoo.path(MLP, (0, 1)), zoo.path(MLP, (0,), device="cuda")}
     for target, value in (
-        ("data.checksum", lambda name: "other data"),
+        ("datasets.checksum", lambda name: "other data"),
         ("source.digest", lambda *roots: "other code"),
         ("provenance.versions", lambda: {"python": "3.0.0", "torch": "0"}),
     ):
