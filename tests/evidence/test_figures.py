@@ -231,6 +231,15 @@ def test_alt_text_has_to_say_something(tmp_path: Path, alt: str) -> None:
         publish(tmp_path, never, alt=alt)
 
 
+def test_four_words_of_twenty_letters_are_the_least(tmp_path: Path, cheap: None) -> None:
+    least = "Four dots rise to 1."
+    assert len(least) == 20
+    assert publish(tmp_path, alt=least + "0").meta["alt"] == least + "0"
+    assert publish(tmp_path, alt=least).meta["alt"] == least
+    with pytest.raises(ValueError, match="does not stand for the figure"):
+        publish(tmp_path, never, alt=least[:-2] + "1")
+
+
 def test_alt_text_cannot_be_left_out(tmp_path: Path) -> None:
     with pytest.raises(TypeError, match="alt"):
         figures.publish("disc", never, Result(TABLE, STAMP), caption="A gain.", root=tmp_path)  # type: ignore[call-arg]
