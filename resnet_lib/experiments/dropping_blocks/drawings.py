@@ -32,6 +32,7 @@ DEPTHS = {
     "0.5 uniform": "control",
 }
 BLOCKS = 10
+STATISTICS = {"removed": "as trained", "removed-anew": "anew"}
 
 
 def _look(variant: str) -> dict:
@@ -39,10 +40,18 @@ def _look(variant: str) -> dict:
     return {"color": COLOURS[key], "marker": MARKERS[key], "label": TITLES[variant]}
 
 
+def _renewed(look: dict) -> dict:
+    """The same network with statistics that are estimated anew."""
+    return look | {"linestyle": ":", "markerfacecolor": "none", "label": f"{look['label']}, statistics anew"}
+
+
 def without_one(table: pd.DataFrame) -> pd.DataFrame:
-    """Points lost without each block, a row a (network, block, seed)."""
-    found = [measures.losses(table, variant).query("removed == 1") for variant in TITLES]
-    return pd.concat(found)[["variant", "block", "seed", "loss"]].reset_index(drop=True)
+    """Points lost without each block, one row per network, block, seed and kind of statistics."""
+    found = [
+        measures.losses(table, variant, measure).query("removed == 1") for measure in STATISTICS for variant in TITLES
+    ]
+    made = pd.concat(found).assign(statistics=lambda rows: rows["measure"].map(STATISTICS))
+    return made[["variant", "statistics", "block", "seed", "loss"]].reset_index(drop=True)
 
 
 def one(table: pd.DataFrame) -> Figure:
@@ -50,10 +59,17 @@ def one(table: pd.DataFrame) -> Figure:
     figure, axes = plt.subplots(1, 2, sharey=True, figsize=(9, 4.2))
     for axis, (title, variants) in zip(axes, PANELS.items(), strict=True):
         for variant in variants:
-            mine = table[table["variant"] == variant]
+            look = _look(variant)
+            mine, anew = (
+                table[(table["variant"] == variant) & (table["statistics"] == statistics)]
+                for statistics in STATISTICS.values()
+            )
             mean = mine.groupby("block")["loss"].mean()
-            axis.plot(mean.index + 1, mean, **_look(variant))
-            axis.plot(mine["block"] + 1, mine["loss"], ".", color=_look(variant)["color"], alpha=0.5)
+            axis.plot(mean.index + 1, mean, **look)
+            axis.plot(mine["block"] + 1, mine["loss"], ".", color=look["color"], alpha=0.5)
+            if len(anew):
+                mean = anew.groupby("block")["loss"].mean()
+                axis.plot(mean.index + 1, mean, **_renewed(look))
         axis.axhline(3, linestyle="--", linewidth=1, color=COLOURS["theory"])
         axis.set(title=title, xlabel="block removed", xticks=range(1, BLOCKS + 1))
         axis.set_yscale("symlog", linthresh=1)
@@ -66,13 +82,16 @@ def one(table: pd.DataFrame) -> Figure:
 def subsets(table: pd.DataFrame) -> pd.DataFrame:
     """Accuracy without every set of blocks, mean over seeds; and the lengths of the paths that are left.
 
-    Rows of `accuracy` have the removed blocks as the bits of `mask`; rows of `paths` a length and its share.
+    Rows of `accuracy` have the removed blocks as the bits of `mask`, those with statistics that are estimated anew are
+    means over sets; rows of `paths` have a length and its share.
     """
     pieces = []
     for variant in ("residual", "plain"):
         found = measures.rows(table, variant, "removed")
         mean = found.groupby(["removed", "mask"])["value"].mean().reset_index()
         pieces.append(mean.assign(kind="accuracy", variant=variant, length=-1))
+        anew = measures.rows(table, variant, "removed-anew").groupby("removed")["value"].mean().reset_index()
+        pieces.append(anew.assign(kind="accuracy, statistics anew", variant=variant, mask=-1, length=-1))
     for removed in range(BLOCKS):
         left = BLOCKS - removed
         binomial = pd.DataFrame(
@@ -92,6 +111,8 @@ def many(table: pd.DataFrame) -> Figure:
         mine, look = accuracy[accuracy["variant"] == variant], _look(variant)
         left.plot(mine["removed"] + shift, mine["value"], ".", markersize=3, alpha=0.35, color=look["color"])
         left.plot(mine.groupby("removed")["value"].mean(), **look)
+        anew = table[(table["kind"] == "accuracy, statistics anew") & (table["variant"] == variant)]
+        left.plot(anew["removed"], anew["value"], **_renewed(look))
     left.set(xlabel="blocks removed", ylabel="test accuracy", ylim=(0, 1.02), xticks=range(BLOCKS))
     left.legend(loc="upper right")
     width = 0.25
