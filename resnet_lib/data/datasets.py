@@ -37,7 +37,7 @@ class Split:
     """Examples and their labels.
 
     Attributes:
-        x: Inputs, one example a row.
+        x: Inputs, one example per row.
         y: Labels, counted from 0.
 
     Raises:

@@ -24,7 +24,7 @@ STATUSES = ("holds", "fails", "undecided", "invalid")
 
 @dataclass(frozen=True, eq=False)
 class Evidence:
-    """What a measure finds in a table: one value a seed or draw, and the same for the control.
+    """What a measure finds in a table: one value per seed or draw, and the same for the control.
 
     Attributes:
         values: The measured values: one-dimensional, finite; kept as float64.

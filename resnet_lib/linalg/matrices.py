@@ -90,13 +90,13 @@ def _check(matrices: Tensor, *, square: bool) -> None:
 
 
 def _each(function: Callable[[Tensor], Tensor], matrices: Tensor) -> Tensor:
-    """`function` of each matrix: on the CPU, one thread a matrix, as many at a time as torch has threads."""
+    """`function` of each matrix: on the CPU, one thread per matrix, as many at a time as torch has threads."""
     flat = matrices.detach().reshape(-1, *matrices.shape[-2:]).cpu()
     threads = torch.get_num_threads()
     if threads == 1 or len(flat) < 2:
         values = function(flat)
     else:
-        # LAPACK's own threads gain little at these sizes. Several pieces a thread, since deflation makes them uneven.
+        # LAPACK's own threads gain little at these sizes. Several pieces per thread, since deflation makes them uneven.
         torch.set_num_threads(1)
         try:
             with ThreadPoolExecutor(threads) as pool:

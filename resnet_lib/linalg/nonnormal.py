@@ -182,7 +182,7 @@ class Growth:
     """Rates at which a product of matrices stretches: Lyapunov exponents, of a finite product.
 
     Attributes:
-        values: Mean log growth a factor, the largest first.
+        values: Mean log growth per factor, the largest first.
         errors: Standard error of each, as if the factors were independent.
         steps: Number of factors.
         logs: Log growth of each direction in each factor.

@@ -20,7 +20,7 @@ from resnet_lib.nets.units import Unit
 from resnet_lib.whole import whole
 
 CIFAR_BASIC = (20, 32, 44, 56, 110, 1202)
-"""Published depths with two 3x3 layers a block (he2016deep, sec. 4.2): 6n + 2."""
+"""Published depths with two 3x3 layers per block (he2016deep, sec. 4.2): 6n + 2."""
 
 CIFAR_BOTTLENECK = (164, 1001)
 """Published depths with bottlenecks (he2016identity, sec. 4): 9n + 2, pre-activation."""
@@ -41,7 +41,7 @@ class Stack(nn.Module):
     Args:
         stem: Maps the input to the first state.
         blocks: Map state to state.
-        head: Maps the last state to one logit a class.
+        head: Maps the last state to one logit per class.
         shape: Shape of one input example; None where any size will do.
     """
 

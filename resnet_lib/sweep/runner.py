@@ -74,7 +74,7 @@ def run(
     Args:
         experiment: What to run.
         preset: Its grid, `quick` or `full`.
-        workers: Processes; None for one a core. One, or a device other than the CPU, computes in this process.
+        workers: Processes; None for one per core. One, or a device other than the CPU, computes in this process.
         device: Of `runtime.device`; for trials that take one.
         scheduler: Address of a Dask scheduler, whose workers compute instead of this machine; on a device other than
             the CPU those with the resource GPU.

@@ -252,7 +252,7 @@ def fit(
         recipe: How to train.
         seeds: One network each.
         keep: Epochs whose parameters are kept besides the last; 0 is the initialisation.
-        penalty: What is added to the loss, a number a seed from the stacked parameters; the history shows the loss
+        penalty: What is added to the loss, one number per seed from the stacked parameters; the history shows the loss
             without it.
         policy: How the machine does the work.
         ranks: The processes that share the work (`ranks.joined`); each normalises over its own part of a batch.

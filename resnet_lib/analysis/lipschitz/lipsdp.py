@@ -166,7 +166,7 @@ def _certified(part: Normal, multipliers: Tensor) -> float:
 
 
 def _feasible(part: Normal) -> Tensor:
-    """Multipliers that prove some bound, one a layer: from the last back, twice what the later ones ask for."""
+    """Multipliers that prove some bound, one per layer: from the last back, twice what the later ones ask for."""
     n = len(part.a)
     ends = [n]  # a layer is a run of neurons that do not feed each other
     while ends[-1]:

@@ -22,7 +22,7 @@ def one_draw(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def discs(table: pd.DataFrame) -> Figure:
-    """Eigenvalues of one block in the complex plane, a panel a branch, with the predicted radius."""
+    """Eigenvalues of one block in the complex plane, one panel per branch, with the predicted radius."""
     panels = list(table.groupby(["ensemble", "scale"], sort=True))
     figure, axes = plt.subplots(1, len(panels), sharex=True, sharey=True, figsize=(9.5, 2.9))
     for axis, (_, rows) in zip(axes, panels, strict=True):
@@ -155,7 +155,7 @@ def first_middle_last(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def trained_spectra(table: pd.DataFrame) -> Figure:
-    """Complex planes: a row a moment of training, a column a variant, a marker a block."""
+    """Complex planes: one row per moment of training, one column per variant, one marker per block."""
     variants, epochs = networks.order(table["variant"].unique()), sorted(table["epoch"].unique())
     figure, axes = plt.subplots(len(epochs), len(variants), sharex=True, sharey=True, figsize=(8, 5), squeeze=False)
     for axis_row, epoch in zip(axes, epochs, strict=True):
@@ -194,7 +194,7 @@ def trained_mlp(table: pd.DataFrame) -> Figure:
 
 
 def trained_conv(table: pd.DataFrame) -> Figure:
-    """The convolutional networks through training: fraction of eigenvalues near 1, a panel a depth."""
+    """The convolutional networks through training: fraction of eigenvalues near 1, one panel per depth."""
     depths = sorted(table["blocks"].unique())
     figure, axes = plt.subplots(1, len(depths), sharey=True, figsize=(1.5 + 4 * len(depths), 3.4), squeeze=False)
     for axis, blocks in zip(axes[0], depths, strict=True):
@@ -207,7 +207,7 @@ def trained_conv(table: pd.DataFrame) -> Figure:
 
 
 def _through_training(axis: Axes, rows: pd.DataFrame, column: str) -> None:
-    """A line a variant through the means over seeds, and a point a seed."""
+    """One line per variant through the means over seeds, and one point per seed."""
     for variant in networks.order(rows["variant"].unique()):
         mine, key = rows[rows["variant"] == variant], networks.colour(variant)
         means = mine.groupby("epoch")[column].mean()
