@@ -209,6 +209,12 @@ def check(
     Raises:
         ValueError: No such claim, or evidence that is no finite number.
         TypeError: The measure returned no `Evidence`.
+
+    Example:
+        >>> from resnet_lib.experiments.stability_of_the_step import methods
+        >>> from resnet_lib.sweep import results
+        >>> check("stab-why.plus-one", methods.plus_one, results.read("stability-methods", files.root())).status
+        'fails'
     """
     claim = (ledger or load(files.root() / files.LEDGER)).claim(id)
     rule, must = Rule.parse(claim.holds_if), Rule.parse(claim.control.must)

@@ -3,6 +3,18 @@
 Every network is a `Stack` (stem, blocks, head), and its recipe a `units.Unit`: the plain twin of a network is the same
 call with `unit.plain()`. What the first block of a pre-activation network would not do for itself, its stem leaves out,
 and its head does at the end.
+
+Example:
+    >>> draw = torch.Generator().manual_seed(0)
+    >>> mlp(3, 16, generator=draw).eval()(torch.zeros(5, 64)).shape
+    torch.Size([5, 10])
+    >>> digits = digits_resnet(2, generator=draw).eval()
+    >>> [tuple(state.shape) for state in digits.states(torch.zeros(1, 1, 8, 8))]
+    [(1, 8, 8, 8), (1, 8, 8, 8), (1, 8, 8, 8)]
+    >>> [len(make(n, width=4, generator=draw).blocks) for make, n in ((cifar_resnet, 20), (imagenet_resnet, 18))]
+    [9, 8]
+    >>> conv_net((1, 1), (4, 8), generator=draw).blocks[1].branch.weight1.stride
+    (2, 2)
 """
 
 from __future__ import annotations

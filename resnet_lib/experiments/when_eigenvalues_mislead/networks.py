@@ -165,7 +165,7 @@ def of_products(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def explode_trained(table: pd.DataFrame) -> Evidence:
-    """log10 of the product of norms over the norm of the product, mean of images, one value per seed; control: aligned."""
+    """log10 of the product of norms over the norm of the product, image mean, one value per seed; control: in line."""
     rows = of_products(_after(table, "mlp"))
     rows = rows.assign(slack=rows["norms"] - rows["product"], none=rows["norms"] - rows["in_line"])
     means = rows.groupby("seed")[["slack", "none"]].mean()
