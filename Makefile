@@ -36,7 +36,7 @@ test: $(READY) ## everything that has to be right: style, types, units, notebook
 	$(RUN) ruff check
 	$(RUN) ruff format --check
 	$(RUN) basedpyright
-	$(RUN) pytest -n 2 --dist loadscope -p tests.notebooks --ignore tests/pages tests chapters
+	$(RUN) pytest -n 2 --dist loadscope -p tests.notebooks --ignore tests/pages resnet_lib tests chapters
 	@$(RUN) resnet_lib.cli book --stored
 	$(RUN) pytest -n 2 tests/pages
 
@@ -45,7 +45,7 @@ newest: ## run the unit tests with the newest release of everything that pyproje
 	@"$(PYTHON)" -m venv $(NEWEST)
 	$(NEWEST)/bin/python -m pip install --quiet --disable-pip-version-check --upgrade --upgrade-strategy eager -e ".[book,test]"
 	$(NEWEST)/bin/python -m pip list --disable-pip-version-check
-	$(NEWEST)/bin/python -m pytest -n 2 --dist loadscope --ignore tests/pages tests
+	$(NEWEST)/bin/python -m pytest -n 2 --dist loadscope --ignore tests/pages resnet_lib tests
 
 MUTATION := cosmic-ray==8.7.0
 mutants: $(READY) ## draw mutants of the library and report how many the unit tests see; takes hours

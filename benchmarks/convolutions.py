@@ -143,7 +143,7 @@ def clarabel(form: lipschitz.Normal) -> float:
 
 
 def main() -> None:
-    """Print one line a way."""
+    """Print one line per way."""
     parser = argparse.ArgumentParser(description="Spectra of convolutions, norms of deep Jacobians, Lipschitz bounds.")
     parser.add_argument("--rounds", type=int, default=5)
     arguments = parser.parse_args()

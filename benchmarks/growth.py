@@ -28,7 +28,7 @@ SEEDS = (1, 2, 4, 8, 16, 32, 64)
 
 
 def by_depth(depths: list[int], batch: int, device: torch.device, rounds: int) -> pd.DataFrame:
-    """Milliseconds an image, of both sides at each depth."""
+    """Milliseconds per image, of both sides at each depth."""
     generator = runtime.rng(0, "benchmark")
     images = generator.integers(0, 256, (4 * batch, 32, 32, 3), np.uint8)
     labels = generator.integers(0, 10, len(images))
@@ -45,7 +45,7 @@ def by_depth(depths: list[int], batch: int, device: torch.device, rounds: int) -
 
 
 def by_seeds(counts: list[int], rounds: int) -> pd.DataFrame:
-    """Seconds an epoch, of seeds at once and one after the other."""
+    """Seconds per epoch, of seeds at once and one after the other."""
     dataset = data.load("digits", flat=True)
     recipe = training.Recipe(1, batch=50, lr=0.02, schedule="constant", warmup=0.0)
     rows = []

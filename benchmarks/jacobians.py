@@ -119,7 +119,7 @@ def compare(case: Case, rounds: int) -> dict[str, float]:
 
 
 def main() -> None:
-    """Print one line a case."""
+    """Print one line per case."""
     parser = argparse.ArgumentParser(description="Jacobians and spectra: batches against the loop.")
     parser.add_argument("--rounds", type=int, default=3)
     arguments = parser.parse_args()

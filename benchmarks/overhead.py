@@ -33,7 +33,7 @@ class Pause:
 
 
 def pause(setting: Pause, seeds: Sequence[int]) -> pd.DataFrame:
-    """Wait, and return a row a seed."""
+    """Wait, and return one row per seed."""
     time.sleep(setting.seconds)
     return pd.DataFrame({"seed": list(seeds), "value": [setting.number + seed / 7 for seed in seeds], "kind": "pause"})
 

@@ -16,7 +16,15 @@ class Damaged(ValueError):
 
 
 def write_atomically(path: Path, data: bytes) -> None:
-    """Write a file so that at any moment, also after a crash, the old or the new one is there whole."""
+    """Write a file so that at any moment, also after a crash, the old or the new one is there whole.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     write_atomically(Path(folder, "new", "table.csv"), b"seed,value")
+        ...     Path(folder, "new", "table.csv").read_bytes()
+        b'seed,value'
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     try:
@@ -38,6 +46,14 @@ def root(start: Path | None = None) -> Path:
 
     Raises:
         FileNotFoundError: Where there is none.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     write_atomically(Path(folder, LEDGER), b"[]")
+        ...     write_atomically(Path(folder, "chapters", "01_depth.ipynb"), b"{}")
+        ...     root(Path(folder, "chapters")) == Path(folder).resolve()
+        True
     """
     start = (start or Path.cwd()).resolve()
     for folder in (start, *start.parents):

@@ -37,6 +37,10 @@ def key(seed: SupportsIndex, *path: str | SupportsIndex) -> int:
 
     Raises:
         TypeError: Where the seed is not an integer, or a step is neither an integer nor a string.
+
+    Example:
+        >>> key(0, "init") == key(0, "init"), key(0, "a", "b") == key(0, "ab")
+        (True, False)
     """
     name = json.dumps([_integer("seed", seed), *(p if isinstance(p, str) else _integer("path", p) for p in path)])
     return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big") >> 1
@@ -62,6 +66,11 @@ def stream(seed: SupportsIndex, *path: str | SupportsIndex) -> torch.Generator:
 
     Returns:
         A Mersenne Twister whose state is numpy's `MT19937(SeedSequence(key))`.
+
+    Example:
+        >>> first, again, other = (torch.randn(3, generator=stream(0, "lesion", n)) for n in (1, 1, 2))
+        >>> torch.equal(first, again), torch.equal(first, other)
+        (True, False)
     """
     # `Generator.manual_seed` uses 32 bits of the seed only: of 24,000 streams (10 seeds of a 1202-layer network) two
     # would be equal with a chance of 7%. So the whole state is set, in the layout of torch's CPUGeneratorImplState:
@@ -87,6 +96,11 @@ def rng(seed: SupportsIndex, *path: str | SupportsIndex) -> np.random.Generator:
 
     Returns:
         numpy's default generator, seeded with the key.
+
+    Example:
+        >>> first, again, other = (rng(seed, "sample").random() for seed in (0, 0, 1))
+        >>> first == again, first == other
+        (True, False)
     """
     return np.random.default_rng(key(seed, *path))
 
@@ -102,6 +116,10 @@ def device(name: str = "auto") -> torch.device:
 
     Raises:
         ValueError: Where there is no such device; the message lists those there are.
+
+    Example:
+        >>> device("cpu")
+        device(type='cpu')
     """
     available = [f"cuda:{i}" for i in range(torch.cuda.device_count())] if torch.cuda.is_available() else []
     available = ["cuda", *available] if available else []
@@ -133,6 +151,11 @@ def numerics(*, threads: int = 1, flush_denormal: bool = True) -> Iterator[None]
 
     Raises:
         ValueError: Where `threads` is below 1.
+
+    Example:
+        >>> with numerics(threads=1):
+        ...     torch.get_num_threads()
+        1
     """
     if threads < 1:
         raise ValueError(f"threads={threads} must be at least 1; use 1 where several processes share the machine")

@@ -26,6 +26,10 @@ def whole(argument: str, value: SupportsIndex) -> int:
 
     Raises:
         TypeError: Where it is a truth value, or no whole number.
+
+    Example:
+        >>> whole("epoch", torch.tensor(3))
+        3
     """
     if isinstance(value, bool | np.bool_) or getattr(value, "dtype", None) in (torch.bool, np.bool_):
         raise TypeError(
@@ -49,6 +53,10 @@ def wholes(argument: str, values: Wholes) -> tuple[int, ...]:
 
     Raises:
         TypeError: As `whole` does.
+
+    Example:
+        >>> wholes("seeds", 3), wholes("seeds", np.arange(2))
+        ((3,), (0, 1))
     """
     if isinstance(values, int | np.generic) or getattr(values, "ndim", None) == 0:
         return (whole(argument, values),)  # pyright: ignore[reportArgumentType]

@@ -141,7 +141,7 @@ def figure(root: Path) -> NotebookNode:
 
 
 def write(root: Path, *outputs: NotebookNode, name: str = "01_fixture") -> Path:
-    """A chapter with these outputs, one a cell, executed from 1 to n."""
+    """A chapter with these outputs, one per cell, executed from 1 to n."""
     cells = [new_markdown_cell("# A Gaussian matrix fills the unit disc", id="title")]
     for n, output in enumerate(outputs, 1):
         shown = nbformat.from_dict({**output, "execution_count": n})

@@ -26,7 +26,7 @@ def finish(device: torch.device) -> None:
 def in_turns(
     sides: Mapping[str, Iterator[None]], device: torch.device, *, rounds: int, steps: int = 1
 ) -> dict[str, list[float]]:
-    """Seconds a step of each side, for each round: every side once, then all again.
+    """Seconds per step of each side, for each round: every side once, then all again.
 
     On a machine that others use, too, the shortest time is the least disturbed one, and each side meets the same
     disturbance.

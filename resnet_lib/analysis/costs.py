@@ -93,6 +93,10 @@ def count(module: nn.Module, shape: tuple[int, ...], *, batch: SupportsIndex = 2
         TypeError: Where a layer is of a kind whose multiplications are not known, or `batch` is no whole number.
         ValueError: Where `batch` is below 1, or the module multiplies matrices outside of its layers, takes derivatives
             on its way, or does more for one input than for another.
+
+    Example:
+        >>> count(nn.Linear(3, 4), (3,))
+        Cost(parameters=16, multiply_adds=12, saved=3)
     """
     if (batch := whole("batch", batch)) < 1:
         raise ValueError(f"batch={batch} must be at least 1; 2 lets batch normalisation run")

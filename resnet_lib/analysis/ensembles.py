@@ -52,6 +52,12 @@ def signatures(probabilities: Probabilities, y: Int[Tensor, " labels"]) -> Signa
 
     Raises:
         ValueError: Where there are fewer than two members, or a row is no distribution.
+
+    Example:
+        >>> twins = torch.tensor([[0.9, 0.1], [0.4, 0.6]]).expand(2, 2, 2)
+        >>> found = signatures(twins, torch.tensor([0, 0]))
+        >>> found.accuracy, found.gain, found.disagreement
+        (0.5, 0.0, 0.0)
     """
     _check(probabilities, y)
     average = probabilities.mean(0)
@@ -69,7 +75,12 @@ def signatures(probabilities: Probabilities, y: Int[Tensor, " labels"]) -> Signa
 
 
 def accuracy(probabilities: Float[Tensor, "examples classes"], y: Int[Tensor, " examples"]) -> float:
-    """Fraction of examples whose most probable class is right."""
+    """Fraction of examples whose most probable class is right.
+
+    Example:
+        >>> accuracy(torch.tensor([[0.9, 0.1], [0.4, 0.6]]), torch.tensor([0, 0]))
+        0.5
+    """
     return (probabilities.argmax(-1) == y).double().mean().item()
 
 
@@ -107,6 +118,11 @@ def error_correlation(probabilities: Probabilities, y: Int[Tensor, " examples"])
 
     Where a member makes no error, or only errors, its correlation with another counts as 1 if they are wrong on the
     same examples and as 0 else.
+
+    Example:
+        >>> twins = torch.tensor([[0.9, 0.1], [0.4, 0.6]]).expand(2, 2, 2)
+        >>> round(error_correlation(twins, torch.tensor([0, 0])), 6)
+        1.0
     """
     _check(probabilities, y)
     errors = (probabilities.argmax(-1) != y).double()
@@ -119,7 +135,13 @@ def error_correlation(probabilities: Probabilities, y: Int[Tensor, " examples"])
 
 
 def disagreement(probabilities: Probabilities) -> float:
-    """Mean over pairs of members of the fraction of examples to which they give different labels."""
+    """Mean over pairs of members of the fraction of examples to which they give different labels.
+
+    Example:
+        >>> one = torch.tensor([[0.9, 0.1], [0.4, 0.6]])
+        >>> disagreement(torch.stack([one, one])), disagreement(torch.stack([one, one.flip(-1)]))
+        (0.0, 1.0)
+    """
     labels = probabilities.argmax(-1)
     return _mean_of_pairs((labels[:, None] != labels[None]).double().mean(-1))
 
@@ -130,6 +152,10 @@ def calibration_error(
     """Expected calibration error: mean distance between confidence and accuracy over bins of equal width.
 
     Weighted by the number of examples in a bin (guo2017calibration, eq. 3); a bin holds its upper edge.
+
+    Example:
+        >>> round(calibration_error(torch.tensor([[0.9, 0.1], [0.4, 0.6]]), torch.tensor([0, 0])), 4)
+        0.35
     """
     confidence, label = probabilities.double().max(-1)
     right = (label == y).double()

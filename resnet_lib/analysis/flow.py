@@ -39,6 +39,11 @@ def field(block: nn.Module) -> Callable[[float, Tensor], Tensor]:
 
     Raises:
         TypeError: Where the block is not of the form `x + a branch(x)`, or changes the shape.
+
+    Example:
+        >>> from resnet_lib.nets.dynamics import euler_block
+        >>> field(euler_block(nn.Identity(), 0.5))(0.0, torch.ones(1, 2)).tolist()
+        [[0.5, 0.5]]
     """
     if not steps(block):
         raise TypeError(
@@ -93,6 +98,13 @@ def refine(stack: Stack, substeps: SupportsIndex, *, method: str = "euler", time
     Raises:
         TypeError: Where `substeps` is no whole number.
         ValueError: Where no block is a step, so that nothing would be refined, or `substeps` is below 1.
+
+    Example:
+        >>> from resnet_lib.nets.dynamics import euler_block
+        >>> growth = Stack(nn.Identity(), [euler_block(nn.Identity(), 1.0)], nn.Identity(), shape=(1,))
+        >>> one = torch.ones(1, 1)
+        >>> growth(one).item(), refine(growth, 2)(one).item()  # (1 + 1)^1 and (1 + 1/2)^2, on the way to e
+        (2.0, 2.25)
     """
     if (substeps := whole("substeps", substeps)) < 1:
         raise ValueError(f"substeps={substeps} must be at least 1")
@@ -113,6 +125,12 @@ def interpolate(stack: Stack, factor: SupportsIndex = 2) -> Stack:
     Raises:
         TypeError: Where `factor` is no whole number.
         ValueError: Where `factor` is below 1, or no block is a step.
+
+    Example:
+        >>> from resnet_lib import nets
+        >>> net = nets.mlp(3, 8, unit="pre", generator=torch.Generator().manual_seed(0))
+        >>> len(interpolate(net, 2).blocks)
+        6
     """
     if (factor := whole("factor", factor)) < 1:
         raise ValueError(f"factor={factor} must be at least 1")
@@ -168,6 +186,12 @@ def path(stack: Stack, x: Tensor) -> Path:
     Raises:
         ValueError: Where the network is in training mode, where the states hang on the batch, no block keeps the shape
             of the state, or `x` has another shape than the network takes.
+
+    Example:
+        >>> from resnet_lib.nets.dynamics import euler_block
+        >>> blocks = [euler_block(nn.Identity(), 0.5)] * 3
+        >>> path(Stack(nn.Identity(), blocks, nn.Identity(), shape=(2,)).eval(), torch.ones(4, 2)).length
+        1.5
     """
     stack._check(x)
     with effects.alone({"stack": stack}, effects.DEPENDS, x.device):
@@ -190,6 +214,12 @@ def roughness(stack: Stack) -> float:
 
     Raises:
         ValueError: Where no two neighbours have weights of equal shape.
+
+    Example:
+        >>> from resnet_lib import nets
+        >>> net = nets.mlp(4, 64, unit="pre", generator=torch.Generator().manual_seed(0))  # weights are drawn apart
+        >>> round(roughness(net), 1)
+        1.4
     """
     changes, sizes = 0.0, 0.0
     blocks = layers(stack)
@@ -216,6 +246,11 @@ def smoothness(names: Sequence[str]) -> Callable[[Mapping[str, Tensor]], Tensor]
 
     Raises:
         ValueError: Where no parameter has a neighbour.
+
+    Example:
+        >>> penalty = smoothness(["blocks.0.weight", "blocks.1.weight"])
+        >>> penalty({"blocks.0.weight": torch.zeros(2, 3), "blocks.1.weight": torch.ones(2, 3)}).tolist()
+        [3.0, 3.0]
     """
     pairs = []
     for name in names:

@@ -64,6 +64,10 @@ def operator(f: Map, x: Float[Tensor, ...]) -> linalg.Operator:
 
     Raises:
         ValueError: As `dense` does.
+
+    Example:
+        >>> torch.equal(operator(nn.Tanh(), torch.zeros(3)).to_dense(), torch.eye(3))
+        True
     """
     _check(f, x[None])
     found = linalg.tangent(f, x[None])
@@ -171,6 +175,12 @@ def along(
         TypeError: Where `stack` is no `nets.Stack`, or a position is no whole number.
         ValueError: Where a position is not one of a block, or `x` has another shape than the network expects; else as
             `dense` does.
+
+    Example:
+        >>> from resnet_lib import nets
+        >>> net = nets.mlp(2, 4, generator=torch.Generator().manual_seed(0)).eval()
+        >>> [tuple(jacobians.shape) for jacobians in along(net, torch.ones(3, 64))]
+        [(3, 4, 4), (3, 4, 4)]
     """
     stack = _check_stack(stack)
     chosen = _positions(stack, blocks)

@@ -3,6 +3,19 @@
 A lesioned network is an ordinary `nets.Stack` around the same modules: what it was made from stays as it is,
 and both have the same parameters and the same mode. So whatever measures a network measures a lesioned one, and what
 two networks share is computed once (`lesion_scores`).
+
+Example:
+    >>> from resnet_lib import nets
+    >>> draw = torch.Generator().manual_seed(0)
+    >>> net = nets.mlp(3, 4, generator=draw)
+    >>> shapes(net), removable(net), list(singles(net))
+    (((4,), (4,), (4,), (4,)), (0, 1, 2), [0, 1, 2])
+    >>> delete(net, 1).blocks[1] is net.blocks[2], reorder(net, (2, 1, 0)).blocks[0] is net.blocks[2]
+    (True, True)
+    >>> deletions(net, 2, limit=10, generator=draw)
+    [(0, 1), (0, 2), (1, 2)]
+    >>> kendall_tau((2, 1, 0)), sorted(shuffle(net, 5, generator=draw)), scale(net, {1: 0.5}).blocks[1].merge.factor
+    (-1.0, [0, 1, 2], 0.5)
 """
 
 from __future__ import annotations

@@ -3,6 +3,21 @@
 A path enters the branch of some blocks and takes the shortcut past the others; its length is the number it enters. The
 output of a network is the sum over its paths where branches are linear, and only there (`expand`). Its gradient is that
 sum always, because a gradient is taken at one point, where the network is replaced by its linearisation (`linearise`).
+
+Example:
+    >>> from resnet_lib.nets.dynamics import euler_block
+    >>> counts(3), share(3, 1, 2)
+    ((1, 3, 3, 1), 0.75)
+    >>> blocks = [euler_block(nn.Identity(), 0.5), euler_block(nn.Identity(), 0.5)]
+    >>> found = expand(blocks, torch.ones(1, 1))
+    >>> found.lengths.tolist(), found.terms.flatten().tolist()
+    ([0, 1, 1, 2], [1.0, 0.5, 0.5, 0.25])
+    >>> net = Stack(nn.Identity(), blocks, nn.Identity(), shape=(2,)).eval()
+    >>> linear = linearise(net, torch.zeros(1, 2), torch.tensor([0]))
+    >>> gradients_by_length(linear)[:, 0, 1].tolist()  # 0.5 at the end, along 1, 2 and 1 paths
+    [0.5, 0.5, 0.125]
+    >>> path_gradients(linear, 1, paths=3, generator=torch.Generator())[:, 0, 1].tolist()
+    [0.25, 0.25, 0.25]
 """
 
 from __future__ import annotations

@@ -46,7 +46,7 @@ RENDERED = ".rendered"  # in the build's folder, while the pages there are whole
 # A change here reaches every page, and Sphinx notices only some of them by itself.
 GLOBAL = ("_config.yml", "_toc.yml", "_static/", "_templates/", "_ext/")
 SERVED = Path("_extra")  # as it is, at the top of the site: _extra/figures is served at /figures/
-TIMEOUT = 600.0  # seconds a cell
+TIMEOUT = 600.0  # seconds per cell
 # Sphinx in its own process: it keeps global state. It ends with its parent, however that ends, for then its input does.
 SPHINX = """
 import os, threading
@@ -141,7 +141,7 @@ def execute(paths: Iterable[Path], *, jobs: int = 2, timeout: float = TIMEOUT) -
     """Run notebooks in place, `jobs` at a time, and write each that ran to its end without a trace of the clock.
 
     A notebook with an error keeps its file as it was, and the others still run. The kernel is the running interpreter,
-    whatever kernels the machine has installed. `timeout` is in seconds a cell. Ctrl-C ends all kernels at once.
+    whatever kernels the machine has installed. `timeout` is in seconds per cell. Ctrl-C ends all kernels at once.
     """
     if jobs < 1:
         raise ValueError(f"jobs={jobs} must be at least 1; 1 runs the notebooks one after the other")

@@ -51,7 +51,7 @@ class Client(NotebookClient):
 
 
 def client(notebook: NotebookNode, folder: Path, *, timeout: float) -> Client:
-    """What runs `notebook`, in place, with `folder` as its working folder; `timeout` is in seconds a cell."""
+    """What runs `notebook`, in place, with `folder` as its working folder; `timeout` is in seconds per cell."""
     return Client(
         notebook,
         kernel_manager_class=_Kernel,

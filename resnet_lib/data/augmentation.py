@@ -35,6 +35,11 @@ def crop_flip(x: Float[Tensor, "n c h w"], choice: Int[Tensor, "n 3"]) -> Float[
     Args:
         x: Images.
         choice: Of `draw`.
+
+    Example:
+        >>> image = torch.arange(64.0).reshape(1, 1, 8, 8)
+        >>> torch.equal(crop_flip(image, torch.tensor([[1, 1, 1]])), image.flip(-1))  # not moved, but mirrored
+        True
     """
     height, width = x.shape[2:]
     vertical, horizontal = margin(height), margin(width)

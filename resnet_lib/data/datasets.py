@@ -37,7 +37,7 @@ class Split:
     """Examples and their labels.
 
     Attributes:
-        x: Inputs, one example a row.
+        x: Inputs, one example per row.
         y: Labels, counted from 0.
 
     Raises:
@@ -213,6 +213,10 @@ def two_spirals(n: int, *, seed: int, part: str = "train", turns: float = 1.5, n
         part: Name of the draw; another part of the same seed is independent.
         turns: How often each arm winds around the origin.
         noise: Standard deviation of the noise; the arms end at radius 1 and are `1 / (2 turns)` apart.
+
+    Example:
+        >>> two_spirals(5, seed=0).y.tolist()
+        [0, 1, 0, 1, 0]
     """
     generator = runtime.stream(seed, "two-spirals", part)
     y = torch.arange(n) % 2
@@ -281,6 +285,11 @@ def load(
 
     Raises:
         ValueError: Where `name` is not known, the dataset was not fetched, or its files were altered since.
+
+    Example:
+        >>> spirals = load("spirals")
+        >>> spirals.shape, len(spirals.train), len(spirals.validation), len(spirals.test), spirals.classes
+        ((2,), 1000, 200, 600, 2)
     """
     raw, classes = _raw(name, folder)
     y = torch.from_numpy(raw.y)

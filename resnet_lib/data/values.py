@@ -12,7 +12,7 @@ class Values:
     """Examples, labels, and which rows belong to which part.
 
     Attributes:
-        x: One example a row.
+        x: One example per row.
         y: Its label.
         rows: Rows of the training, validation and test part.
         channels: Whether each channel, of bytes, has a mean and a standard deviation of its own.

@@ -24,7 +24,7 @@ STATUSES = ("holds", "fails", "undecided", "invalid")
 
 @dataclass(frozen=True, eq=False)
 class Evidence:
-    """What a measure finds in a table: one value a seed or draw, and the same for the control.
+    """What a measure finds in a table: one value per seed or draw, and the same for the control.
 
     Attributes:
         values: The measured values: one-dimensional, finite; kept as float64.
@@ -209,6 +209,12 @@ def check(
     Raises:
         ValueError: No such claim, or evidence that is no finite number.
         TypeError: The measure returned no `Evidence`.
+
+    Example:
+        >>> from resnet_lib.experiments.stability_of_the_step import methods
+        >>> from resnet_lib.sweep import results
+        >>> check("stab-why.plus-one", methods.plus_one, results.read("stability-methods", files.root())).status
+        'fails'
     """
     claim = (ledger or load(files.root() / files.LEDGER)).claim(id)
     rule, must = Rule.parse(claim.holds_if), Rule.parse(claim.control.must)

@@ -95,6 +95,15 @@ def publish(
     Raises:
         ValueError: An id, text or table that cannot be published, or an id that another experiment has.
         TypeError: `draw` returned no figure.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> from resnet_lib.sweep import results
+        >>> found = results.read("stability-methods", files.root())
+        >>> told = {"caption": "An empty frame.", "alt": "A frame without a curve in it, to show the call."}
+        >>> with TemporaryDirectory() as folder:
+        ...     print(publish("demo", lambda table: Figure(), found, root=Path(folder), **told))
+        Figure demo: An empty frame.
     """
     _refuse(id, caption, alt, claims, result.table)
     folder = (root or files.root()) / FOLDER / id

@@ -47,6 +47,11 @@ def interval(
 
     Raises:
         ValueError: Where a sample has fewer than two values, or one is NaN or infinite.
+
+    Example:
+        >>> low, high = interval(np.array([1.0, 1.1, 0.9, 1.2, 0.8]), "mean", rng=np.random.default_rng(0))
+        >>> bool(0.8 < low < 1 < high < 1.2)
+        True
     """
     require_finite("values", values, values.ndim)
     if (n := values.shape[-1]) < 2:

@@ -24,6 +24,10 @@ def prose(text: str) -> Markup:
 
     Raises:
         ValueError: A `$` has no partner, or nothing stands between two.
+
+    Example:
+        >>> print(prose("a < b"))
+        a &lt; b
     """
     html, end = Markup(), 0
     for match in MATHEMATICS.finditer(text):
@@ -43,7 +47,12 @@ def _plain(text: str, start: int, end: int) -> Markup:
 
 
 def number(value: float, digits: int = 2) -> str:
-    """A number rounded to significant digits, trailing zeros kept: 0.98, 1.0, 120, 3.1e-15."""
+    """A number rounded to significant digits, trailing zeros kept: 0.98, 1.0, 120, 3.1e-15.
+
+    Example:
+        >>> number(0.98432), number(120.4), number(3.14e-15)
+        ('0.98', '120', '3.1e-15')
+    """
     if value == 0:
         return f"{0:.{digits - 1}f}"
     text = f"{value:.{digits - 1}e}"
@@ -71,7 +80,12 @@ def numbers(text: str) -> np.ndarray:
 
 
 def ranges(integers: Iterable[int]) -> str:
-    """Integers as text, runs of three and more joined: `0–19, 30, 31`."""
+    """Integers as text, runs of three and more joined: `0–19, 30, 31`.
+
+    Example:
+        >>> ranges([0, 1, 2, 3, 30, 31])
+        '0–3, 30, 31'
+    """
     runs: list[list[int]] = []
     for i in integers:
         if runs and i == runs[-1][-1] + 1:
@@ -109,7 +123,12 @@ def render(template: str, **values: Any) -> str:
 
 
 def listing(*functions: Callable[..., Any]) -> Markdown:
-    """The source of functions, for a notebook to show: what the reader sees is what ran."""
+    """The source of functions, for a notebook to show: what the reader sees is what ran.
+
+    Example:
+        >>> print(listing(listed).data.splitlines()[1])
+        def listed(values: np.ndarray) -> str:
+    """
     return Markdown(
         "```python\n" + "\n\n".join(inspect.getsource(function).rstrip() for function in functions) + "\n```"
     )
@@ -119,6 +138,10 @@ def table(label: str, frame: pd.DataFrame) -> HTML:
     """A table without its index for a notebook to show; `label` is its name for those who cannot see it.
 
     On a phone the table scrolls, not the page; it stands in the tab order, so that keyboards reach it.
+
+    Example:
+        >>> "<td>20</td>" in table("Depths", pd.DataFrame({"depth": [20]})).data
+        True
     """
     box = f'<div style="overflow-x: auto" tabindex="0" role="region" aria-label="{escape(label)}">'
     return HTML(f"{box}{frame.to_html(index=False, border=0, classes='table', justify='left', na_rep='–')}</div>")

@@ -58,6 +58,11 @@ class Rule:
 
         Raises:
             ValueError: The text is no rule, or one that no number satisfies, or every finite one.
+
+        Example:
+            >>> rule = Rule.parse("-1 < every < 1")
+            >>> rule.statistic, rule.satisfied(np.array([0.5, 1.0])).tolist()
+            ('every', [True, False])
         """
         match = _RULE.fullmatch(text.strip())
         low, statistic, sign, x = match.groups() if match else (None, "", None, None)

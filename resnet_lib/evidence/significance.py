@@ -38,6 +38,11 @@ def paired(table: pd.DataFrame, value: str, by: str, first: Any, second: Any) ->
     Raises:
         TypeError: Where the column holds no real numbers.
         ValueError: Where the variants have different seeds, or a seed has several rows.
+
+    Example:
+        >>> runs = pd.DataFrame({"seed": [0, 1, 0, 1], "net": ["a", "a", "b", "b"], "accuracy": [0.9, 0.8, 0.7, 0.75]})
+        >>> paired(runs, "accuracy", "net", "a", "b").round(2).tolist()
+        [0.2, 0.05]
     """
     if not pd.api.types.is_numeric_dtype(table[value]) or pd.api.types.is_complex_dtype(table[value]):
         raise TypeError(f"value={value!r} names a column of {table[value].dtype}; differences need real numbers")

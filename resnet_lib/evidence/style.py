@@ -25,7 +25,15 @@ MARKERS: dict[str, str] = dict(zip(_NAMES, "osD^vP.xX", strict=True))  # colour 
 
 
 def ink(name: str) -> str:
-    """The colour of a name in `COLOURS` as `#rrggbb` in the style that is being drawn, for what is not Matplotlib."""
+    """The colour of a name in `COLOURS` as `#rrggbb` in the style that is being drawn, for what is not Matplotlib.
+
+    Example:
+        >>> with style():
+        ...     light = ink("plain")
+        >>> with style(dark=True):
+        ...     light.startswith("#"), light == ink("plain")
+        (True, False)
+    """
     return to_hex(COLOURS[name])
 
 

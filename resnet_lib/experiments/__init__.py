@@ -1,1 +1,1 @@
-"""The science of the chapters: one module a chapter, each a set of experiments, measures and drawings."""
+"""The science of the chapters: one package or module per chapter, each a set of experiments, measures and drawings."""

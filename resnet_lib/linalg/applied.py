@@ -32,6 +32,11 @@ def applied(layer: nn.Module) -> Tensor:
 
     Raises:
         ValueError: Where its class does not say, or `own_class` refuses it.
+
+    Example:
+        >>> layer = nn.Linear(2, 3)
+        >>> applied(layer) is layer.weight
+        True
     """
     kind = own_class(layer)
     if kind in (nn.Linear, nn.Conv2d):

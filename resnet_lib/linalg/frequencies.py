@@ -58,6 +58,12 @@ def conv_singular_values(
 
     Raises:
         ValueError: As `Convolution` does, where the matrix is too large to form, or the method is not known.
+
+    Example:
+        >>> weight = torch.zeros(1, 1, 3, 3)
+        >>> weight[0, 0, 1, 1] = 2  # doubles every pixel
+        >>> torch.allclose(conv_singular_values(weight, (4, 4)), torch.full((16,), 2.0))
+        True
     """
     convolution = Convolution(weight.detach(), size, padding, stride, groups)
     if method not in ("svd", "gram"):
@@ -147,6 +153,12 @@ def conv_norm(
 
     Returns:
         The norm with its certificate. Where nothing was found `value` is the largest gain that was seen.
+
+    Example:
+        >>> mean = Convolution(torch.full((1, 1, 3, 3), 1 / 9), (8, 8))
+        >>> found = conv_norm(mean, generator=torch.Generator())
+        >>> round(found.value, 4), found.converged
+        (1.0, True)
     """
     if not convolution.weight.any():
         return ConvNorm(0.0, 0.0, 0.0, 0, True)
@@ -174,6 +186,11 @@ def conv_bound(convolution: Convolution) -> float:
 
     Raises:
         ValueError: Where circular margins are so wide that an output comes twice.
+
+    Example:
+        >>> mean = Convolution(torch.full((1, 1, 3, 3), 1 / 9), (8, 8), "zeros")
+        >>> bool(singular_values(mean.dense())[0] < conv_bound(mean))
+        True
     """
     convolution = replace(convolution, weight=convolution.weight.detach().double())
     if convolution.periodic:

@@ -105,6 +105,11 @@ def extreme_eigenvalues(
 
     Raises:
         ValueError: Where `op` is not square, `k`, `basis` or `which` is not allowed, or a product is not finite.
+
+    Example:
+        >>> op = Operator.dense(torch.diag(torch.arange(1.0, 101.0)))
+        >>> extreme_eigenvalues(op, 2, generator=torch.Generator().manual_seed(0)).values.real.round().tolist()
+        [100.0, 99.0]
     """
     d = op.shape[0]
     if op.shape[0] != op.shape[1]:
@@ -148,6 +153,11 @@ def extreme_singular_values(
 
     Raises:
         ValueError: Where `op.rmatvec` is missing, `k` or `basis` is not allowed, or a product is not finite.
+
+    Example:
+        >>> op = Operator.dense(torch.diag(torch.arange(-100.0, 0.0)))
+        >>> extreme_singular_values(op, 2, generator=torch.Generator().manual_seed(0)).values.round().tolist()
+        [100.0, 99.0]
     """
     m, n = op.shape
     if op.rmatvec is None:

@@ -29,6 +29,10 @@ def eigenvalues(matrices: Inexact[Tensor, "*batch d d"]) -> Complex[Tensor, "*ba
 
     Raises:
         ValueError: Where the matrices are not square, or hold NaN or infinite values.
+
+    Example:
+        >>> eigenvalues(torch.tensor([[0.0, 2.0], [-2.0, 0.0]])).imag.round().tolist()
+        [-2.0, 2.0]
     """
     _check(matrices, square=True)
     values = _each(_deflated_eigenvalues, matrices)
@@ -37,7 +41,12 @@ def eigenvalues(matrices: Inexact[Tensor, "*batch d d"]) -> Complex[Tensor, "*ba
 
 
 def spectral_radius(matrices: Inexact[Tensor, "*batch d d"]) -> Float[Tensor, "*batch"]:
-    """`max |lambda|` of each matrix; raises as `eigenvalues` does."""
+    """`max |lambda|` of each matrix; raises as `eigenvalues` does.
+
+    Example:
+        >>> spectral_radius(torch.tensor([[0.5, 100.0], [0.0, -2.0]])).item()
+        2.0
+    """
     return eigenvalues(matrices).abs().amax(-1)
 
 
@@ -52,6 +61,10 @@ def singular_values(matrices: Inexact[Tensor, "*batch m n"]) -> Float[Tensor, "*
 
     Raises:
         ValueError: Where the matrices hold NaN or infinite values.
+
+    Example:
+        >>> singular_values(torch.diag(torch.tensor([3.0, -4.0]))).round().tolist()
+        [4.0, 3.0]
     """
     _check(matrices, square=False)
     return _each(torch.linalg.svdvals, matrices)
@@ -62,6 +75,10 @@ def spectral_norms(matrices: Inexact[Tensor, "*batch m n"]) -> Float[Tensor, "*b
 
     It is as accurate as that of `singular_values` and takes half the time. Like all spectra here it has no graph.
     Raises as `singular_values` does.
+
+    Example:
+        >>> spectral_norms(torch.ones(2, 3, 3)).round().tolist()
+        [3.0, 3.0]
     """
     _check(matrices, square=False)
     matrices = matrices.detach()  # the scale too: with a graph of its own it gave a gradient, and a wrong one
@@ -90,13 +107,13 @@ def _check(matrices: Tensor, *, square: bool) -> None:
 
 
 def _each(function: Callable[[Tensor], Tensor], matrices: Tensor) -> Tensor:
-    """`function` of each matrix: on the CPU, one thread a matrix, as many at a time as torch has threads."""
+    """`function` of each matrix: on the CPU, one thread per matrix, as many at a time as torch has threads."""
     flat = matrices.detach().reshape(-1, *matrices.shape[-2:]).cpu()
     threads = torch.get_num_threads()
     if threads == 1 or len(flat) < 2:
         values = function(flat)
     else:
-        # LAPACK's own threads gain little at these sizes. Several pieces a thread, since deflation makes them uneven.
+        # LAPACK's own threads gain little at these sizes. Several pieces per thread, since deflation makes them uneven.
         torch.set_num_threads(1)
         try:
             with ThreadPoolExecutor(threads) as pool:

@@ -56,6 +56,11 @@ def newton(
     Raises:
         ValueError: Where the function changes the size of a vector, `start` is not a vector of real numbers, or
             `iterations` is below 1.
+
+    Example:
+        >>> root = newton(lambda x: x**2 - 2, torch.ones(1, dtype=torch.float64))
+        >>> round(root.value.item(), 6), root.converged
+        (1.414214, True)
     """
     if start.ndim != 1 or not start.is_floating_point():
         raise ValueError(

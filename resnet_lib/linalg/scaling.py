@@ -20,7 +20,12 @@ def factors(sizes: Tensor) -> Tensor:
 
 
 def row_norms(x: Tensor) -> Tensor:
-    """The Euclidean norm of each entry of a batch, flattened; differentiable, the scale being a constant."""
+    """The Euclidean norm of each entry of a batch, flattened; differentiable, the scale being a constant.
+
+    Example:
+        >>> row_norms(torch.tensor([[3e-30, 4e-30]])).item() > 0  # where the squares would be zero
+        True
+    """
     rows = x.flatten(1)
     if not rows.shape[1]:
         return rows.norm(dim=1)

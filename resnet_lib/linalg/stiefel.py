@@ -34,7 +34,12 @@ class Optimum:
 
 
 def defect(matrix: Float[Tensor, "*batch m n"]) -> Float[Tensor, "*batch"]:
-    r"""$\lVert KK^\top-I\rVert_F$: how far the rows are from orthonormal."""
+    r"""$\lVert KK^\top-I\rVert_F$: how far the rows are from orthonormal.
+
+    Example:
+        >>> defect(torch.eye(2, 3)).item(), round(defect(2 * torch.eye(2, 3)).item(), 4)
+        (0.0, 4.2426)
+    """
     return (matrix @ matrix.mT - torch.eye(matrix.shape[-2], dtype=matrix.dtype, device=matrix.device)).norm(
         dim=(-2, -1)
     )
@@ -47,6 +52,10 @@ def least_defect(rows: int, rank: int) -> float:
 
     Raises:
         ValueError: Where `rows` or `rank` is negative.
+
+    Example:
+        >>> least_defect(rows=8, rank=4)
+        2.0
     """
     if rows < 0 or rank < 0:
         raise ValueError(f"rows={rows} and rank={rank} must not be negative")
@@ -72,6 +81,12 @@ def minimise_defect(
 
     Raises:
         ValueError: Where `start` is zero, a stationary point that is no minimum, or is not finite.
+
+    Example:
+        >>> start = torch.tensor([[1.0, 0.0], [1.0, 0.5], [0.0, 1.0]], dtype=torch.float64)
+        >>> found = minimise_defect(start)
+        >>> round(found.value, 6), found.converged
+        (1.0, True)
     """
     if not torch.isfinite(start).all() or not start.any():
         raise ValueError("start is zero, or holds NaN or infinite values; draw it from a Gaussian")
@@ -109,6 +124,10 @@ def log_determinant(
 
     Raises:
         ValueError: Where the shapes do not fit.
+
+    Example:
+        >>> round(log_determinant(torch.eye(2, 3), torch.diag(torch.tensor([1.0, 2.0, 4.0]))).exp().item(), 4)
+        2.0
     """
     _check(weight, covariance)
     if weight.shape[-2] > weight.shape[-1]:
@@ -122,6 +141,10 @@ def largest_log_determinant(covariance: Float[Tensor, "*batch d d"], k: int) -> 
 
     Raises:
         ValueError: Where `k` is not between 1 and d.
+
+    Example:
+        >>> round(largest_log_determinant(torch.diag(torch.tensor([1.0, 2.0, 4.0])), 2).exp().item(), 4)
+        8.0
     """
     if not 1 <= k <= covariance.shape[-1]:
         raise ValueError(
@@ -159,6 +182,12 @@ def maximise_determinant(
     Raises:
         ValueError: Where `start` has more rows than columns, so that the determinant is 0 everywhere, or the shapes do
             not fit.
+
+    Example:
+        >>> covariance = torch.diag(torch.tensor([1.0, 2.0, 4.0], dtype=torch.float64))
+        >>> found = maximise_determinant(torch.ones(1, 3, dtype=torch.float64), covariance)
+        >>> round(found.value, 4), found.converged
+        (1.3863, True)
     """
     _check(start, covariance)
     k, d = start.shape

@@ -18,6 +18,10 @@ def covariance(x: Float[Tensor, "n ..."]) -> Float[Tensor, "d d"]:
 
     Raises:
         ValueError: Where there are fewer than two examples.
+
+    Example:
+        >>> covariance(torch.tensor([[1.0, 5.0], [3.0, 5.0]])).tolist()
+        [[1.0, 0.0], [0.0, 0.0]]
     """
     if len(x) < 2:
         raise ValueError(f"x has {len(x)} examples; a covariance needs at least two")
@@ -31,6 +35,10 @@ def principal(covariance: Float[Tensor, "d d"], k: int) -> Float[Tensor, "k d"]:
 
     Raises:
         ValueError: Where `k` is not between 1 and d.
+
+    Example:
+        >>> torch.equal(principal(torch.diag(torch.tensor([1.0, 3.0])), 1), torch.tensor([[0.0, 1.0]]))
+        True
     """
     d = covariance.shape[-1]
     if not 1 <= k <= d:
@@ -47,6 +55,10 @@ def reconstruction(weight: Float[Tensor, "k d"], covariance: Float[Tensor, "d d"
 
     Raises:
         ValueError: Where the shapes do not fit, or there is no variance.
+
+    Example:
+        >>> reconstruction(torch.eye(1, 2), torch.diag(torch.tensor([3.0, 1.0])))
+        0.75
     """
     if weight.shape[-1] != covariance.shape[-1]:
         raise ValueError(
@@ -76,6 +88,11 @@ def probe(
 
     Raises:
         ValueError: Where `ridge` is not positive, or the features of either are not finite.
+
+    Example:
+        >>> x, y = torch.tensor([[0.0], [0.1], [1.0], [1.1]]), torch.tensor([0, 0, 1, 1])
+        >>> probe((x, y), (x, y))
+        1.0
     """
     if not 0 < ridge < float("inf"):
         raise ValueError(f"ridge={ridge} must be positive and finite; the default is {RIDGE}")
@@ -98,6 +115,11 @@ def discriminant(x: Float[Tensor, "n d"], y: Int[Tensor, " n"], k: int) -> Float
 
     Raises:
         ValueError: Where `k` is not between 1 and the number of classes minus one.
+
+    Example:
+        >>> x, y = torch.tensor([[0.0, 1.0], [0.0, -1.0], [1.0, 1.0], [1.0, -1.0]]), torch.tensor([0, 0, 1, 1])
+        >>> discriminant(x, y, 1).abs().round(decimals=6).tolist()
+        [[1.0, 0.0]]
     """
     classes = torch.unique(y)
     if not 1 <= k <= len(classes) - 1:

@@ -31,6 +31,11 @@ def tangent(f: Callable[[Tensor], Tensor], x: Tensor) -> Tangent:
 
     `pull` is a backward pass of a graph that is recorded once. `push` walks the same graph: `u -> J^T u` is linear, and
     its own transpose is `v -> J v`. Where the value does not depend on the point both give zeros.
+
+    Example:
+        >>> square = tangent(lambda x: x**2, torch.tensor([3.0, 5.0]))
+        >>> square.push(torch.ones(2)).tolist(), square.pull(torch.tensor([1.0, 0.0])).tolist()
+        ([6.0, 10.0], [6.0, 0.0])
     """
     with torch.inference_mode(False), torch.enable_grad():
         point = x.detach().clone().requires_grad_()

@@ -172,6 +172,12 @@ def conv_block(unit: Unit, c_in: int, c_out: int, *, stride: int = 1) -> Block:
 
     Raises:
         ValueError: Where the shortcut cannot join these shapes, or a bottleneck's width is no multiple of 4.
+
+    Example:
+        >>> import torch
+        >>> block = conv_block(Unit(shortcut="A"), 3, 8, stride=2)
+        >>> block(torch.zeros(1, 3, 8, 8)).shape
+        torch.Size([1, 8, 4, 4])
     """
     widths = _widths(unit, c_out)
     kernels = (1, 3, 1) if unit.bottleneck else (3,) * len(widths)
@@ -212,6 +218,11 @@ def linear_block(unit: Unit, width: int) -> Block:
 
     Returns:
         The block; its weights are NaN until `initialise` draws them.
+
+    Example:
+        >>> block = linear_block(Unit(order="inside", norm="none"), 4)
+        >>> [name for name, _ in block.branch.named_children()]
+        ['weight1', 'act1', 'weight2']
     """
     widths = _widths(unit, width)
     weights = [Linear(a, b, bias=unit.norm == "none") for a, b in zip([width, *widths], widths, strict=False)]

@@ -113,6 +113,10 @@ def euler_block(branch: nn.Module, h: float) -> Block:
 
     Raises:
         ValueError: Where `h` is not finite.
+
+    Example:
+        >>> euler_block(nn.Identity(), 0.5)(torch.ones(1, 2)).tolist()
+        [[1.5, 1.5]]
     """
     if not math.isfinite(h):
         raise ValueError(f"h={h} must be finite")
@@ -130,7 +134,12 @@ def hamiltonian_block(width: int, h: float) -> nn.Sequential:
 
 
 def scale(depth: int, power: float) -> float:
-    """`depth ** -power`, the factor of a branch in a network of that depth."""
+    """`depth ** -power`, the factor of a branch in a network of that depth.
+
+    Example:
+        >>> scale(100, 0.5)
+        0.1
+    """
     if depth < 1:
         raise ValueError(f"depth={depth} must be at least 1")
     return float(depth**-power)

@@ -46,6 +46,11 @@ def initialise(module: M, generator: torch.Generator, scheme: str = "he") -> M:
         TypeError: Where a part has parameters of its own that are neither drawn here nor alike in all modules, and so
             would keep what torch has drawn for them from its global generator.
         ValueError: Where `scheme` is not known, or wants an even width, or a layer has no shape yet.
+
+    Example:
+        >>> first, again = (initialise(nn.Linear(4, 4), runtime.stream(0, "init")) for _ in range(2))
+        >>> torch.equal(first.weight, again.weight), first.bias.tolist()
+        (True, [0.0, 0.0, 0.0, 0.0])
     """
     if scheme not in SCHEMES:
         raise unknown("scheme", scheme, SCHEMES)

@@ -3,6 +3,18 @@
 Every network is a `Stack` (stem, blocks, head), and its recipe a `units.Unit`: the plain twin of a network is the same
 call with `unit.plain()`. What the first block of a pre-activation network would not do for itself, its stem leaves out,
 and its head does at the end.
+
+Example:
+    >>> draw = torch.Generator().manual_seed(0)
+    >>> mlp(3, 16, generator=draw).eval()(torch.zeros(5, 64)).shape
+    torch.Size([5, 10])
+    >>> digits = digits_resnet(2, generator=draw).eval()
+    >>> [tuple(state.shape) for state in digits.states(torch.zeros(1, 1, 8, 8))]
+    [(1, 8, 8, 8), (1, 8, 8, 8), (1, 8, 8, 8)]
+    >>> [len(make(n, width=4, generator=draw).blocks) for make, n in ((cifar_resnet, 20), (imagenet_resnet, 18))]
+    [9, 8]
+    >>> conv_net((1, 1), (4, 8), generator=draw).blocks[1].branch.weight1.stride
+    (2, 2)
 """
 
 from __future__ import annotations
@@ -20,7 +32,7 @@ from resnet_lib.nets.units import Unit
 from resnet_lib.whole import whole
 
 CIFAR_BASIC = (20, 32, 44, 56, 110, 1202)
-"""Published depths with two 3x3 layers a block (he2016deep, sec. 4.2): 6n + 2."""
+"""Published depths with two 3x3 layers per block (he2016deep, sec. 4.2): 6n + 2."""
 
 CIFAR_BOTTLENECK = (164, 1001)
 """Published depths with bottlenecks (he2016identity, sec. 4): 9n + 2, pre-activation."""
@@ -41,7 +53,7 @@ class Stack(nn.Module):
     Args:
         stem: Maps the input to the first state.
         blocks: Map state to state.
-        head: Maps the last state to one logit a class.
+        head: Maps the last state to one logit per class.
         shape: Shape of one input example; None where any size will do.
     """
 

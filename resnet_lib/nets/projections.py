@@ -136,6 +136,11 @@ def build(name: str, c_in: int, c_out: int, *, stride: int = 1) -> nn.Module | N
 
     Raises:
         ValueError: Where the name is not known, or such a shortcut cannot join these shapes.
+
+    Example:
+        >>> pad = build("A", 2, 4, stride=2)
+        >>> pad(torch.ones(1, 2, 4, 4)).sum((2, 3)).tolist()
+        [[4.0, 4.0, 0.0, 0.0]]
     """
     if name not in KINDS:
         raise ValueError(f"shortcut={name!r} is unknown; known: {', '.join(KINDS)}")

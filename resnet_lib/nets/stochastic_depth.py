@@ -40,6 +40,10 @@ def survival(depth: SupportsIndex, last: float, decay: str = "linear") -> tuple[
 
     Raises:
         ValueError: Where a value is not allowed.
+
+    Example:
+        >>> survival(4, 0.5)
+        (0.875, 0.75, 0.625, 0.5)
     """
     depth = whole("depth", depth)
     if decay not in DECAYS:
@@ -125,6 +129,12 @@ def wrap(stack: Stack, chances: Sequence[float], *, generator: torch.Generator) 
     Raises:
         ValueError: Where there is not one chance for each block, or it is not above 0 and at most 1.
         TypeError: Where a block that may be left out has no shortcut.
+
+    Example:
+        >>> from resnet_lib import nets
+        >>> net = nets.mlp(4, 8, generator=torch.Generator().manual_seed(0))
+        >>> [block.merge.chance for block in wrap(net, survival(4, 0.5), generator=torch.Generator()).blocks]
+        [0.875, 0.75, 0.625, 0.5]
     """
     if len(chances) != len(stack.blocks):
         raise ValueError(f"chances holds {len(chances)} numbers; this network has {len(stack.blocks)} blocks")

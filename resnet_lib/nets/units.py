@@ -60,7 +60,12 @@ map. In convolutions but the first only the central pixel of A is not zero.
 
 
 def unknown(field: str, value: object, known: Sequence[str], also: str = "") -> ValueError:
-    """The error for a name that is not known; it lists the known ones and the closest of them."""
+    """The error for a name that is not known; it lists the known ones and the closest of them.
+
+    Example:
+        >>> print(unknown("unit", "pots", ("post", "pre")))
+        unit='pots' is unknown; known: post, pre; closest: 'post'
+    """
     close = difflib.get_close_matches(str(value), known, n=1, cutoff=0)[0]
     return ValueError(f"{field}={value!r} is unknown; known: {', '.join(known)}{also}; closest: {close!r}")
 
@@ -175,6 +180,10 @@ def unit(name: str | Unit) -> Unit:
 
     Raises:
         ValueError: Where the name is not in `UNITS`.
+
+    Example:
+        >>> unit("pre").branch, unit("pre").plain().residual
+        ('NAWNAW', False)
     """
     if isinstance(name, Unit):
         return name

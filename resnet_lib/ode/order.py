@@ -50,6 +50,13 @@ def observed(
         TypeError: Where a number of steps is no whole number.
         ValueError: With fewer than two numbers of steps, one that is given twice, an exact end of another shape, or an
             error that is zero or not finite.
+
+    Example:
+        >>> import torch
+        >>> start = torch.ones(1, dtype=torch.float64)
+        >>> found = observed(lambda t, x: -x, start, start / math.e, method="heun")
+        >>> round(found.order, 1)
+        2.0
     """
     steps = wholes("steps", steps)
     if len(steps) < 2 or len(set(steps)) < len(steps):

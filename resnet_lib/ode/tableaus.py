@@ -137,6 +137,10 @@ def largest_step(name: str | Method, eigenvalues: ArrayLike) -> StepLimit:
 
     Raises:
         ValueError: Where an eigenvalue is not finite, or a splitting is asked about damping.
+
+    Example:
+        >>> round(largest_step("euler", -10.0).value, 6), largest_step("implicit-euler", -10.0).value
+        (0.2, inf)
     """
     chosen = method(name)
     values = np.atleast_1d(np.asarray(eigenvalues, dtype=complex)).ravel()
@@ -253,6 +257,10 @@ def method(name: str | Method) -> Method:
 
     Raises:
         ValueError: Where the name is not in `METHODS`.
+
+    Example:
+        >>> method("rk4").order, method("leapfrog").kicks
+        (4, (0.5, 0.5))
     """
     if not isinstance(name, str):
         return name
@@ -265,7 +273,12 @@ def method(name: str | Method) -> Method:
 
 
 def explicit() -> tuple[Tableau, ...]:
-    """The explicit Runge-Kutta methods of `METHODS`."""
+    """The explicit Runge-Kutta methods of `METHODS`.
+
+    Example:
+        >>> [entry.name for entry in explicit()]
+        ['euler', 'midpoint', 'heun', 'rk4', 'bogacki-shampine', 'dormand-prince']
+    """
     return tuple(entry for entry in METHODS.values() if isinstance(entry, Tableau) and entry.explicit)
 
 

@@ -97,6 +97,13 @@ def table_errors(meta: Mapping[str, Any], old: pd.DataFrame, new: pd.DataFrame) 
 
     Columns, rows, whole numbers and texts have to be equal; exact and rounded columns agree to their tolerance, row by
     row or in order of size among rows that agree in everything else: eigenvalues have no order that rounding respects.
+
+    Example:
+        >>> old = pd.DataFrame({"depth": [20, 56], "norm": [1.0, 2.0]})
+        >>> table_errors({}, old, old.assign(norm=[1.0, 2.0 + 1e-12]))
+        ([], 1)
+        >>> table_errors({}, old, old.assign(norm=[1.0, 1.5]))
+        (['norm is off by 2.5e-01 of its largest value, and may be by 1e-08'], 1)
     """
     if list(old) != list(new) or len(old) != len(new):
         shape = [f"{len(table)} rows of {', '.join(map(str, table))}" for table in (old, new)]

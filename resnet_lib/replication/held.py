@@ -1,6 +1,15 @@
 """What the pages show of a run that another machine computed: published verdicts, and where this machine's are others.
 
 Knows evidence and its comparison; renders nothing.
+
+Example:
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     for name, text in {"claims.yml": "[]", "references.bib": "% no source"}.items():
+    ...         _ = Path(folder, name).write_text(text)
+    ...     held = hold(Path(folder), Path(folder))  # a book without chapters, against itself
+    >>> held.report.verdicts, told(held, "demo")
+    (0, '')
 """
 
 import json

@@ -2,6 +2,15 @@
 
 They lie below `results/replications` and sharpen the comparison of every later run. This module reads and writes them;
 it compares nothing.
+
+Example:
+    >>> from tempfile import TemporaryDirectory
+    >>> run = Run({"processor": "any", "blas": ""}, {}, "2026-01-01", "unknown", {}, {}, {})
+    >>> with TemporaryDirectory() as root:
+    ...     folder = Path(root, FOLDER)
+    ...     require_writable(folder)
+    ...     write(run, folder).name, kept(Path(root)) == [run]
+    ('any.json', True)
 """
 
 import hashlib
@@ -89,7 +98,12 @@ class Run:
 
 
 def machine() -> dict[str, str]:
-    """What computes here: processor and instructions, system, cores, libraries of linear algebra."""
+    """What computes here: processor and instructions, system, cores, libraries of linear algebra.
+
+    Example:
+        >>> sorted(machine())
+        ['blas', 'cores', 'processor', 'system']
+    """
     told = re.search(r"BLAS_INFO=(\w+)", torch.__config__.show())
     blas = [f"torch: {told[1].upper() if told else 'unknown'}"]
     for part in threadpoolctl.threadpool_info():
@@ -104,19 +118,36 @@ def machine() -> dict[str, str]:
 
 
 def name_of(machine: Mapping[str, str]) -> str:
-    """A name for files of a kind of machine: its processor, and what its libraries of linear algebra take it for."""
+    """A name for files of a kind of machine: its processor, and what its libraries of linear algebra take it for.
+
+    Example:
+        >>> name_of({"processor": "AMD EPYC (25, 17), x86_64, AVX512", "blas": "openblas 0.3.30 (SkylakeX)"})
+        'amd-epyc-25-17-x86-64-avx512-skylakex'
+    """
     architectures = dict.fromkeys(re.findall(r"\(([^()]+)\)", machine["blas"]))
     return re.sub(r"[^a-z0-9]+", "-", " ".join((machine["processor"], *architectures)).lower()).strip("-")
 
 
 def grid_of(stamp: Mapping[str, Any]) -> str:
-    """A short name of the settings and seeds that a stamp holds: two runs with another one are not compared."""
+    """A short name of the settings and seeds that a stamp holds: two runs with another one are not compared.
+
+    Example:
+        >>> stamp = {"preset": "quick", "settings": [{"depth": 20}], "seeds": [0, 1]}
+        >>> [grid_of(stamp) == grid_of(stamp | other) for other in ({"device": "cuda"}, {"seeds": [0, 1, 2]})]
+        [True, False]
+    """
     text = json.dumps([stamp["preset"], stamp["settings"], stamp["seeds"]], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def of(evidence: Evidence, root: Path, found: Mapping[str, Any]) -> Run:
-    """The run whose outputs are in `evidence` and whose figures lie below `root`, to be kept with what was `found`."""
+    """The run whose outputs are in `evidence` and whose figures lie below `root`, to be kept with what was `found`.
+
+    Example:
+        >>> from resnet_lib.evidence.statements import Ledger
+        >>> of(Evidence(Ledger(()), {}, {}, {}, ()), Path(), {"verdicts": 0}).found
+        {'verdicts': 0}
+    """
     claims, figures = {}, {}
     for name, shown in evidence.verdicts.items():
         if run := shown.record["quick"]:
@@ -152,6 +183,11 @@ def seedwise(meta: Mapping[str, Any], table: pd.DataFrame) -> dict[str, np.ndarr
 
     Returns:
         The means in the order of the seeds, by names such as `accuracy (variant plain)`.
+
+    Example:
+        >>> table = pd.DataFrame({"seed": [0, 0, 1, 2], "accuracy": [0.8, 0.9, 0.7, 0.6]})
+        >>> seedwise({"agrees": {"accuracy": "sampled"}}, table)["accuracy"].round(2).tolist()
+        [0.85, 0.7, 0.6]
     """
     columns = columns_of(meta)
     if "seed" not in table or table["seed"].nunique() < FEWEST:

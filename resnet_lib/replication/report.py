@@ -136,6 +136,12 @@ def judge(columns: Sequence[Column], *, flips: int = 100_000) -> Samples:
     Args:
         columns: Of a whole book; a part of it has fewer, and a level of its own.
         flips: Of `agreement.shifted_together`.
+
+    Example:
+        >>> kept = np.random.default_rng(0).normal(size=(1, 20))
+        >>> same, moved = (Column("accuracy", "demo", kept, kept[0] + shift) for shift in (1e-3, 2.0))
+        >>> len(judge([same], flips=1000).errors), judge([moved], flips=1000).errors[0].partition(":")[0]
+        (0, 'accuracy (demo)')
     """
     known = [r for column in columns if not math.isnan(r := agreement.correlation(column.kept[0], column.fresh))]
     correlation = float(np.median(known)) if known else math.nan
@@ -181,6 +187,12 @@ def compare(published: Evidence, fresh: Evidence, runs: Sequence[Run], *, roots:
         fresh: The new run.
         runs: The kept runs of other machines.
         roots: The folders that hold the figures of the reference and of the new run.
+
+    Example:
+        >>> from resnet_lib.evidence.statements import Ledger
+        >>> empty = Evidence(Ledger(()), {}, {}, {}, ())
+        >>> compare(empty, empty, [], roots=(Path(), Path())).errors
+        ()
     """
     columns = comparison.sampled_columns(published, fresh, roots, runs)
     samples = judge(columns)
@@ -238,7 +250,16 @@ def alarm(column: Column, contrast: agreement.Contrast, level: float) -> str:
 
 
 def by_claim(published: Evidence, fresh: Evidence) -> str:
-    """A line for each claim of a new run: published and new verdict and effect."""
+    """A line for each claim of a new run: published and new verdict and effect.
+
+    Example:
+        >>> from resnet_lib.evidence.records import Shown
+        >>> from resnet_lib.evidence.statements import Ledger
+        >>> shown = Shown("demo", {"quick": {"status": "holds", "effect": 0.5}})
+        >>> book = Evidence(Ledger(()), {}, {"demo.one": shown}, {}, ())
+        >>> by_claim(book, book).split()
+        ['demo.one', 'published', 'holds', '0.5', 'here', 'holds', '0.5']
+    """
     lines = []
     for name, shown in fresh.verdicts.items():
         known = published.verdicts.get(name)

@@ -152,7 +152,12 @@ def _sampled(experiment: Experiment, grid: Grid, kind: str, kept: Cache) -> floa
 
 
 def duration(seconds: float | None) -> str:
-    """Seconds for people: `40 s`, `12 min`, `3.5 h`."""
+    """Seconds for people: `40 s`, `12 min`, `3.5 h`.
+
+    Example:
+        >>> duration(40.0), duration(720.0), duration(12600.0), duration(None)
+        ('40 s', '12 min', '3.5 h', '?')
+    """
     if seconds is None:
         return "?"
     for size, unit in ((3600, "h"), (60, "min")):

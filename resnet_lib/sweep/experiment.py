@@ -61,7 +61,7 @@ class Experiment:
 
     Attributes:
         name: In lower case, with hyphens; also the name of its folders.
-        trial: `trial(setting, seeds)` returns a table with a column `seed`, one row a measurement. It is importable.
+        trial: `trial(setting, seeds)` returns a table with a column `seed`, one row per measurement. It is importable.
             One with a parameter `device` is given the device to compute on, by keyword; any other one runs on the CPU.
         quick: The grid of a laptop.
         full: The grid of a publication.

@@ -15,7 +15,12 @@ FORMAT = 1  # part of every key; raise it where the way in which trials are run 
 
 
 def key(parts: Mapping[str, Any]) -> str:
-    """SHA-256 of JSON values and the format of the files, whatever the order of their keys."""
+    """SHA-256 of JSON values and the format of the files, whatever the order of their keys.
+
+    Example:
+        >>> key({"seed": 0, "depth": 20}) == key({"depth": 20, "seed": 0})
+        True
+    """
     text = json.dumps({"format": FORMAT, "parts": parts}, sort_keys=True, allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()
 

@@ -113,7 +113,7 @@ class Result:
     """A table with its stamp and, where one is stored, the same experiment at publication size.
 
     Attributes:
-        table: One row a measurement.
+        table: One row per measurement.
         stamp: Where it comes from.
         full: The stored FULL result of the same experiment.
         stale: Whether the source that the trial reaches has changed since; shown as older, with its commit.

@@ -36,6 +36,13 @@ def store(result: Result, root: Path) -> Path:
 
     Raises:
         ValueError: Where it is not a FULL result, or a column cannot be kept exactly.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     table = store(read("stability-methods", files.root()), Path(folder))
+        ...     table.relative_to(folder).as_posix(), read("stability-methods", Path(folder)).stamp.preset
+        ('results/stability-methods/full.csv', 'full')
     """
     stamp = result.stamp
     if stamp.preset != PRESET:

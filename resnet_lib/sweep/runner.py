@@ -74,7 +74,7 @@ def run(
     Args:
         experiment: What to run.
         preset: Its grid, `quick` or `full`.
-        workers: Processes; None for one a core. One, or a device other than the CPU, computes in this process.
+        workers: Processes; None for one per core. One, or a device other than the CPU, computes in this process.
         device: Of `runtime.device`; for trials that take one.
         scheduler: Address of a Dask scheduler, whose workers compute instead of this machine; on a device other than
             the CPU those with the resource GPU.
@@ -95,6 +95,14 @@ def run(
         ConnectionError: Where there is no such scheduler.
         ResultError: Where the stored FULL result is damaged; before any is run.
         RuntimeError: Where the source has changed since it was imported.
+
+    Example:
+        >>> import tempfile
+        >>> from resnet_lib.experiments.stability_of_the_step.methods import COMPARISON
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     found = run(COMPARISON, workers=1, cache=Path(folder), progress=False)
+        >>> found.stamp.command, len(found.table.groupby("field"))
+        ('resnet-lib run stability-methods --preset quick', 4)
     """
     until = None if budget is None else time.monotonic() + budget
     grid = experiment.grid(preset)
@@ -137,7 +145,13 @@ def run(
 
 
 def stored(experiment: Experiment, root: Path) -> Result | None:
-    """The stored FULL result of an experiment, `stale` where it is `older` than what would be computed today."""
+    """The stored FULL result of an experiment, `stale` where it is `older` than what would be computed today.
+
+    Example:
+        >>> from resnet_lib.experiments.stability_of_the_step.methods import COMPARISON
+        >>> stored(COMPARISON, files.root()).stamp.preset
+        'full'
+    """
     result = results.read(experiment.name, root)
     if result is None:
         return None
@@ -146,7 +160,15 @@ def stored(experiment: Experiment, root: Path) -> Result | None:
 
 
 def older(experiment: Experiment, stamp: Stamp, root: Path) -> list[str]:
-    """What has changed since a FULL result was computed, in words: the source that its trial reaches, its grid."""
+    """What has changed since a FULL result was computed, in words: the source that its trial reaches, its grid.
+
+    Example:
+        >>> from dataclasses import replace
+        >>> from resnet_lib.experiments.stability_of_the_step.methods import COMPARISON
+        >>> more = replace(COMPARISON, full=replace(COMPARISON.full, seeds=(0, 1)))
+        >>> older(more, stored(COMPARISON, files.root()).stamp, files.root())[-1]
+        'the grid has changed'
+    """
     grid, today = experiment.full, source.digest(*experiment.roots)
     same = stamp.source == today or (experiment.name, stamp.source, today) in results.same_sources(root)
     reasons = [] if same else ["the source has changed"]

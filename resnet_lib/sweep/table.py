@@ -12,7 +12,7 @@ from resnet_lib.sweep.key import SCALARS
 
 
 def join(settings: Iterable[Any], columns: Iterable[Columns]) -> pd.DataFrame:
-    """One table of the trials, in their order: a column a field that holds one value, then the trials' own columns.
+    """One table of the trials, in their order: one column per field that holds one value, then the trials' own columns.
 
     It is put together as the trials come, so that no more than the table itself is held.
 

@@ -9,9 +9,10 @@ from resnet_lib.sweep.cache import Cache
 class Turns:
     """Which entries this process is computing, so that others that share the folder compute something else meanwhile.
 
-    Locks of the operating system on bytes of one file, a byte an entry: they end with the process, however it ends, and
-    leave nothing behind. They bind processes, not the threads of one. Where a file system has no locks every turn is
-    granted; then two processes may compute the same entry, and the later one replaces it by its equal.
+    They are locks of the operating system on the bytes of one file, one byte per entry: they end with the process,
+    however it ends, and leave nothing behind. They bind processes, not the threads of one. Where a file system has no
+    locks every turn is granted; then two processes may compute the same entry, and the later one replaces it by its
+    equal.
     """
 
     def __init__(self, cache: Cache):

@@ -252,7 +252,7 @@ def fit(
         recipe: How to train.
         seeds: One network each.
         keep: Epochs whose parameters are kept besides the last; 0 is the initialisation.
-        penalty: What is added to the loss, a number a seed from the stacked parameters; the history shows the loss
+        penalty: What is added to the loss, one number per seed from the stacked parameters; the history shows the loss
             without it.
         policy: How the machine does the work.
         ranks: The processes that share the work (`ranks.joined`); each normalises over its own part of a batch.
@@ -265,6 +265,14 @@ def fit(
             where the networks have another number of logits than the data classes, normalise over a last batch of
             one, draw random numbers (dropout), normalise without running statistics, or share a parameter between
             two modules.
+
+    Example:
+        >>> from resnet_lib import data, nets
+        >>> def net(generator):
+        ...     return nets.mlp(1, 8, in_features=2, classes=2, generator=generator)
+        >>> found = fit(net, data.load("spirals").subset(100), Recipe(epochs=2), [0, 1])
+        >>> found.seeds, len(found.history), found.diverged
+        ((0, 1), 4, (False, False))
     """
     run = Run(make_net, data, recipe, seeds, keep=keep, penalty=penalty, policy=policy, ranks=ranks)
     while not run.done:

@@ -113,6 +113,14 @@ def train(
         TypeError: Where a seed is no whole number.
         ValueError: As `training.fit`, `data.load`, `runtime.device`, and the functions that make networks.
         CacheError: Where the folder cannot be written.
+
+    Example:
+        >>> import tempfile
+        >>> network = Network("mlp", 1, "spirals", Recipe(epochs=1), width=8, examples=100)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     first, again = (train(network, [0], folder=Path(folder)) for _ in range(2))
+        >>> first.history.equals(again.history)
+        True
     """
     seeds = wholes("seeds", seeds)
     if len(set(seeds)) < len(seeds):

@@ -22,7 +22,7 @@ class Gaussian:
 
 
 def trial(setting: Gaussian, seeds: Sequence[int]) -> pd.DataFrame:
-    """Spectral radius of a draw, and of the same draw at half its size; a row a seed."""
+    """Spectral radius of a draw, and of the same draw at half its size; one row per seed."""
     size = setting.scale / setting.dimension**0.5
     shape = (setting.dimension, setting.dimension)
     draws = np.stack([size * runtime.rng(seed, "fixture").standard_normal(shape) for seed in seeds])

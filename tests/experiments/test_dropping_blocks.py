@@ -216,7 +216,7 @@ def test_what_is_measured_anew_is_measured_on_the_training_images():
 
 
 def by_block(**columns: list[float]) -> pd.DataFrame:
-    """The measures of both networks, a number a block; of seed 1 twice as large, of `scaled` four times."""
+    """The measures of both networks, one number per block; of seed 1 twice as large, of `scaled` four times."""
     rows = [
         {"variant": v, "measure": name, "seed": s, "block": block, "blocks": 10, "last": 1.0, "decay": "linear"}
         | {"value": value * (1 + s) * (4 if v == "scaled" else 1)}

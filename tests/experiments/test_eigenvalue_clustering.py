@@ -201,7 +201,7 @@ def test_the_radius_of_resnet20_is_a_mean_over_blocks_and_images():
 
 
 def trained_table() -> pd.DataFrame:
-    """One block a network and five eigenvalues, of which so many as the last column says are near 1."""
+    """One block per network and five eigenvalues, of which so many as the last column says are near 1."""
     made = [
         # kind, variant, blocks, rate, epoch, near
         ("mlp", "residual", 10, 0.1, 0, 2),

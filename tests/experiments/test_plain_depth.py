@@ -141,7 +141,7 @@ def test_the_whole_jacobian_has_a_slope_of_its_own() -> None:
     table = made(-2.5)
     table.loc[table["signal"] == "whole", "growth"] *= 2
     np.testing.assert_allclose(drift.frobenius(table).values, -5)
-    # Twice ln 4 a layer, and -5 L/n over 100 ln 4: a mean over the widths 32, 64 and 1024.
+    # Twice ln 4 per layer, and -5 L/n over 100 ln 4: a mean over the widths 32, 64 and 1024.
     drifted = np.mean([-5 * 100 / n for n in (32, 64, 1024)]) / (100 * np.log(4))
     np.testing.assert_allclose(drift.frobenius(table).control, 2 + drifted)
 

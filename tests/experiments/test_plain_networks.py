@@ -113,7 +113,7 @@ def test_verdicts_turn_with_what_was_measured(id, measure, key, value, status):
 
 
 def watched(**first: list[float]) -> pd.DataFrame:
-    """Ratios of five seeds by variant, a number an epoch 0, 1, ..."""
+    """Ratios of five seeds by variant, one number per epoch 0, 1, ..."""
     made = [
         {"variant": v, "seed": s, "epoch": e, "value": value, "measure": "ratio", "rescaled": False, "layer": 0}
         for v, values in first.items()

@@ -243,7 +243,7 @@ def test_memory_holds_the_table_and_no_more(tmp_path: Path):
         run(tmp_path / str(n), grid)
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
-    assert peaks[1] - peaks[0] < 300 * 500  # bytes a trial, its rows of the table included
+    assert peaks[1] - peaks[0] < 300 * 500  # bytes per trial, its rows of the table included
 
 
 def constant(setting: Noise, seeds: tuple[int, ...]) -> pd.DataFrame:

@@ -76,6 +76,10 @@ def stretch(f: Map, x: Float[Tensor, "n ..."], y: Float[Tensor, "n ..."]) -> Flo
     Raises:
         ValueError: Where there are not as many ones as others, or a batch normalisation or dropout that `f` calls is in
             training mode, so that its examples are not on their own.
+
+    Example:
+        >>> round(stretch(torch.tanh, torch.zeros(1, 1), torch.ones(1, 1)).item(), 4)
+        0.7616
     """
     _real("x", x)
     _real("y", y)
@@ -102,6 +106,11 @@ def gains(f: Map, x: Float[Tensor, "n ..."], *, start: Float[Tensor, "n ..."], i
     Raises:
         ValueError: Where a direction is zero or has another shape than its example, or a batch normalisation or dropout
             that `f` calls is in training mode.
+
+    Example:
+        >>> found = gains(lambda x: x * torch.tensor([1.0, 3.0]), torch.zeros(1, 2), start=torch.ones(1, 2))
+        >>> found.values.round().tolist(), found.directions.round().tolist()
+        ([3.0], [[0.0, 1.0]])
     """
     _real("x", x)
     if start.shape != x.shape or not (start.flatten(1) != 0).any(1).all():
@@ -164,6 +173,12 @@ def search(
     Raises:
         ValueError: Where `starts` is no batch of numbers that are finite, `f` gives something that is not, or a batch
             normalisation or dropout that `f` calls is in training mode, or one keeps no running statistics.
+
+    Example:
+        >>> draw = torch.Generator().manual_seed(0)
+        >>> found = search(torch.sin, torch.ones(4, 2), rounds=2, steps=20, generator=draw)
+        >>> 0.5 < found.start <= found.value <= 1  # the slope of the sine is at most 1, and cos(1) at the starts
+        True
     """
     if starts.ndim < 2 or not len(starts):
         raise ValueError(f"starts has shape {tuple(starts.shape)}; expected a batch (n, ...), n >= 1")

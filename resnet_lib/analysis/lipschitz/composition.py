@@ -66,6 +66,10 @@ def product_bound(
 
     Raises:
         ValueError: Where a part has no finite constant, is not known, or is in training mode, or the shapes do not fit.
+
+    Example:
+        >>> product_bound(nn.Sequential(nn.ReLU(), nn.Sigmoid()), (3,)).value
+        0.25
     """
     sizes = tuple(shape)
     if not sizes or not all(size >= 1 for size in sizes):

@@ -116,6 +116,11 @@ def constrain(
         ValueError: Where nothing is there to constrain, a weight is zero and has to be normalised, no size is given, or
             a layer with weights is not covered: by its class, because it is constrained already, or because it has
             groups, a dilation, two strides or a padding for which the bound would not hold.
+
+    Example:
+        >>> layer = constrain(nn.Linear(3, 3), 0.1)
+        >>> round(linalg.spectral_norms(layer.weight).item(), 4)
+        0.1
     """
     chosen: list[tuple[str, nn.Module, tuple[int, int] | None]] = []
     circular, moving = [], []
@@ -186,6 +191,11 @@ def release(module: M) -> M:
     """Make the constrained weights plain ones, with the values that they have; in place.
 
     Weights that others have parametrised, by `torch.nn.utils.parametrizations`, stay as they are.
+
+    Example:
+        >>> layer = release(constrain(nn.Linear(3, 3), 0.1))
+        >>> type(layer.weight).__name__, round(linalg.spectral_norms(layer.weight).item(), 4)
+        ('Parameter', 0.1)
     """
     for layer in list(module.modules()):
         if parametrize.is_parametrized(layer, "weight"):

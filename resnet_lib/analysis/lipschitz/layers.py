@@ -271,7 +271,7 @@ def _each(module: nn.Module, field: str, n: int) -> tuple[int, ...]:
 
 
 def _windows(size: int, step: int, dilation: int) -> int:
-    """How many windows of one direction a pixel is in: those `j < size` for which `p - dilation j` is a multiple."""
+    """How many windows of one direction per pixel is in: those `j < size` for which `p - dilation j` is a multiple."""
     return math.ceil(size * math.gcd(dilation, step) / step)
 
 

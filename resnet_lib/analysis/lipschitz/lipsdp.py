@@ -88,7 +88,6 @@ class Semidefinite:
 
 def semidefinite(network: Normal, *, tol: float = 1e-3, steps: int = 100) -> Semidefinite:
     """The LipSDP-Neuron bound. It is never above the product of layerwise bounds, nor above that of blocks `1 + K`.
-
     A step costs about ten products of matrices of the size `in + neurons`; 15 to 40 steps are usual.
 
     Args:
@@ -98,6 +97,11 @@ def semidefinite(network: Normal, *, tol: float = 1e-3, steps: int = 100) -> Sem
 
     Raises:
         ValueError: Where the network is not in float64, or its weights are so large that their squares overflow.
+
+    Example:
+        >>> eye = torch.eye(2, dtype=torch.float64)
+        >>> round(semidefinite(Normal(0 * eye, eye, eye, 0 * eye)).value, 2)  # two ReLUs side by side
+        1.0
     """
     if network.a.dtype != torch.float64:
         raise ValueError(f"network has dtype {network.a.dtype}; the multipliers need float64: use .double()")
@@ -166,7 +170,7 @@ def _certified(part: Normal, multipliers: Tensor) -> float:
 
 
 def _feasible(part: Normal) -> Tensor:
-    """Multipliers that prove some bound, one a layer: from the last back, twice what the later ones ask for."""
+    """Multipliers that prove some bound, one per layer: from the last back, twice what the later ones ask for."""
     n = len(part.a)
     ends = [n]  # a layer is a run of neurons that do not feed each other
     while ends[-1]:

@@ -44,6 +44,11 @@ def normal_form(module: nn.Module, in_features: int) -> Normal:
 
     Raises:
         ValueError: Where a part is none of these, or does not fit; for convolutions use `product_bound`.
+
+    Example:
+        >>> form = normal_form(nn.Sequential(nn.Linear(2, 3), nn.ReLU(), nn.Linear(3, 1)), 2)
+        >>> tuple(form.b.shape), tuple(form.c.shape)
+        ((3, 2), (1, 3))
     """
     if in_features < 1:
         raise ValueError(f"in_features={in_features} must be at least 1")

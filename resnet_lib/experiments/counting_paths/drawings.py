@@ -98,7 +98,7 @@ def averages(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def gains(table: pd.DataFrame) -> Figure:
-    """Gain against the number of averaged members, a line a group, a dot a seed."""
+    """Gain against the number of averaged members, one line per group, one dot per seed."""
     figure, axis = plt.subplots(figsize=(6.5, 3.6))
     for (group, last), (title, key) in GROUPS.items():
         mine = table[(table["group"] == group) & (table["last"] == last)]

@@ -128,7 +128,7 @@ CIFAR10 = Experiment(
 
 
 def tuning_trial(setting: Flow, seeds: Sequence[int]) -> pd.DataFrame:
-    """Validation accuracy at the end of training, 0 where it diverged; a row a seed."""
+    """Validation accuracy at the end of training, 0 where it diverged; one row per seed."""
     history = fit(setting, seeds).history
     last = history[history["epoch"] == setting.epochs].set_index("seed")["validation_accuracy"]
     return last.fillna(0.0).reset_index()
@@ -166,17 +166,17 @@ def _mean_length(table: pd.DataFrame, kind: str, column: str) -> np.ndarray:
 
 
 def short_effective(table: pd.DataFrame) -> Evidence:
-    """Mean length over depth by sampled paths, a value a seed; control: orthogonal branches."""
+    """Mean length over depth by sampled paths, one value per seed; control: orthogonal branches."""
     return Evidence(values=_mean_length(table, "residual", "path"), control=_mean_length(table, "orthogonal", "path"))
 
 
 def short_exact(table: pd.DataFrame) -> Evidence:
-    """Mean length over depth by exact sums, a value a seed; control: orthogonal branches."""
+    """Mean length over depth by exact sums, one value per seed; control: orthogonal branches."""
     return Evidence(values=_mean_length(table, "residual", "exact"), control=_mean_length(table, "orthogonal", "exact"))
 
 
 def short_decay(table: pd.DataFrame) -> Evidence:
-    """Slope of log10 of a path's gradient against its length, a value a seed; control: orthogonal branches."""
+    """Slope of log10 of a path's gradient against its length, one value per seed; control: orthogonal branches."""
 
     def slopes(kind: str) -> np.ndarray:
         rows = table[(table["kind"] == kind) & (table["gain"] == 1)]
@@ -186,7 +186,7 @@ def short_decay(table: pd.DataFrame) -> Evidence:
 
 
 def short_many(table: pd.DataFrame) -> Evidence:
-    """Largest share of one length, a value a seed; control: orthogonal branches of size 0.01."""
+    """Largest share of one length, one value per seed; control: orthogonal branches of size 0.01."""
     shares = weights(table).groupby(["kind", "gain", "seed"])["share"].max()
     return Evidence(values=shares["residual", 1.0].to_numpy(), control=shares["orthogonal", 0.01].to_numpy())
 

@@ -144,7 +144,7 @@ def group(table: pd.DataFrame, name: str, *, size: int = max(SIZES), last: float
 
 
 def ens_smooth(table: pd.DataFrame) -> Evidence:
-    """Largest loss from one more block removed, in points, a value a seed; control: the plain twin."""
+    """Largest loss from one more block removed, in points, one value per seed; control: the plain twin."""
 
     def largest(variant: str) -> np.ndarray:
         rows = table[(table["variant"] == variant) & (table["last"] == 1) & (table["group"] == "removed")]
@@ -155,13 +155,13 @@ def ens_smooth(table: pd.DataFrame) -> Evidence:
 
 
 def ens_errors(table: pd.DataFrame) -> Evidence:
-    """Correlation between the errors of two halves, a value a seed; control: copies."""
+    """Correlation between the errors of two halves, one value per seed; control: copies."""
     found = (group(table, name)["correlation"].to_numpy() for name in ("halves", "copies"))
     return Evidence(*found)
 
 
 def gain(table: pd.DataFrame, name: str, *, last: float = 1.0) -> np.ndarray:
-    """Points of accuracy that the average of 5 members has over the network, a value a seed.
+    """Points of accuracy that the average of 5 members has over the network, one value per seed.
 
     Over the network itself for its halves and copies; over a single one of them for networks trained apart.
     """
@@ -171,13 +171,13 @@ def gain(table: pd.DataFrame, name: str, *, last: float = 1.0) -> np.ndarray:
 
 
 def ens_gain(table: pd.DataFrame) -> Evidence:
-    """Gain of averaging halves minus half of that of networks trained apart, a value a seed; control: copies."""
+    """Gain of averaging halves minus half of that of networks trained apart, one value per seed; control: copies."""
     values = gain(table, "halves") - gain(table, "apart") / 2
     return Evidence(values=values, control=gain(table, "copies"), unit="percentage points")
 
 
 def ens_calibration(table: pd.DataFrame) -> Evidence:
-    """Calibration error of averaged halves minus that of the network, a value a seed; control: copies."""
+    """Calibration error of averaged halves minus that of the network, one value per seed; control: copies."""
     halves, copies = (group(table, name) for name in ("halves", "copies"))
     return Evidence(
         values=(halves["ece"] - halves["whole_ece"]).to_numpy(),

@@ -27,7 +27,7 @@ class Unrolled:
 
 
 def trial(setting: Unrolled, seeds: Sequence[int]) -> pd.DataFrame:
-    """Relative distances between both sides of three identities; a row a draw.
+    """Relative distances between both sides of three identities; one row per draw.
 
     `sum`: the last state, and the first plus all branches on the states they read. `paths`: the last state, and the sum
     over all 2**L paths. `gradient`: the gradient at the first state, and the sum over the paths' gradients; and

@@ -180,13 +180,13 @@ def pick(table: pd.DataFrame) -> Chart:
 
 
 def reordered(table: pd.DataFrame) -> pd.DataFrame:
-    """Points lost after exchanges of blocks, with Kendall's tau, a row an order."""
+    """Points lost after exchanges of blocks, with Kendall's tau, one row per order."""
     found = [measures.losses(table, variant, "exchanged") for variant in ("residual", "scaled", "plain")]
     return pd.concat(found)[["variant", "seed", "removed", "tau", "loss"]].reset_index(drop=True)
 
 
 def orders(table: pd.DataFrame) -> Figure:
-    """Points lost against Kendall's tau, a dot an order; lines are means over bins."""
+    """Points lost against Kendall's tau, one dot per order; lines are means over bins."""
     figure, axis = plt.subplots(figsize=(6.5, 3.4))
     for variant in ("residual", "scaled", "plain"):
         mine, look = table[table["variant"] == variant], SHOWN[variant].look
@@ -230,13 +230,13 @@ def _by_block(axis: Axes, rows: pd.DataFrame, variant: str) -> None:
 
 
 def depth_curves(table: pd.DataFrame) -> pd.DataFrame:
-    """Accuracy by the number of removed blocks, mean over the sets, for each way of training; a row a seed."""
+    """Accuracy by the number of removed blocks, mean over the sets, for each way of training; one row per seed."""
     found = table[(table["variant"] == "residual") & (table["blocks"] == BLOCKS) & (table["measure"] == "removed")]
     return found.groupby(["last", "decay", "removed", "seed"])["value"].mean().reset_index()
 
 
 def depths(table: pd.DataFrame) -> Figure:
-    """Accuracy by the number of removed blocks, a line a way of training, a dot a seed."""
+    """Accuracy by the number of removed blocks, one line per way of training, one dot per seed."""
     figure, axis = plt.subplots(figsize=(6.5, 3.6))
     for name, colour in DEPTHS.items():
         last, decay = name.split()

@@ -39,7 +39,7 @@ class Lesions(Network):
 
 
 def trial(setting: Lesions, seeds: Sequence[int], device: str = "cpu") -> pd.DataFrame:
-    """Everything that is measured at a network; a row a measurement, and the columns say which."""
+    """Everything that is measured at a network; one row per measurement, and the columns say which."""
     plain = Network(**{field.name: getattr(setting, field.name) for field in fields(Network)})
     fitted = networks.fit(plain, seeds, device)
     learned, images = (getattr(networks.dataset(plain, device), split) for split in ("train", "test"))

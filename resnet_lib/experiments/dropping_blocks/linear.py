@@ -26,7 +26,7 @@ class Linear:
 
 
 def trial(setting: Linear, seeds: Sequence[int]) -> pd.DataFrame:
-    """Two identities of linear networks, as relative distances between their sides; a row a draw.
+    """Two identities of linear networks, as relative distances between their sides; one row per draw.
 
     `deletion`: the network without a block, and the sum over the paths that do not enter it; the largest over blocks.
     `rule`: the rule of stochastic depth for testing, and the mean over all its 2**L depths, weighted by their chances.

@@ -1,4 +1,4 @@
-"""What the tables say about the chapter's claims: a value a seed, and the control."""
+"""What the tables say about the chapter's claims: one value per seed, and the control."""
 
 from typing import Literal
 
@@ -25,7 +25,7 @@ def losses(table: pd.DataFrame, variant: str, measure: str = "removed", **networ
 
 
 def single(table: pd.DataFrame, variant: str, statistic: str = "median", measure: Measure = "removed") -> np.ndarray:
-    """Points lost without one block: a statistic over the blocks, a value a seed."""
+    """Points lost without one block: a statistic over the blocks, one value per seed."""
     return losses(table, variant, measure).query("removed == 1").groupby("seed")["loss"].agg(statistic).to_numpy()
 
 
@@ -34,7 +34,7 @@ def _evidence(values: np.ndarray, control: np.ndarray) -> Evidence:
 
 
 def graceful_residual(table: pd.DataFrame) -> Evidence:
-    """Points lost without one block, median over blocks, a value a seed; control: the plain twin."""
+    """Points lost without one block, median over blocks, one value per seed; control: the plain twin."""
     return _evidence(single(table, "residual"), single(table, "plain"))
 
 
@@ -49,7 +49,7 @@ def graceful_bare(table: pd.DataFrame) -> Evidence:
 
 
 def graceful_worst(table: pd.DataFrame) -> Evidence:
-    """Points lost without the block that is missed most, a value a seed; control: the plain twin."""
+    """Points lost without the block that is missed most, one value per seed; control: the plain twin."""
     return _evidence(single(table, "residual", "max"), single(table, "plain", "max"))
 
 
@@ -59,7 +59,7 @@ def graceful_worst_anew(table: pd.DataFrame) -> Evidence:
 
 
 def graceful_half(table: pd.DataFrame, measure: Measure = "removed") -> Evidence:
-    """Points lost without 5 of 10 blocks, mean over the choices, a value a seed; control: the plain twin."""
+    """Points lost without 5 of 10 blocks, mean over the choices, one value per seed; control: the plain twin."""
     found = [losses(table, v, measure).query("removed == 5").groupby("seed")["loss"] for v in ("residual", "plain")]
     return _evidence(*(part.mean().to_numpy() for part in found))
 
@@ -70,7 +70,7 @@ def graceful_half_anew(table: pd.DataFrame) -> Evidence:
 
 
 def graceful_order(table: pd.DataFrame) -> Evidence:
-    """Points lost when two random blocks change places, mean, a value a seed; control: the plain twin."""
+    """Points lost when two random blocks change places, mean, one value per seed; control: the plain twin."""
     variants = ("residual", "plain")
     found = [losses(table, v, "exchanged").query("removed == 1").groupby("seed")["loss"].mean() for v in variants]
     return _evidence(*(part.to_numpy() for part in found))
@@ -108,7 +108,7 @@ bound_residual, bound_scaled = _bound("residual"), _bound("scaled")
 
 
 def bound_tight(table: pd.DataFrame) -> Evidence:
-    """log10 of bound over change, median over the blocks but the last, a value a seed; control: the last block."""
+    """log10 of bound over change, median over the blocks but the last, one value per seed; control: the last block."""
     slack = _by_block(table, "scaled", "slack")
     return Evidence(
         values=slack.iloc[:, :-1].median(axis=1).to_numpy(), control=slack.iloc[:, -1].to_numpy(), unit="decades"
@@ -116,12 +116,12 @@ def bound_tight(table: pd.DataFrame) -> Evidence:
 
 
 def depth_robust(table: pd.DataFrame) -> Evidence:
-    """Points kept by stochastic depth without 5 of 10 blocks, a value a seed; control: with nothing removed."""
+    """Points kept by stochastic depth without 5 of 10 blocks, one value per seed; control: with nothing removed."""
     return _evidence(_gain(table, removed=5), _gain(table, removed=0))
 
 
 def depth_accuracy(table: pd.DataFrame) -> Evidence:
-    """Points gained by stochastic depth for the whole network, a value a seed; control: without it, over other seeds.
+    """Points that stochastic depth gains for the whole network, one value per seed; control: without it, other seeds.
 
     The control is each network's accuracy minus the mean of the other seeds' networks. It is zero on average, whatever
     the networks, so that its interval says whether the spread between seeds leaves a third of a point to be seen.
@@ -133,19 +133,19 @@ def depth_accuracy(table: pd.DataFrame) -> Evidence:
 
 
 def _gain(table: pd.DataFrame, *, removed: int) -> np.ndarray:
-    """Accuracy trained with minus without stochastic depth, mean over the choices of removed blocks, a value a seed."""
+    """Accuracy with minus without stochastic depth, mean over the choices of removed blocks, one value per seed."""
     found = [rows(table, "residual", "removed", last=last) for last in (0.5, 1.0)]
     with_, without = (part[part["removed"] == removed].groupby("seed")["value"].mean() for part in found)
     return 100 * (with_ - without).to_numpy()
 
 
 def term_linear(table: pd.DataFrame) -> Evidence:
-    """Mismatch of deletion with the paths past the block, linear branches, a value a draw; control: ReLU."""
+    """Mismatch of deletion with the paths past the block, linear branches, one value per draw; control: ReLU."""
     return _linear(table, "deletion")
 
 
 def depth_rule(table: pd.DataFrame) -> Evidence:
-    """Mismatch of the rule with the mean over all depths, linear branches, a value a draw; control: ReLU."""
+    """Mismatch of the rule with the mean over all depths, linear branches, one value per draw; control: ReLU."""
     return _linear(table, "rule")
 
 

@@ -102,7 +102,7 @@ def fit(setting: Network, seeds: Sequence[int], device: str = "cpu") -> training
 
 
 def tuning_trial(setting: Network, seeds: Sequence[int]) -> pd.DataFrame:
-    """Validation accuracy at the end of training, 0 where it diverged; a row a seed."""
+    """Validation accuracy at the end of training, 0 where it diverged; one row per seed."""
     history = fit(setting, seeds).history
     last = history[history["epoch"] == setting.epochs].set_index("seed")["validation_accuracy"]
     return last.fillna(0.0).reset_index()

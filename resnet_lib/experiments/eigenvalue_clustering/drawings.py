@@ -29,7 +29,7 @@ def one_draw(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def discs(table: pd.DataFrame) -> Figure:
-    """Eigenvalues of one block in the complex plane, a panel a branch, with the predicted radius."""
+    """Eigenvalues of one block in the complex plane, one panel per branch, with the predicted radius."""
     panels = list(table.groupby(["ensemble", "scale"], sort=True))
     figure, axes = plt.subplots(1, len(panels), sharex=True, sharey=True, figsize=(9.5, 2.9))
     for axis, (_, rows) in zip(axes, panels, strict=True):
@@ -162,7 +162,7 @@ def first_middle_last(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def trained_spectra(table: pd.DataFrame) -> Figure:
-    """Complex planes: a row a moment of training, a column a variant, a marker a block."""
+    """Complex planes: one row per moment of training, one column per variant, one marker per block."""
     there, epochs = set(table["variant"]), sorted(table["epoch"].unique())
     variants = {variant: found for variant, found in SHOWN["mlp"].items() if variant in there}
     figure, axes = plt.subplots(len(epochs), len(variants), sharex=True, sharey=True, figsize=(8, 5), squeeze=False)
@@ -202,7 +202,7 @@ def trained_mlp(table: pd.DataFrame) -> Figure:
 
 
 def trained_conv(table: pd.DataFrame) -> Figure:
-    """The convolutional networks through training: fraction of eigenvalues near 1, a panel a depth."""
+    """The convolutional networks through training: fraction of eigenvalues near 1, one panel per depth."""
     depths = sorted(table["blocks"].unique())
     figure, axes = plt.subplots(1, len(depths), sharey=True, figsize=(1.5 + 4 * len(depths), 3.4), squeeze=False)
     for axis, blocks in zip(axes[0], depths, strict=True):

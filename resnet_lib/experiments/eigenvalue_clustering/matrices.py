@@ -46,7 +46,7 @@ class Shift:
 
 
 def shift_trial(setting: Shift, seeds: Sequence[int]) -> pd.DataFrame:
-    """Every identity and bound about ``I + J``, and beside each a similar sentence that is false; a row a draw."""
+    """Every identity and bound about ``I + J``, and beside each a similar sentence that is false; one row per draw."""
     d = setting.dimension
     eye = torch.eye(d, dtype=torch.float64)
     j = setting.scale * branches(seeds, "shift", dimension=d)
@@ -120,7 +120,7 @@ class Disc:
 
 
 def disc_trial(setting: Disc, seeds: Sequence[int]) -> pd.DataFrame:
-    """All eigenvalues of the blocks; a row an eigenvalue."""
+    """All eigenvalues of the blocks; one row per eigenvalue."""
     d = setting.dimension
     j = branches(seeds, "disc", d, dimension=d)
     if setting.ensemble == "symmetric":
@@ -170,7 +170,7 @@ def fraction_within(table: pd.DataFrame, radius: float, by: list[str]) -> pd.Ser
 
 
 def cluster_radius(table: pd.DataFrame) -> Evidence:
-    """``max|lambda - 1| / s`` at d = 512, a value a draw; control: the symmetric ensemble, which reaches 2."""
+    """``max|lambda - 1| / s`` at d = 512, one value per draw; control: the symmetric ensemble, which reaches 2."""
     wide = table[table["dimension"] == 512]
     ratio = _distance_from_one(wide) / wide["scale"]
     largest = ratio.groupby([wide["ensemble"], wide["seed"]]).max()
@@ -178,13 +178,13 @@ def cluster_radius(table: pd.DataFrame) -> Evidence:
 
 
 def cluster_small(table: pd.DataFrame) -> Evidence:
-    """Fraction of eigenvalues within 0.25 of 1 at s = 0.1, a value a draw; control: s = 1."""
+    """Fraction of eigenvalues within 0.25 of 1 at s = 0.1, one value per draw; control: s = 1."""
     rows = table[(table["ensemble"] == "gaussian") & (table["dimension"] < 512)]
     fraction = fraction_within(rows, 0.25, ["scale", "seed"])
     return Evidence(values=fraction[0.1].to_numpy(), control=fraction[1.0].to_numpy())
 
 
 def cluster_he(table: pd.DataFrame) -> Evidence:
-    """Fraction of eigenvalues within 0.25 of 1 for a He branch, a value a draw; control: the branch times zero."""
+    """Fraction of eigenvalues within 0.25 of 1 for a He branch, one value per draw; control: the branch times zero."""
     fraction = fraction_within(table[table["ensemble"] == "he"], 0.25, ["scale", "seed"])
     return Evidence(values=fraction[1.0].to_numpy(), control=fraction[0.0].to_numpy())

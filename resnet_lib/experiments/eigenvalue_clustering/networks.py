@@ -76,7 +76,7 @@ RESNET20 = Experiment(
 
 
 def cluster_resnet20(table: pd.DataFrame) -> Evidence:
-    """Spectral radius of the branch, mean over blocks and images, a value a seed; control: zero-gamma."""
+    """Spectral radius of the branch, mean over blocks and images, one value per seed; control: zero-gamma."""
     radius = table.groupby(["zero_gamma", "seed"])["radius"].mean()
     return Evidence(values=radius[False].to_numpy(), control=radius[True].to_numpy())
 
@@ -130,7 +130,7 @@ def fit(setting: Trained, seeds: Sequence[int], keep: Sequence[int] = ()) -> tra
 
 
 def trained_trial(setting: Trained, seeds: Sequence[int]) -> pd.DataFrame:
-    """Eigenvalues of every block's Jacobian before, halfway through and after training; a row an eigenvalue.
+    """Eigenvalues of every block's Jacobian before, halfway through and after training; one row per eigenvalue.
 
     Batch normalisation runs in evaluation mode, with the statistics that the training images have at that moment.
     """
@@ -210,7 +210,7 @@ TRAINED_CONV = Experiment(
 
 
 def near_identity(table: pd.DataFrame) -> pd.DataFrame:
-    """Medians over blocks of the fraction of eigenvalues within 0.5 of 1 and of the branch's norm; a row a moment."""
+    """Medians over blocks: the fraction of eigenvalues within 0.5 of 1, and the branch's norm; one row per moment."""
     of_network = ["kind", "variant", "blocks", "lr", "seed", "epoch"]
     of_block = [*of_network, "block"]
     per_block = pd.DataFrame(
@@ -248,20 +248,20 @@ def _residual_mlp(rows: pd.DataFrame, column: str) -> pd.DataFrame:
 
 
 def trained_toward(table: pd.DataFrame) -> Evidence:
-    """Fraction near 1 after training minus before, residual MLP of 10 blocks, a value a seed; control: rate 0."""
+    """Fraction near 1 after training minus before, residual MLP of 10 blocks, one value per seed; control: rate 0."""
     moments = _residual_mlp(near_identity(table), "fraction")
     change = moments[moments.columns.max()] - moments[0]
     return Evidence(values=change[True].to_numpy(), control=change[False].to_numpy())
 
 
 def trained_small_branch(table: pd.DataFrame) -> Evidence:
-    """Norm of the branch's Jacobian after training, median over blocks, a value a seed; control: before training."""
+    """Norm of the branch's Jacobian after training, median over blocks, one value per seed; control: before it."""
     norms = _residual_mlp(near_identity(table), "branch_norm").xs(True, level="trained")
     return Evidence(values=norms[norms.columns.max()].to_numpy(), control=norms[0].to_numpy())
 
 
 def tuning_trial(setting: Trained, seeds: Sequence[int]) -> pd.DataFrame:
-    """Validation accuracy at the end of training, 0 where it diverged; a row a seed."""
+    """Validation accuracy at the end of training, 0 where it diverged; one row per seed."""
     fitted = fit(setting, seeds)
     last = fitted.history[fitted.history["epoch"] == setting.epochs].set_index("seed")["validation_accuracy"]
     return last.fillna(0.0).reset_index()

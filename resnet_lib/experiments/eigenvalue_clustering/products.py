@@ -109,17 +109,17 @@ def _spread_at(table: pd.DataFrame, s: float, depth: int) -> np.ndarray:
 
 
 def product_short(table: pd.DataFrame) -> Evidence:
-    """Spread at s = 0.05, L = 100, a value a draw; control: s = 0.5."""
+    """Spread at s = 0.05, L = 100, one value per draw; control: s = 0.5."""
     return Evidence(values=_spread_at(table, 0.05, 100), control=_spread_at(table, 0.5, 100))
 
 
 def product_deep(table: pd.DataFrame) -> Evidence:
-    """Spread at s = 0.5, L = 100, a value a draw; control: s = 0.05."""
+    """Spread at s = 0.5, L = 100, one value per draw; control: s = 0.05."""
     return Evidence(values=_spread_at(table, 0.5, 100), control=_spread_at(table, 0.05, 100))
 
 
 def product_growth(table: pd.DataFrame) -> Evidence:
-    """Slope through 0 of log rms gain against ``L/2 log(1 + s^2)``, a value a draw; control: the tied branch."""
+    """Slope through 0 of log rms gain against ``L/2 log(1 + s^2)``, one value per draw; control: the tied branch."""
 
     def slopes(rows: pd.DataFrame) -> np.ndarray:
         rows = rows[rows["s"].between(0.1, 0.5) & (rows["depth"] <= 100)]
@@ -142,7 +142,7 @@ def boundary(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def product_boundary(table: pd.DataFrame) -> Evidence:
-    """Slope of ``log s*`` against ``log L``, a value a draw; control: the tied branch, slope -1."""
+    """Slope of ``log s*`` against ``log L``, one value per draw; control: the tied branch, slope -1."""
 
     def slopes(branch: str) -> np.ndarray:
         edge = boundary(_residual(table, branch))
@@ -167,7 +167,7 @@ class Formula:
 
 
 def formula_trial(setting: Formula, seeds: Sequence[int]) -> pd.DataFrame:
-    """Mismatch between the product's spectrum and ``prod(1 + lambda_l)``, eigenvectors shared and own; a row a draw."""
+    """Mismatch of the product's spectrum and ``prod(1 + lambda_l)``, eigenvectors shared and own; one row per draw."""
     d, depth = setting.dimension, setting.depth
     eye = torch.eye(d, dtype=torch.float64)
 
@@ -204,7 +204,7 @@ FORMULA = Experiment(
 
 
 def commute_formula(table: pd.DataFrame) -> Evidence:
-    """Relative mismatch with shared eigenvectors, a value a draw; control: eigenvectors of their own."""
+    """Relative mismatch with shared eigenvectors, one value per draw; control: eigenvectors of their own."""
     return Evidence(values=table["shared"].to_numpy(), control=table["own"].to_numpy())
 
 
@@ -224,7 +224,7 @@ class Gains:
 
 
 def gains_trial(setting: Gains, seeds: Sequence[int]) -> pd.DataFrame:
-    """log10 gain with the skip and without it; a row a coordinate."""
+    """log10 gain with the skip and without it; one row per coordinate."""
     n, depth = setting.coordinates, setting.depth
     streams = [runtime.stream(seed, "gains", setting.law) for seed in seeds]
     if setting.law == "gaussian":
@@ -278,13 +278,13 @@ GAINS = Experiment(
 
 
 def commute_plain(table: pd.DataFrame) -> Evidence:
-    """Median over the coordinates of ``log10|prod lambda|``, a value a draw; control: lambda = +-1."""
+    """Median over the coordinates of ``log10|prod lambda|``, one value per draw; control: lambda = +-1."""
     medians = table.groupby(["law", "seed"])["log10_plain"].median()
     return Evidence(values=medians["constant"].to_numpy(), control=medians["sign"].to_numpy())
 
 
 def commute_stable(table: pd.DataFrame) -> Evidence:
-    """Fraction of coordinates within a factor of 10 after 100 layers, a value a draw; control: lambda of size 0.01."""
+    """Fraction of coordinates within a factor of 10 after 100 layers, one value per draw; control: lambda of 0.01."""
     rows = table[table["depth"] == 100]
     rows = rows.assign(inside=rows["log10_residual"].abs() < STABLE)
     inside = rows.groupby(["law", "seed"])["inside"].mean()
@@ -292,7 +292,7 @@ def commute_stable(table: pd.DataFrame) -> Evidence:
 
 
 def commute_typical(table: pd.DataFrame) -> Evidence:
-    """Mean log gain over ``-L s^2 / 2``, s = 0.1, L = 1000, a value a draw; control: branches that do not commute."""
+    """Mean log gain over ``-L s^2 / 2``, s = 0.1, L = 1000, one value per draw; control: no branches that commute."""
     rows = table[(table["depth"] == 1000) & (table["scale"] == 0.1)]
     predicted = -1000 * 0.1**2 / 2 * np.log10(np.e)
     ratio = rows.groupby(["law", "seed"])["log10_residual"].mean() / predicted

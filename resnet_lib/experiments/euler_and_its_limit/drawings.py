@@ -23,7 +23,7 @@ def errors_by_depth(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def orders(table: pd.DataFrame) -> Figure:
-    """Error against depth, a panel a field: smooth, with a jump, and independent weights."""
+    """Error against depth, one panel per field: smooth, with a jump, and independent weights."""
     figure, axes = plt.subplots(1, 3, sharey=True, figsize=(9.5, 3.2))
     titles = {"smooth": "smooth in depth", "jump": "with one jump", "independent": "independent"}
     for axis, (field, title) in zip(axes, titles.items(), strict=True):
@@ -124,13 +124,13 @@ SHOWN = shown(
 
 
 def accuracy_by_substeps(table: pd.DataFrame) -> pd.DataFrame:
-    """Test accuracy of the networks of 16 blocks, a row a seed and number of sub-steps."""
+    """Test accuracy of the networks of 16 blocks, one row per seed and number of sub-steps."""
     rows = table[(table["measure"] == "substeps") & (table["depth"] == trained.DEPTH)]
     return rows[["kind", "power", "k", "seed", "value"]].reset_index(drop=True)
 
 
 def substeps(table: pd.DataFrame) -> Figure:
-    """Test accuracy against the number of sub-steps a block; a point a seed."""
+    """Test accuracy against the number of sub-steps per block; one point per seed."""
     figure, axis = plt.subplots(figsize=(7, 3.8))
     for (kind, power), found in SHOWN.items():
         rows = table[(table["kind"] == kind) & (table["power"] == power)]
@@ -145,7 +145,7 @@ def substeps(table: pd.DataFrame) -> Figure:
 
 
 def lengths_by_depth(table: pd.DataFrame) -> pd.DataFrame:
-    """Length of the path through the unscaled and the 1/L networks, a row a depth and seed."""
+    """Length of the path through the unscaled and the 1/L networks, one row per depth and seed."""
     rows = table[(table["measure"] == "path") & (table["kind"] == "mlp") & table["power"].isin([0.0, 1.0])]
     return rows[["power", "depth", "seed", "value"]].reset_index(drop=True)
 

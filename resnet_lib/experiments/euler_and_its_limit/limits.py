@@ -31,7 +31,7 @@ class Limit:
 
 
 def limit_trial(setting: Limit, seeds: Sequence[int]) -> pd.DataFrame:
-    """Displacement, and distance to the network of twice the depth; a row a draw and depth."""
+    """Displacement, and distance to the network of twice the depth; one row per draw and depth."""
     start = gaussian(seeds, "limit", "start", shape=(setting.dimension,))
     weights = smooth_weights(seeds, "limit", d=setting.dimension)
     finest = 2 * max(setting.depths)
@@ -98,7 +98,7 @@ larger = _limit("displacement", ("independent", 0.25), ("independent", 0.5))
 
 
 def laws(table: pd.DataFrame) -> Evidence:
-    """Mean distance of the displacements' exponents from theory, a value a draw; control: the theories exchanged."""
+    """Mean distance of the displacements' exponents from theory, one value per draw; control: theories exchanged."""
     found = exponents(table, "displacement").reset_index(name="found")
     top = found["weights"].map({"smooth": 1.0, "independent": 0.5})
     right = (found["found"] - (top - found["power"])).abs().groupby(found["seed"]).mean()
@@ -118,7 +118,7 @@ class Trajectory:
 
 
 def trajectory_trial(setting: Trajectory, seeds: Sequence[int]) -> pd.DataFrame:
-    """Some coordinates along depth; a row a coordinate and moment."""
+    """Some coordinates along depth; one row per coordinate and moment."""
     d, depth = setting.dimension, setting.depth
     noise = gaussian(seeds, "trajectory", shape=(2 * depth, d, d))
     lags = torch.arange(-depth, depth + 1, dtype=torch.float64) / depth

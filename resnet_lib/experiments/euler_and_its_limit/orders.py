@@ -60,7 +60,7 @@ class Order:
 
 
 def order_trial(setting: Order, seeds: Sequence[int]) -> pd.DataFrame:
-    """Slopes of log error against log step; a row a draw."""
+    """Slopes of log error against log step; one row per draw."""
     method, d = tableaus.method(setting.method), setting.dimension
     start = gaussian(seeds, "order", "start", shape=(d,))
     jump = 0.3 + 0.4 * float(torch.rand((), generator=runtime.stream(0, "order", "jump")))
@@ -171,7 +171,7 @@ class Step:
 
 
 def step_trial(setting: Step, seeds: Sequence[int]) -> pd.DataFrame:
-    """Largest difference between states and iterates, relative to the largest state; a row a draw."""
+    """Largest difference between states and iterates, relative to the largest state; one row per draw."""
     inside = Unit(order="inside", norm="none", alpha=1 / setting.depth)
     records = []
     for seed in seeds:

@@ -27,7 +27,7 @@ class FixedPoints:
 
 
 def fixed_point_trial(setting: FixedPoints, seeds: Sequence[int]) -> pd.DataFrame:
-    """Fixed points and their stability by both criteria; signs of determinants; a row a draw."""
+    """Fixed points and their stability by both criteria; signs of determinants; one row per draw."""
     records = []
     for seed in seeds:
         d = setting.dimension

@@ -75,7 +75,7 @@ def samples(task: str) -> tuple[Float[Tensor, "n 1"], Float[Tensor, "n 1"]]:
 
 
 def task_trial(setting: Task, seeds: Sequence[int]) -> pd.DataFrame:
-    """Error after training by Adam, and where each point ends; a row a seed and point.
+    """Error after training by Adam, and where each point ends; one row per seed and point.
 
     The field's solver has tolerance 1e-3 while training and 1e-6 for what is reported.
     """

@@ -30,7 +30,8 @@ class Network:
 
     ``kind`` is ``mlp`` (``x + W2 relu(W1 x)``), ``norm`` (pre-activation with batch normalisation), ``tied`` (one
     ``mlp`` branch shared by all blocks), ``penalty`` (``mlp`` with a penalty on the difference of neighbouring weights)
-    or ``resnet`` (pre-activation ResNet for CIFAR-10; ``depth`` is its name, and the power that of its blocks a stage).
+    or ``resnet`` (pre-activation ResNet for CIFAR-10; ``depth`` is its name, and the power that of its
+    blocks per stage).
     """
 
     kind: str
@@ -80,7 +81,7 @@ def network(setting: Network, generator: torch.Generator) -> nets.Stack:
 
 
 def trained_trial(setting: Network, seeds: Sequence[int], device: torch.device = torch.device("cpu")) -> pd.DataFrame:  # noqa: B008
-    """What the trained networks are as flows; a row a seed, measure and number of sub-steps."""
+    """What the trained networks are as flows; one row per seed, measure and number of sub-steps."""
     fitted = fit(setting, seeds, device)
     cifar = setting.kind == "resnet"
     samples = data.load("cifar10", device=device) if cifar else data.load("digits", flat=True, device=device)
@@ -169,7 +170,7 @@ CIFAR = Experiment(
 
 
 def tuning_trial(setting: Network, seeds: Sequence[int]) -> pd.DataFrame:
-    """Validation accuracy at the end of training, 0 where it diverged; a row a seed."""
+    """Validation accuracy at the end of training, 0 where it diverged; one row per seed."""
     fitted = fit(setting, seeds, torch.device("cpu"))
     last = fitted.history[fitted.history["epoch"] == setting.epochs].set_index("seed")["validation_accuracy"]
     return last.fillna(0.0).reset_index()
@@ -193,7 +194,7 @@ def tuned(table: pd.DataFrame) -> dict[tuple[str, float, int], float]:
 
 
 def values(table: pd.DataFrame, measure: str, k: int, kind: str, power: float, depth: int = DEPTH) -> np.ndarray:
-    """One measure of one network, a value a seed in their order."""
+    """One measure of one network, one value per seed in their order."""
     keep = (table["measure"] == measure) & (table["k"] == k) & (table["kind"] == kind)
     rows = table[keep & (table["power"] == power) & (table["depth"] == depth)]
     if rows.empty:
@@ -202,7 +203,7 @@ def values(table: pd.DataFrame, measure: str, k: int, kind: str, power: float, d
 
 
 def loss(table: pd.DataFrame, measure: str, k: int, kind: str, power: float) -> np.ndarray:
-    """Accuracy that a change of the network loses, in percentage points, a value a seed."""
+    """Accuracy that a change of the network loses, in percentage points, one value per seed."""
     lost = values(table, "substeps", 1, kind, power) - values(table, measure, k, kind, power)
     return np.round(100 * lost, 9)  # a difference of equal fractions is zero
 
@@ -244,13 +245,13 @@ def penalised(table: pd.DataFrame) -> Evidence:
 
 
 def slopes(table: pd.DataFrame, measure: str, k: int, power: float) -> np.ndarray:
-    """Exponent of a measure with depth, a value a seed."""
+    """Exponent of a measure with depth, one value per seed."""
     found = np.array([values(table, measure, k, "mlp", power, depth) for depth in DEPTHS])
     return np.polyfit(np.log(DEPTHS), np.log(found), 1)[0]
 
 
 def fixed_field(seeds: Sequence[int], *, total: bool) -> dict[str, np.ndarray]:
-    """Exponents of path and error of Euler steps on a fixed field, a value a seed.
+    """Exponents of path and error of Euler steps on a fixed field, one value per seed.
 
     With ``total`` the time is fixed and the step falls with depth; else the step is fixed, and the field turns.
     """

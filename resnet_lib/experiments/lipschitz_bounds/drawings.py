@@ -14,14 +14,14 @@ SHOWN = shown({"residual": "scaled", "plain": "plain-bare", "constrained": "cons
 
 
 def ladder_rows(table: pd.DataFrame) -> pd.DataFrame:
-    """Bounds and sensitivities of trained networks by depth; a row a network."""
+    """Bounds and sensitivities of trained networks by depth; one row per network."""
     rows = table[table["rule"].isin(SHOWN) & table["product"].notna()]
     columns = ["rule", "blocks", "seed", "product", "certified", "found", "at_data", "test_accuracy"]
     return rows[columns].round(4)
 
 
 def ladder(table: pd.DataFrame) -> Figure:
-    """Product bound, semidefinite bound and sensitivity found by depth, a panel a rule."""
+    """Product bound, semidefinite bound and sensitivity found by depth, one panel per rule."""
     figure, axes = plt.subplots(1, 3, sharey=True, figsize=(9.5, 3.4))
     lines = (
         ("product", "product bound", "post", "-"),
@@ -105,7 +105,7 @@ def condition_rows(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def condition(table: pd.DataFrame) -> Figure:
-    """Condition number by the size of the branch, a line a kind of branch."""
+    """Condition number by the size of the branch, one line per kind of branch."""
     figure, axis = plt.subplots(figsize=(6.5, 3.4))
     kinds = (
         ("gaussian", "Gaussian", "post"),

@@ -59,6 +59,6 @@ SIGNAL = Experiment(
 
 
 def signal_gain(table: pd.DataFrame) -> Evidence:
-    """log10 of the gain of 50 blocks, beta = 0.1, a value a draw; control: aligned branches."""
+    """log10 of the gain of 50 blocks, beta = 0.1, one value per draw; control: aligned branches."""
     rows = table[(table["depth"] == 50) & (table["beta"] == BETA)].set_index("kind")["gain"]
     return Evidence(rows["guaranteed"].to_numpy(), rows["aligned"].to_numpy(), "decades")

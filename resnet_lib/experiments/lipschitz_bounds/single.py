@@ -78,7 +78,7 @@ def largest_weight(matrix: Tensor) -> float:
 
 
 def block_trial(setting: Branch, seeds: Sequence[int]) -> pd.DataFrame:
-    """Largest and smallest stretch of `x + F(x)` over the pairs, beside `1 + K` and the wrong bound; a row a seed."""
+    """Largest and smallest stretch of `x + F(x)` over pairs, beside `1 + K` and the wrong bound; one row per seed."""
     records = []
     for seed in seeds:
         branch, shape = branch_of(setting, seed)
@@ -110,7 +110,7 @@ def _scalars(table: pd.DataFrame, sizes: Sequence[float]) -> pd.DataFrame:
 
 
 def block_bound(table: pd.DataFrame) -> Evidence:
-    """Largest stretch over `1 + K`, minus 1, a value a branch and draw; control: the largest weight for the norm."""
+    """Largest stretch over `1 + K`, minus 1, one value per branch and draw; control: the largest weight as norm."""
     rows, linear = table[table["kind"].isin(_RANDOM)], table[table["kind"] == "linear"]
     return Evidence(
         (rows["largest"] / rows["bound"] - 1).to_numpy(), (linear["largest"] / linear["wrong"] - 1).to_numpy()
@@ -148,7 +148,7 @@ class ScaledBlock:
 
 
 def scaled_trial(setting: ScaledBlock, seeds: Sequence[int]) -> pd.DataFrame:
-    """The largest stretch over 2,000 pairs, and after a search; a row a seed."""
+    """The largest stretch over 2,000 pairs, and after a search; one row per seed."""
     records = []
     for seed in seeds:
         base = Branch(setting.kind)

@@ -141,7 +141,7 @@ def states_of(net: Stack, setting: Trained, x: Tensor) -> dict[str, float]:
 
 
 def trained_trial(setting: Trained, seeds: Sequence[int]) -> pd.DataFrame:
-    """Accuracy, bounds (log10), gradient at the start, growth of states; a row a seed. `nan` where it was not asked."""
+    """Accuracy, bounds (log10), gradient at the start, growth of states; one row per seed. `nan` where not asked."""
     digits = data.load("digits", flat=True)
     x = digits.test.x.double()
     if setting.rule == "scalar":
@@ -218,7 +218,7 @@ NETWORKS = Experiment(
 
 
 def tuning_trial(setting: Trained, seeds: Sequence[int]) -> pd.DataFrame:
-    """Validation accuracy at the end of training, 0 where it diverged; a row a seed."""
+    """Validation accuracy at the end of training, 0 where it diverged; one row per seed."""
     history = fit(setting, seeds).history
     last = history[history["epoch"] == setting.epochs].set_index("seed")["validation_accuracy"]
     return last.fillna(0.0).reset_index()
@@ -248,7 +248,7 @@ def _of(table: pd.DataFrame, rule: str, blocks: int) -> pd.DataFrame:
 
 
 def product_bound(table: pd.DataFrame) -> Evidence:
-    """log10 of the sensitivity found over the product, a value a network; control: largest weights, 2 and 5 blocks."""
+    """log10 of the sensitivity found over the product, one value per network; control: largest weights, few blocks."""
     rows = table[table["product"].notna() & (table["rule"] != "scalar")]
     few = rows[rows["blocks"] <= 5]
     return Evidence((rows["found"] - rows["product"]).to_numpy(), (few["found"] - few["wrong"]).to_numpy(), "decades")
@@ -261,7 +261,7 @@ def product_estimate(table: pd.DataFrame) -> Evidence:
 
 
 def product_growth(table: pd.DataFrame) -> Evidence:
-    """Slope of the sensitivity against depth over that of the product, a value a seed; control: `x + 0.3 x`."""
+    """Slope of the sensitivity against depth over that of the product, one value per seed; control: `x + 0.3 x`."""
 
     def slopes(rule: str) -> np.ndarray:
         rows = table[(table["rule"] == rule) & (table["blocks"] <= 20)]
@@ -299,7 +299,7 @@ def signal_accuracy(table: pd.DataFrame) -> Evidence:
 
 
 def weights_monotone(table: pd.DataFrame) -> Evidence:
-    """Largest growth of a state in the bounded network, a value a seed; control: the free one."""
+    """Largest growth of a state in the bounded network, one value per seed; control: the free one."""
     return Evidence(_of(table, "bounded", 10)["growth"].to_numpy(), _of(table, "free", 10)["growth"].to_numpy())
 
 

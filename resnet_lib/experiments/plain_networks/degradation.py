@@ -16,7 +16,7 @@ IMAGES = 100  # test images at which a slope is measured
 
 
 def trial(setting: Family, seeds: Sequence[int], device: torch.device | str = "cpu") -> pd.DataFrame:
-    """Everything that is measured at a family; a row a measurement, and the columns say which.
+    """Everything that is measured at a family; one row per measurement, and the columns say which.
 
     `train_error`, `validation_error` and `test_error` in percent, in the last epoch; where the family is watched,
     `gradient` (norm) of each weight layer after each kept epoch, `ratio` (log10 of the first over the last one),

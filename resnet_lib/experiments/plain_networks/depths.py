@@ -46,7 +46,7 @@ def fit(setting: Depth, seeds: Sequence[int]) -> training.Fit:
 
 
 def trial(setting: Depth, seeds: Sequence[int]) -> pd.DataFrame:
-    """Every epoch's loss and accuracies; a row a seed and epoch."""
+    """Every epoch's loss and accuracies; one row per seed and epoch."""
     return summary(fit(setting, seeds).history)
 
 
@@ -165,14 +165,14 @@ fits, fits_scaled = _fit("norm"), _fit("scaled")
 
 
 def gains(table: pd.DataFrame) -> Evidence:
-    """Points of test accuracy of the deepest network over 50 layers, a value a seed; control: over the plain twin."""
+    """Points of test accuracy of the deepest network over 50 layers, one value per seed; control: over its twin."""
     top = _at(table, "norm", deepest(table, "norm"))
     gain = paired(pd.concat([top, _at(table, "norm", FIFTY)]), "test", "blocks", top["blocks"].iloc[0], FIFTY)
     return Evidence(values=gain, control=behind(table, "plain-norm"), unit="percentage points")
 
 
 def behind(table: pd.DataFrame, variant: str, blocks: int = HUNDRED) -> np.ndarray:
-    """Points of test accuracy behind the shortcut with batch normalisation; a value a seed."""
+    """Points of test accuracy behind the shortcut with batch normalisation; one value per seed."""
     both = pd.concat([_at(table, "norm", blocks), _at(table, variant, blocks)])
     return paired(both, "test", "variant", "norm", variant)
 

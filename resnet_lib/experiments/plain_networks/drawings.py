@@ -108,7 +108,7 @@ STAGES = ("before training", "after 1 epoch", "after 2", "half-way", "after trai
 
 
 def training(table: pd.DataFrame) -> Figure:
-    """Gradient norm by layer before, during and after training, a panel a stage."""
+    """Gradient norm by layer before, during and after training, one panel per stage."""
     stages = (0, 1, 4)
     figure, axes = plt.subplots(1, len(stages), sharey=True, figsize=(9, 3.4))
     for axis, stage in zip(axes, stages, strict=True):
@@ -168,7 +168,7 @@ def by_rescaling(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def rescaling(table: pd.DataFrame) -> Figure:
-    """Training error, a row a network: hollow as usual, filled with rescaled gradients; the bars are means."""
+    """Training error, one row per network: hollow as usual, filled with rescaled gradients; the bars are means."""
     figure, axis = plt.subplots(figsize=(7.5, 3.2))
     names = list(dict.fromkeys(table["network"]))
     for place, name in enumerate(reversed(names)):

@@ -70,7 +70,7 @@ Growth = dict[tuple[int, str], Tensor]
 
 
 def by_law(setting: Drift, seeds: Sequence[int]) -> Growth:
-    """Growth of the state by a product of independent factors; as float64, a value a draw."""
+    """Growth of the state by a product of independent factors; as float64, one value per draw."""
     n = setting.width
     factors = []
     for seed in seeds:
@@ -116,7 +116,7 @@ def by_matrices(setting: Drift, seeds: Sequence[int]) -> Growth:
 def backward(passed: Sequence[tuple[Tensor, Tensor]], v: Tensor, starts: Sequence[int]) -> Growth:
     r"""$\ln\lVert J^\top v\rVert^2-\ln\lVert v\rVert^2$ through the first so many layers, for each of `starts`."""
     unit = v / v.norm(dim=1, keepdim=True)
-    signal = unit[:, :, :0]  # a column a start, the deepest first
+    signal = unit[:, :, :0]  # one column per start, the deepest first
     logs = torch.zeros(len(v), 0, dtype=torch.float64)
     for layer, (weight, on) in reversed(list(enumerate(passed, 1))):
         if layer in starts:
@@ -178,14 +178,14 @@ def rows(table: pd.DataFrame, drawn: str, signal: str = "state", *, gain: float 
 
 
 def slopes(found: pd.DataFrame) -> np.ndarray:
-    """Slope of growth against layers over width, least squares through the origin; a value a draw."""
+    """Slope of growth against layers over width, least squares through the origin; one value per draw."""
     products = found.assign(xy=found["ratio"] * found["growth"], xx=found["ratio"] ** 2)
     sums = products.groupby("seed")[["xy", "xx"]].sum()
     return (sums["xy"] / sums["xx"]).to_numpy()
 
 
 def doubled(found: pd.DataFrame) -> np.ndarray:
-    """Growth a layer over ln 4 at 100 layers, mean over widths; a value a draw."""
+    """Growth a layer over ln 4 at 100 layers, mean over widths; one value per draw."""
     last = found[found["layer"] == LAYERS]
     return (last["growth"] / (LAYERS * np.log(4))).groupby(last["seed"]).mean().to_numpy()
 
@@ -220,7 +220,7 @@ narrow, wide = _typical("matrices", 32), _typical("law", 1024)
 
 
 def mean(table: pd.DataFrame) -> Evidence:
-    """Growth itself at width 1024, a value a draw; control: its decades with doubled weights."""
+    """Growth itself at width 1024, one value per draw; control: its decades with doubled weights."""
     values, control = (_at(table, "law", 1024, gain) for gain in (1.0, 2.0))
     return Evidence(values=np.exp(values), control=control / np.log(10))
 

@@ -102,14 +102,14 @@ def fit(setting: Family, seeds: Sequence[int], device: torch.device | str) -> Fi
 
 
 def accuracies(found: Fit) -> pd.DataFrame:
-    """Accuracies in the last epoch, a row a seed; those of a network whose numbers overflowed are chance."""
+    """Accuracies in the last epoch, one row per seed; those of a network whose numbers overflowed are chance."""
     last = found.history[found.history["epoch"] == found.history["epoch"].max()]
     columns = ["train_accuracy", "validation_accuracy", "test_accuracy"]
     return last.set_index("seed")[columns].fillna(CHANCE)
 
 
 def tuning_trial(setting: Family, seeds: Sequence[int], device: torch.device | str = "cpu") -> pd.DataFrame:
-    """Accuracies at the end of training, a row a seed."""
+    """Accuracies at the end of training, one row per seed."""
     return accuracies(fit(setting, seeds, device)).reset_index()
 
 

@@ -88,7 +88,7 @@ class Untrained:
 
 
 def trial(setting: Untrained, seeds: Sequence[int]) -> pd.DataFrame:
-    """Norm of the gradient and agreement of two batches, a row a weight layer of the blocks and draw."""
+    """Norm of the gradient and agreement of two batches, one row per weight layer of the blocks and draw."""
     blocks, unit = families.blocks_of(setting.layers), families.unit(setting.variant, setting.layers)
     halves = batches(data.load("digits", flat=True).train)
     tables = []

@@ -1,4 +1,4 @@
-"""What the tables of training say about the claims: a value a seed, and the control."""
+"""What the tables of training say about the claims: one value per seed, and the control."""
 
 import numpy as np
 import pandas as pd
@@ -67,7 +67,7 @@ def _deep(table: pd.DataFrame) -> int:
 
 
 def _ratios(table: pd.DataFrame, variant: str) -> pd.DataFrame:
-    """log10 of the first gradient over the last, a row a seed, a column an epoch."""
+    """log10 of the first gradient over the last, one row per seed, one column per epoch."""
     found = table[(table["variant"] == variant) & (table["measure"] == "ratio") & ~table["rescaled"]]
     return found.pivot(index="seed", columns="epoch", values="value")
 
@@ -85,7 +85,7 @@ def vanish_training(table: pd.DataFrame) -> Evidence:
 
 
 def rates(table: pd.DataFrame, variant: str, width: int) -> np.ndarray:
-    """Growth of the gradient per layer towards the input, a value a draw, of the table of untrained networks."""
+    """Growth of the gradient per layer towards the input, one value per draw, of the table of untrained networks."""
     mine = table[(table["variant"] == variant) & (table["width"] == width)].sort_values("layer")
     return np.array([gradients.rate(sizes.to_list()) for _, sizes in mine.groupby("seed")["gradient"]])
 

@@ -41,7 +41,7 @@ def network(setting: Published) -> Network:
 
 
 def trial(setting: Published, seeds: Sequence[int], device: torch.device | str = "cpu") -> pd.DataFrame:
-    """Training and test error in percent after the last epoch, a row a seed; of lost networks 90."""
+    """Training and test error in percent after the last epoch, one row per seed; of lost networks 90."""
     history = zoo.train(network(setting), seeds, device=device).history
     last = history[history["epoch"] == setting.epochs].set_index("seed")
     errors = 100 * (1 - last[["train_accuracy", "test_accuracy"]].fillna(0.1))
@@ -60,7 +60,7 @@ HE_TABLE = Experiment(
 
 
 def beside(table: pd.DataFrame | None) -> pd.DataFrame:
-    """The published errors beside ours, a row a depth; `not yet computed` where there is none.
+    """The published errors beside ours, one row per depth; `not yet computed` where there is none.
 
     Args:
         table: Of the stored FULL result, or None.

@@ -19,7 +19,7 @@ from resnet_lib.sweep import Columns, Experiment, Grid
 
 DRAWS, MANY_DRAWS = tuple(range(5)), tuple(range(20))
 POWERS = (0.0, 0.25, 0.5, 0.75, 1.0)
-CENTRED = 1 - 1 / np.pi  # growth of the variance over images a block with batch normalisation
+CENTRED = 1 - 1 / np.pi  # growth of the variance over images per block with batch normalisation
 
 
 @dataclass(frozen=True)
@@ -82,58 +82,58 @@ SIGNALS = Experiment(
 
 
 def along(table: pd.DataFrame, variant: str, measure: str, power: float = 0.5) -> pd.DataFrame:
-    """A draw a row, a block a column."""
+    """A draw a row, one block per column."""
     chosen = (table["variant"] == variant) & (table["measure"] == measure) & (table["power"] == power)
     return table[chosen].pivot(index="seed", columns="block", values="value")
 
 
 def back(table: pd.DataFrame, variant: str) -> np.ndarray:
-    """Decades that the gradient grows by on its way back; a value a draw."""
+    """Decades that the gradient grows by on its way back; one value per draw."""
     return along(table, variant, "gradient")[0].to_numpy()
 
 
 def growth(table: pd.DataFrame, variant: str) -> np.ndarray:
-    """Decades that the mean square grows by; a value a draw."""
+    """Decades that the mean square grows by; one value per draw."""
     found = along(table, variant, "square")
     return np.log10((found.iloc[:, -1] / found[0]).to_numpy())
 
 
 def increment(table: pd.DataFrame, variant: str, measure: str) -> np.ndarray:
-    """Growth of a mean square or variance a block; a value a draw."""
+    """Growth of a mean square or variance a block; one value per draw."""
     found = along(table, variant, measure)
     return ((found.iloc[:, -1] - found[0]) / (found.shape[1] - 1)).to_numpy()
 
 
 def vanishing(table: pd.DataFrame) -> Evidence:
-    """Decades of the gradient with the shortcut alone, a value a draw; control: scale without a shortcut."""
+    """Decades of the gradient with the shortcut alone, one value per draw; control: scale without a shortcut."""
     return Evidence(values=back(table, "bare"), control=back(table, "plain-scaled"), unit="decades")
 
 
 def exploding(table: pd.DataFrame) -> Evidence:
-    """Decades of the gradient with the shortcut alone, a value a draw; control: scaled branches."""
+    """Decades of the gradient with the shortcut alone, one value per draw; control: scaled branches."""
     return Evidence(values=back(table, "bare"), control=back(table, "scaled"), unit="decades")
 
 
 def doubling(table: pd.DataFrame) -> Evidence:
-    """Decades of the mean square with the shortcut alone, a value a draw; control: scaled branches."""
+    """Decades of the mean square with the shortcut alone, one value per draw; control: scaled branches."""
     return Evidence(values=growth(table, "bare"), control=growth(table, "scaled"), unit="decades")
 
 
 def scaled(table: pd.DataFrame) -> Evidence:
-    """Decades of the gradient with scaled branches, a value a draw; control: the shortcut alone."""
+    """Decades of the gradient with scaled branches, one value per draw; control: the shortcut alone."""
     return Evidence(values=back(table, "scaled"), control=back(table, "bare"), unit="decades")
 
 
 def norm(table: pd.DataFrame) -> Evidence:
-    """Decades of the gradient with batch normalisation, a value a draw; control: without a shortcut."""
+    """Decades of the gradient with batch normalisation, one value per draw; control: without a shortcut."""
     return Evidence(values=back(table, "norm"), control=back(table, "plain-norm"), unit="decades")
 
 
 def linear(table: pd.DataFrame) -> Evidence:
-    """Growth of the mean square a block with batch normalisation, a value a draw; control: decades without."""
+    """Growth of the mean square a block with batch normalisation, one value per draw; control: decades without."""
     return Evidence(values=increment(table, "norm", "square"), control=np.log10(increment(table, "bare", "square")))
 
 
 def centred(table: pd.DataFrame) -> Evidence:
-    """Growth of the variance over images a block, a value a draw; control: decades without normalisation."""
+    """Growth of the variance over images per block, one value per draw; control: decades without normalisation."""
     return Evidence(values=increment(table, "norm", "centred"), control=np.log10(increment(table, "bare", "centred")))

@@ -32,7 +32,7 @@ class Size:
 
 
 def determinant_trial(setting: Size, seeds: Sequence[int]) -> pd.DataFrame:
-    """What ascents of ``det(W S W^T)`` reach, over the product of the k largest eigenvalues; a row a draw of S.
+    """What ascents of ``det(W S W^T)`` reach, over the product of the k largest eigenvalues; one row per draw of S.
 
     Columns: ``constrained`` and ``random`` (a point of the manifold) as ratios, ``free`` as log10 after 200 steps;
     ``flat_wide`` and ``flat_narrow``: smallest over largest eigenvalue of ``W S W^T``, random W of 2d and d/2 rows.
@@ -105,7 +105,7 @@ class Labels:
 
 
 def labels_trial(setting: Labels, seeds: Sequence[int]) -> pd.DataFrame:
-    """Test accuracy of a linear classifier on all coordinates and on k of them, chosen in three ways; a row a draw."""
+    """Test accuracy of a linear classifier on all coordinates and on k, chosen in three ways; one row per draw."""
     records = []
     for seed in seeds:
         scales = torch.linspace(3, 1, setting.d, dtype=torch.float64)
@@ -141,7 +141,7 @@ LABELS = Experiment(
 
 
 def det_labels(table: pd.DataFrame) -> Evidence:
-    """Accuracy on 2 principal coordinates minus on all, a value a draw; control: classes along the most variance."""
+    """Accuracy on 2 principal coordinates minus on all, one value per draw; control: classes along most variance."""
     loss = (table["pca"] - table["all"]).groupby(table["where"])
     return Evidence(
         values=loss.get_group("least").to_numpy(),
@@ -190,7 +190,7 @@ PIXELS = Experiment(
 
 
 def det_digits(table: pd.DataFrame) -> Evidence:
-    """Accuracy on 10 principal minus 10 random coordinates, a value a draw; control: two random sets."""
+    """Accuracy on 10 principal minus 10 random coordinates, one value per draw; control: two random sets."""
     accuracy = table[table["k"] == 10].pivot(index="seed", columns="way", values="accuracy")
     return Evidence(
         values=(accuracy["pca"] - accuracy["random"]).to_numpy(),

@@ -21,7 +21,7 @@ def narrowing_and_widening(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def ratios(table: pd.DataFrame) -> Figure:
-    """Histograms of the ratios: a row a direction of change, a column forward and gradient."""
+    """Histograms of the ratios: one row per direction of change, a column forward and gradient."""
     figure, axes = plt.subplots(2, 2, sharex=True, sharey="row", figsize=(8.5, 4.6))
     edges = np.linspace(0.2, 1.3, 56)
     for axis_row, rows in zip(axes, (16, 32), strict=True):
@@ -131,7 +131,7 @@ def against_a(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def variants(table: pd.DataFrame) -> Figure:
-    """A row a variant: the paired differences of the seeds and their mean."""
+    """One row per variant: the paired differences of the seeds and their mean."""
     names = [name for name in TITLES if name in set(table["shortcut"])]
     figure, axis = plt.subplots(figsize=(7.5, 0.42 * len(names) + 1))
     _rows(axis, table, names)

@@ -235,7 +235,7 @@ def per_network(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def differences(table: pd.DataFrame) -> pd.DataFrame:
-    """Test accuracy minus that of A with the same seed, percentage points; a column a variant, a row a seed."""
+    """Test accuracy minus that of A with the same seed, percentage points; one column per variant, one row per seed."""
     wide = per_network(table).pivot(index="seed", columns="shortcut", values="test")
     return wide.sub(wide["A"], axis=0)
 
@@ -251,33 +251,33 @@ def _paired(table: pd.DataFrame, one: str, other: str, control: str) -> Evidence
 
 
 def need_something(table: pd.DataFrame) -> Evidence:
-    """A minus no shortcut where shapes differ, paired, a value a seed; control: A whole minus cut."""
+    """A minus no shortcut where shapes differ, paired, one value per seed; control: A whole minus cut."""
     return _paired(table, "A", "none", "A")
 
 
 def need_learned(table: pd.DataFrame) -> Evidence:
-    """B minus A, paired, a value a seed; control: B whole minus cut."""
+    """B minus A, paired, one value per seed; control: B whole minus cut."""
     return _paired(table, "B", "A", "B")
 
 
 def need_everywhere(table: pd.DataFrame) -> Evidence:
-    """B minus C, paired, a value a seed; control: C whole minus cut."""
+    """B minus C, paired, one value per seed; control: C whole minus cut."""
     return _paired(table, "B", "C", "C")
 
 
 def need_orthonormal(table: pd.DataFrame) -> Evidence:
-    """2x2 orthonormal minus B, paired, a value a seed; control: 2x2 orthonormal whole minus cut."""
+    """2x2 orthonormal minus B, paired, one value per seed; control: 2x2 orthonormal whole minus cut."""
     return _paired(table, "2x2", "B", "2x2")
 
 
 def orth_trained(table: pd.DataFrame) -> Evidence:
-    """Largest distance of a kernel from orthonormal at any epoch, a value a seed; control: PCA, free to learn."""
+    """Largest distance of a kernel from orthonormal at any epoch, one value per seed; control: PCA, free to learn."""
     defect = per_network(table).groupby("shortcut")["defect"]
     return Evidence(values=defect.get_group("2x2").to_numpy(), control=defect.get_group("pca").to_numpy())
 
 
 def tuning_trial(setting: Network, seeds: Sequence[int]) -> pd.DataFrame:
-    """Validation accuracy at the end of training, 0 where it diverged; a row a seed."""
+    """Validation accuracy at the end of training, 0 where it diverged; one row per seed."""
     history = fit(setting, seeds, data.load(setting.dataset)).history
     last = history[history["epoch"] == setting.epochs].set_index("seed")["validation_accuracy"]
     return last.fillna(0.0).reset_index()

@@ -36,7 +36,7 @@ def share_of_rank(name: str) -> float:
 
 
 def costs_of_variants() -> pd.DataFrame:
-    """A row a variant: rank over rows, and what ResNet-20 costs with it beyond what it costs with A."""
+    """One row per variant: rank over rows, and what ResNet-20 costs with it beyond what it costs with A."""
     counted = {name: costs.count(resnet20(name), (3, 32, 32)) for name in TITLES}
     records = [
         {
@@ -62,7 +62,7 @@ def show_costs() -> HTML:
 
 
 def of_variants(table: pd.DataFrame) -> pd.DataFrame:
-    """A row a variant: what its trained shortcuts do, and its accuracy minus that of A with the 95% interval."""
+    """One row per variant: what its trained shortcuts do, and its accuracy minus that of A with the 95% interval."""
     paired = differences(table)
     largest = table[table["depth"] == table["depth"].max()]
     means = largest.groupby("shortcut")[["gradient", "forward", "variance", "probe"]].mean()

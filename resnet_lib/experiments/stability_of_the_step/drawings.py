@@ -92,12 +92,12 @@ def growth(table: pd.DataFrame) -> Figure:
 
 
 def accuracies(table: pd.DataFrame) -> pd.DataFrame:
-    """Test accuracy and spectral radius, a row a factor and seed."""
+    """Test accuracy and spectral radius, one row per factor and seed."""
     return table[["factor", "seed", "test_accuracy", "radius"]]
 
 
 def contraction(table: pd.DataFrame) -> Figure:
-    """Test accuracy of 100 tied layers against the factor of the shortcut; a point a seed."""
+    """Test accuracy of 100 tied layers against the factor of the shortcut; one point per seed."""
     figure, axis = plt.subplots(figsize=(6.5, 3.2))
     names = sorted(table["factor"].unique())
     place = {factor: i for i, factor in enumerate(names)}

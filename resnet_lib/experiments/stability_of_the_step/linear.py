@@ -38,7 +38,7 @@ def grows(method: str, scaled: Float[Tensor, "n d d"]) -> np.ndarray:
 
 
 def threshold_trial(setting: Threshold, seeds: Sequence[int]) -> pd.DataFrame:
-    """Measured and predicted largest stable step; a row a draw."""
+    """Measured and predicted largest stable step; one row per draw."""
     matrices = fields(setting, seeds)
     values = torch.linalg.eigvals(matrices).numpy()
     sizes = np.abs(values).max(-1)
@@ -110,7 +110,7 @@ class Oscillator:
 
 
 def oscillator_trial(setting: Oscillator, seeds: Sequence[int]) -> pd.DataFrame:
-    """Growth of the norm under explicit Euler and the implicit midpoint method; a row a draw."""
+    """Growth of the norm under explicit Euler and the implicit midpoint method; one row per draw."""
     field = torch.zeros(2 * len(seeds), 2 * len(seeds), dtype=torch.float64)
     for i in range(len(seeds)):
         sign = -1.0 if seeds[i] % 2 else 1.0
@@ -193,7 +193,7 @@ def _pulled_back(net: nn.Module, x: Float[Tensor, " d"]) -> Float[Tensor, "d d"]
 
 
 def layers_trial(setting: Layers, seeds: Sequence[int]) -> pd.DataFrame:
-    """What 100 layers do to features, gradients and distances; a row a draw."""
+    """What 100 layers do to features, gradients and distances; one row per draw."""
     d, depth = setting.width, setting.depth
     eye = torch.eye(d, dtype=torch.float64)
     records = []

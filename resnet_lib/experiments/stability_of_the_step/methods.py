@@ -25,7 +25,7 @@ class Comparison:
 
 
 def comparison_trial(setting: Comparison, seeds: Sequence[int]) -> pd.DataFrame:
-    """The largest stable step, evaluations a step, ``R(0)`` and ``|R(-3)|``; a row a method. No draw: one seed."""
+    """Largest stable step, evaluations per step, ``R(0)`` and ``|R(-3)|``; one row per method. No draw: one seed."""
     real, imag = FIELDS[setting.field]
     value = complex(real, imag) / abs(complex(real, imag))
     rows = []

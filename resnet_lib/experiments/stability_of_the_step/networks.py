@@ -1,4 +1,4 @@
-"""Networks of 100 tied layers on digits, from contracting to expanding: what a contraction a layer costs."""
+"""Networks of 100 tied layers on digits, from contracting to expanding: what one contraction per layer costs."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -53,7 +53,7 @@ def fit(setting: Contracting, seeds: Sequence[int]) -> training.Fit:
 
 
 def contracting_trial(setting: Contracting, seeds: Sequence[int]) -> pd.DataFrame:
-    """Accuracy after training (chance where it diverged), and spectral radius of the layer at 0; a row a seed."""
+    """Accuracy after training (chance where it diverged), and spectral radius of the layer at 0; one row per seed."""
     fitted = fit(setting, seeds)
     last = fitted.history[fitted.history["epoch"] == setting.epochs].set_index("seed")
     chance = 1 / data.load(setting.dataset, flat=True).classes

@@ -100,7 +100,7 @@ TITLES = {"symmetric": "symmetric", "jordan": "Jordan block", "trained": "traine
 
 
 def pseudospectra(table: pd.DataFrame) -> Figure:
-    """Contours of the smallest singular value of z - J, a panel a matrix, with its eigenvalues."""
+    """Contours of the smallest singular value of z - J, one panel per matrix, with its eigenvalues."""
     figure, axes = plt.subplots(1, len(networks.PORTRAITS), sharex=True, sharey=True, figsize=(9.5, 3.1))
     mesh = None
     for axis, name in zip(axes, networks.PORTRAITS, strict=True):

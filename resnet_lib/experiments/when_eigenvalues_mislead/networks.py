@@ -157,7 +157,7 @@ shear_trained_mlp, shear_trained_conv = _trained_measure("mlp"), _trained_measur
 
 
 def of_products(table: pd.DataFrame) -> pd.DataFrame:
-    """log10 of the norm of the product, and of the products of norms and of spectral radii; a row an image."""
+    """log10 of the norm of the product, and of the products of norms and of spectral radii; one row per image."""
     rows = table.assign(norms=np.log10(table["norm"]), radii=np.log10(table["radius"]))
     keys = ["kind", "alpha", "seed", "epoch", "image"]
     sums = rows.groupby(keys)[["norms", "radii"]].sum()
@@ -165,7 +165,7 @@ def of_products(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def explode_trained(table: pd.DataFrame) -> Evidence:
-    """log10 of the product of norms over the norm of the product, mean of images, a value a seed; control: in line."""
+    """log10 of the product of norms over the norm of the product, image mean, one value per seed; control: in line."""
     rows = of_products(_after(table, "mlp"))
     rows = rows.assign(slack=rows["norms"] - rows["product"], none=rows["norms"] - rows["in_line"])
     means = rows.groupby("seed")[["slack", "none"]].mean()
@@ -173,7 +173,7 @@ def explode_trained(table: pd.DataFrame) -> Evidence:
 
 
 def shear_trained_product(table: pd.DataFrame) -> Evidence:
-    """`|log10|` of the norm of the product over the radii, mean of images, a value a seed; control: repeated."""
+    """`|log10|` of the norm of the product over the radii, mean of images, one value per seed; control: repeated."""
     rows = of_products(_after(table, "mlp"))
     rows = rows.assign(gap=(rows["product"] - rows["radii"]).abs(), none=rows["repeated"].abs())
     means = rows.groupby("seed")[["gap", "none"]].mean()
@@ -192,7 +192,7 @@ PORTRAITS = ("symmetric", "jordan", "trained")
 
 
 def portrait_trial(setting: Portrait, seeds: Sequence[int]) -> pd.DataFrame:
-    """log10 of the smallest singular value of `z - J` at grid points, a row a point; eigenvalues have `part` 1.
+    """log10 of the smallest singular value of `z - J` at grid points, one row per point; eigenvalues have `part` 1.
 
     `jordan` is a Jordan block of dimension 8 with 0.5 above the diagonal, `symmetric` has them on both sides of it,
     and `trained` is the middle block of the trained MLP at a test image.

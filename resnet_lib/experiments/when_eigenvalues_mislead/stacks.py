@@ -145,7 +145,7 @@ def ends(table: pd.DataFrame, *kinds: str) -> pd.DataFrame:
 
 
 def explode_aligned(table: pd.DataFrame) -> Evidence:
-    """`|log norm / (L log(1 + gamma)) - 1|`, a value a draw and gamma; control: alternating."""
+    """`|log norm / (L log(1 + gamma)) - 1|`, one value per draw and gamma; control: alternating."""
 
     def off(kind: str) -> np.ndarray:
         rows = ends(table, kind)
@@ -155,12 +155,12 @@ def explode_aligned(table: pd.DataFrame) -> Evidence:
 
 
 def explode_forced(table: pd.DataFrame) -> Evidence:
-    """log10 of the product of alternating blocks, a value a draw and gamma; control: aligned ones."""
+    """log10 of the product of alternating blocks, one value per draw and gamma; control: aligned ones."""
     return Evidence(ends(table, "alternating")["norm"].to_numpy(), ends(table, "aligned")["norm"].to_numpy(), "decades")
 
 
 def explode_random(table: pd.DataFrame) -> Evidence:
-    """Root-mean-square log gain over the sum of log norms, a value a draw and size; control: rotations."""
+    """Root-mean-square log gain over the sum of log norms, one value per draw and size; control: rotations."""
 
     def share(kind: str) -> np.ndarray:
         rows = ends(table, kind)
@@ -175,12 +175,12 @@ def _beyond(rows: pd.DataFrame) -> np.ndarray:
 
 
 def shear_shears(table: pd.DataFrame) -> Evidence:
-    """Decades beyond the eigenvalues after 200 shears, a value a size; control: symmetric blocks."""
+    """Decades beyond the eigenvalues after 200 shears, one value per size; control: symmetric blocks."""
     return Evidence(_beyond(ends(table, "shears")), _beyond(ends(table, "symmetric")), "decades")
 
 
 def shear_jordan(table: pd.DataFrame) -> Evidence:
-    """Decades beyond the eigenvalues after 100 equal Jordan blocks, a value a dimension; control: symmetric."""
+    """Decades beyond the eigenvalues after 100 equal Jordan blocks, one value per dimension; control: symmetric."""
     return Evidence(_beyond(ends(table, "jordan")), _beyond(ends(table, "repeated")), "decades")
 
 
@@ -192,7 +192,7 @@ def shear_radius(table: pd.DataFrame) -> Evidence:
 
 
 def shear_normal(table: pd.DataFrame) -> Evidence:
-    """Decades beyond the eigenvalues of normal blocks, a value a draw and kind; control: triangular blocks."""
+    """Decades beyond the eigenvalues of normal blocks, one value per draw and kind; control: triangular blocks."""
     normal = ends(table, "symmetric", "skew", "orthogonal")
     return Evidence(_beyond(normal), _beyond(ends(table, "shears")), "decades")
 
@@ -243,6 +243,6 @@ TURNING = Experiment(
 
 
 def explode_turning(table: pd.DataFrame) -> Evidence:
-    """log10 of the norm after 400 blocks that turn by 15 to 75 degrees, a value an angle; control: 0 and 5 degrees."""
+    """log10 of the norm after 400 blocks that turn by 15 to 75 degrees, one value per angle; control: 0 and 5."""
     rows = table[(table["gamma"] == 0.2) & (table["at"] == 400)].set_index("angle")["norm"]
     return Evidence(rows[[15.0, 30.0, 45.0, 60.0, 75.0]].to_numpy(), rows[[0.0, 5.0]].to_numpy(), "decades")
