@@ -32,6 +32,7 @@ class Members:
         apart: How many networks are trained apart for one ensemble; 1 for none.
         halves: How many sub-networks, each with a random half of the blocks.
         draws: Choices of members that an average is taken over.
+        anew: Whether sub-networks are measured with running statistics of their own as well.
     """
 
     variant: str
@@ -40,6 +41,7 @@ class Members:
     halves: int = 50
     draws: int = 20
     blocks: int = 10
+    anew: bool = True
 
 
 def fit(setting: Members, seeds: Sequence[int]) -> training.Fit:
@@ -80,7 +82,8 @@ def trial(setting: Members, seeds: Sequence[int]) -> pd.DataFrame:
             kept = lesion.deletions(net, setting.blocks // 2, setting.halves, generator=generator)
             halves = [lesion.delete(net, gone) for gone in kept]
             groups["halves"] = predictions(halves, test.x)
-            groups["halves-anew"] = predictions(halves, test.x, images.train.x)
+            if setting.anew:
+                groups["halves-anew"] = predictions(halves, test.x, images.train.x)
             groups["copies"] = whole.expand(max(SIZES), -1, -1)
         if setting.apart > 1:
             others = [fitted.net(seed + OTHERS * companion) for companion in range(setting.apart)]
