@@ -9,8 +9,8 @@ from resnet_lib.sweep.source.definitions import Definition, Sources, files
 
 PACKAGE = {
     "__init__.py": "from pack.inner import verb as act\n",
-    "inner.py": "import math as m\nLIMIT = 3\n\n\ndef verb(x):\n    return m.sqrt(x) + LIMIT\n\n\ndef unused():\n    return 1\n",
-    "user.py": "from pack import act\nimport pack.inner as i\nfrom pack.gone import lost\n\n\ndef go(x):\n    return act(x)\n",
+    "inner.py": "import math as m\nLIMIT = 3\n\n\ndef verb(x):\n    return m.sqrt(x) + LIMIT\n\n\ndef other(): ...\n",
+    "user.py": "from pack import act\nimport pack.inner as i\nfrom pack.gone import lost\ndef go(x): return act(x)\n",
     "room/__init__.py": "",
     "room/wide.py": "from pack.inner import *\n\n\ndef all_of_it(name):\n    return globals()[name]\n",
 }
