@@ -17,6 +17,8 @@ import multiprocessing
 import os
 import random
 import re
+import resource
+import signal
 import sys
 import tempfile
 from collections import Counter
@@ -74,7 +76,9 @@ PRELOADED = (
     "pytest",
 )
 LIMIT = 400
-"""Seconds for one of them; a mutant that runs longer is in an endless loop, and is told as such."""
+"""Seconds of a processor for one of them; a mutant that needs more is in an endless loop, and is told as such."""
+WAIT = 3600
+"""Seconds after which a mutant that waits, and so needs no processor, is told the same."""
 EQUIVALENT: dict[tuple[str, str], str] = {}
 """Mutants that no test can see: the file and the line that the mutant has, and why it computes the same."""
 
@@ -313,15 +317,17 @@ def tested(root: Path, test: str) -> tuple[int | None, str]:
     context.set_forkserver_preload(list(PRELOADED))
     process = context.Process(target=_pytest, args=(str(root), test))
     process.start()
-    process.join(LIMIT)
+    process.join(WAIT)
     if process.exitcode is None:
         process.kill()
         process.join()
+    if process.exitcode in (-signal.SIGXCPU, -signal.SIGKILL):
         return None, ""
     return process.exitcode, (root / "said").read_text(errors="replace")
 
 
 def _pytest(root: str, test: str) -> None:
+    resource.setrlimit(resource.RLIMIT_CPU, (LIMIT, LIMIT + 10))  # which no other process can take from it
     os.chdir(root)
     os.environ |= {"XDG_CACHE_HOME": f"{root}/cache", "PYTHONPATH": root, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
     said = os.open("said", os.O_CREAT | os.O_WRONLY)

@@ -253,6 +253,14 @@ FAULTS = (
         ("analysis/test_lesion_scores.py::test_score_counts_hits_over_uneven_batches",),
     ),
     Fault(
+        "statistics-half-renewed",
+        "resnet_lib/analysis/statistics.py",
+        "norm.training, norm.momentum = True, 1.0",
+        "norm.training, norm.momentum = True, 0.5",
+        "dropping-blocks",
+        ("analysis/test_statistics.py::test_statistics_are_those_of_torch",),
+    ),
+    Fault(
         "sign-in-the-change-of-a-state",
         "resnet_lib/experiments/dropping_blocks/lesions.py",
         "change = (states[-1] - last)",

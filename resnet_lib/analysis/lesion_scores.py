@@ -18,21 +18,26 @@ Example:
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import SupportsIndex
+from typing import SupportsIndex, TypeVar
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from resnet_lib.analysis import statistics
 from resnet_lib.nets import effects
 from resnet_lib.nets.networks import Stack
 from resnet_lib.whole import whole
 
 AT_ONCE = 256
 """Examples in one call: bounds the memory of the states."""
+
+State = TypeVar("State")
+Estimated = tuple[Tensor, Tensor]
+"""The states of the examples that statistics are estimated on, and of those that are measured."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,7 +78,12 @@ class Scores:
 
 
 def outputs(
-    networks: Sequence[Stack], x: Float[Tensor, "examples ..."], *, head: bool = True, at_once: SupportsIndex = AT_ONCE
+    networks: Sequence[Stack],
+    x: Float[Tensor, "examples ..."],
+    *,
+    head: bool = True,
+    anew: Float[Tensor, "others ..."] | None = None,
+    at_once: SupportsIndex = AT_ONCE,
 ) -> Outputs:
     """The logits of every network, or its last state, without a graph.
 
@@ -81,18 +91,21 @@ def outputs(
         networks: Lesions of one network, in evaluation mode.
         x: The examples.
         head: Whether to apply the head; otherwise the values are what it reads.
+        anew: Examples on which the running statistics of every network's batch normalisations are estimated anew, all
+            in one call, e.g. the training images, and at each place that a module has; by default the statistics are
+            those that the modules have.
         at_once: Examples in one call.
 
     Raises:
         ValueError: Where there is no network or no example, outputs of one hang on the batch (in training mode, or in a
-            batch normalisation without running statistics), or an example has another shape than they take.
+            batch normalisation without running statistics), an example has another shape than they take, or `anew`
+            has fewer than two.
     """
     pieces, calls = [], 0
-    with _batches(networks, x, at_once) as batches:
+    with _batches(networks, x, anew, at_once) as batches:
         for batch in batches:
             results: list[Tensor] = [batch] * len(networks)
-            for members, state, computed in _walk(networks, batch):
-                value = effects.restoring(networks[members[0]].head, state) if head else state
+            for members, value, computed in _values(networks, batch, anew, head=head):
                 for i in members:
                     results[i] = value
                 calls += computed
@@ -106,6 +119,7 @@ def score(
     x: Float[Tensor, "examples ..."],
     y: Int[Tensor, " examples"],
     *,
+    anew: Float[Tensor, "others ..."] | None = None,
     at_once: SupportsIndex = AT_ONCE,
 ) -> Scores:
     """How many examples every network labels rightly; keeps no logits, so thousands of networks are no burden.
@@ -114,6 +128,7 @@ def score(
         networks: Lesions of one network, in evaluation mode.
         x: The examples.
         y: Their labels.
+        anew: As in `outputs`.
         at_once: Examples in one call.
 
     Raises:
@@ -123,48 +138,80 @@ def score(
         raise ValueError(f"y has shape {tuple(y.shape)}; expected ({len(x)},), a label for each example of x")
     hits = torch.zeros(len(networks), dtype=torch.long, device=x.device)
     calls = start = 0
-    with _batches(networks, x, at_once) as batches:
+    with _batches(networks, x, anew, at_once) as batches:
         for batch in batches:
             labels = y[start : start + len(batch)]
             start += len(batch)
-            for members, state, computed in _walk(networks, batch):
-                hits[members] += (effects.restoring(networks[members[0]].head, state).argmax(1) == labels).sum()
+            for members, logits, computed in _values(networks, batch, anew, head=True):
+                hits[members] += (logits.argmax(1) == labels).sum()
                 calls += computed
     alone = sum(len(network.blocks) for network in networks) * len(batches)
     return Scores(hits, len(x), calls, alone)
 
 
 @contextmanager
-def _batches(networks: Sequence[Stack], x: Tensor, at_once: SupportsIndex) -> Iterator[Sequence[Tensor]]:
+def _batches(
+    networks: Sequence[Stack], x: Tensor, anew: Tensor | None, at_once: SupportsIndex
+) -> Iterator[Sequence[Tensor]]:
     """The examples in pieces, for networks that treat each example on its own and stay as they are; without a graph."""
     if not networks:
         raise ValueError("networks is empty; give at least one, e.g. [stack, *lesion.singles(stack).values()]")
     if (at_once := whole("at_once", at_once)) < 1 or not len(x):
         raise ValueError(f"at_once={at_once} of {len(x)} examples; give at least one of each")
-    networks[0]._check(x)
+    for examples in (x,) if anew is None else (x, anew):
+        networks[0]._check(examples)
     parts = dict.fromkeys(part for network in networks for part in (network.stem, *network.blocks, network.head))
     named = {f"part {i} of the networks": part for i, part in enumerate(parts)}
-    with torch.no_grad(), effects.alone(named, effects.DEPENDS, x.device):
-        yield x.split(at_once)
+    with torch.no_grad():
+        if anew is None:
+            with effects.alone(named, effects.DEPENDS, x.device):
+                yield x.split(at_once)
+        else:
+            statistics.check(anew)
+            for name, part in named.items():
+                effects.check(part, effects.DEPENDS, name=name)
+            with effects.unchanged(*parts, device=x.device):
+                yield x.split(max(at_once, len(anew)))  # as many fit at once in any case
 
 
-def _walk(networks: Sequence[Stack], x: Tensor) -> Iterator[tuple[list[int], Tensor, int]]:
-    """Every group of equal networks, with its last state and the number of blocks computed since the group before.
+def _values(
+    networks: Sequence[Stack], x: Tensor, anew: Tensor | None, *, head: bool
+) -> Iterator[tuple[list[int], Tensor, int]]:
+    """Every group of equal networks, with its logits or last state and the blocks computed since the group before."""
+    if anew is None:
+        walked = _walk(networks, x, effects.restoring, head=head)
+    else:
+        groups = _walk(networks, (anew, x), _estimated, head=head)
+        walked = ((members, state[1], computed) for members, state, computed in groups)
+    yield from walked
+
+
+def _estimated(module: nn.Module, state: Estimated) -> Estimated:
+    """One module's step: its statistics are estimated on the first of two states, and used for the second."""
+    with statistics.estimating(module):
+        others = effects.restoring(module, state[0])
+    return others, effects.restoring(module, state[1])
+
+
+def _walk(
+    networks: Sequence[Stack], x: State, step: Callable[[nn.Module, State], State], *, head: bool
+) -> Iterator[tuple[list[int], State, int]]:
+    """Every group of equal networks, with what it makes of `x` and the blocks computed since the group before.
 
     Depth first, the smaller branch first: what waits is a few states, however many networks there are.
     """
     paths = [list(network.blocks) for network in networks]
     computed = 0
-    waiting: list[tuple[list[int], int, nn.Module, Tensor]] = []
+    waiting: list[tuple[list[int], int, nn.Module, State]] = []
     for members in _by(range(len(networks)), [network.stem for network in networks]):
         waiting.append((members, 0, networks[members[0]].stem, x))
     while waiting:
         members, depth, module, state = waiting.pop()
-        state = effects.restoring(module, state)  # others read it too
+        state = step(module, state)  # which leaves the state before as it was: others read it too
         computed += depth > 0
         ended = [i for i in members if len(paths[i]) == depth]
         for group in _by(ended, [networks[i].head for i in ended]):
-            yield group, state, computed
+            yield group, step(networks[group[0]].head, state) if head else state, computed
             computed = 0
         going = [i for i in members if len(paths[i]) > depth]
         groups = _by(going, [paths[i][depth] for i in going])

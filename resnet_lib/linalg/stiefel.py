@@ -99,7 +99,7 @@ def minimise_defect(
     def objective() -> Tensor:
         optimizer.zero_grad()
         value = defect(matrix(weight)).square()
-        value.backward()
+        value.backward(inputs=[weight])
         sizes.append(float(weight.grad.norm()))  # pyright: ignore[reportOptionalMemberAccess]
         return value
 
@@ -112,7 +112,7 @@ def minimise_defect(
     taken = optimizer.state[weight].get("n_iter", 0)
     point = weight.detach()
     residual = sizes[-1] / sizes[0] if sizes[0] else 0.0
-    return Optimum(float(defect(matrix(point))), point, residual, int(taken), residual <= tol)
+    return Optimum(float(defect(matrix(point)).detach()), point, residual, int(taken), residual <= tol)
 
 
 def log_determinant(

@@ -21,6 +21,7 @@ there), `sampled` as two samples agree (trained networks, chaotic iterations).""
 TOLERANCES = {"exact": 1e-8, "rounded": 1e-3}  # of the largest absolute value of the reference
 FLOOR = 0.25  # of the variance over seeds: no correlation between machines above 1 - FLOOR is believed
 CAP = 16.0  # of one column's squared shift, in units of its variance, in `shifted_together`
+AT_ONCE = 4096  # flips that are drawn at once: with all of them, most of the time goes to memory
 
 
 @dataclass(frozen=True)
@@ -183,12 +184,28 @@ def shifted_together(
     """
     observed, drawn = 0.0, np.zeros(flips)
     for columns in differences:
-        coins = rng.choice(np.array([-1.0, 1.0]), (flips, max(map(len, columns))))
-        for n in {len(column) for column in columns}:
-            table = np.stack([column for column in columns if len(column) == n], axis=1)
-            observed += np.minimum(table.sum(0) ** 2 / n, CAP).sum()
-            drawn += np.minimum((coins[:, :n] @ table) ** 2 / n, CAP).sum(1)
+        tables = [
+            np.stack([column for column in columns if len(column) == n], axis=1)
+            for n in {len(each) for each in columns}
+        ]
+        observed += sum(_capped(table.sum(0, keepdims=True), len(table)).sum() for table in tables)
+        for start in range(0, flips, AT_ONCE):
+            part = drawn[start : start + AT_ONCE]
+            coins = _coins(len(part), max(map(len, columns)), rng)
+            for table in tables:
+                part += _capped(coins[:, : len(table)] @ table, len(table)).sum(1)
     return float((1 + (drawn >= observed * (1 - 1e-9)).sum()) / (1 + flips))
+
+
+def _capped(sums: Float[np.ndarray, "draws columns"], n: int) -> Float[np.ndarray, "draws columns"]:
+    """What a column adds to the statistic: the square of its sum over `n` seeds, divided by `n`, up to the cap."""
+    return np.minimum(sums**2 / n, CAP)
+
+
+def _coins(flips: int, seeds: int, rng: np.random.Generator) -> Float[np.ndarray, "flips seeds"]:
+    """Signs, each from one bit of the generator."""
+    drawn = np.frombuffer(rng.bytes(flips * -(-seeds // 8)), dtype=np.uint8).reshape(flips, -1)
+    return 2.0 * np.unpackbits(drawn, axis=1, count=seeds) - 1.0
 
 
 def correlation(reference: Float[np.ndarray, " n"], fresh: Float[np.ndarray, " n"]) -> float:

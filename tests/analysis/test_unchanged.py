@@ -16,7 +16,18 @@ from torch import Tensor, nn
 
 import resnet_lib
 from resnet_lib import data, linalg, nets, ode, runtime, training, whole
-from resnet_lib.analysis import costs, ensembles, flow, jacobian, lesion, lesion_scores, lipschitz, paths, shortcuts
+from resnet_lib.analysis import (
+    costs,
+    ensembles,
+    flow,
+    jacobian,
+    lesion,
+    lesion_scores,
+    lipschitz,
+    paths,
+    shortcuts,
+    statistics,
+)
 from resnet_lib.analysis.lipschitz import layers
 from resnet_lib.data import augmentation, datasets
 from resnet_lib.evidence import intervals, significance
@@ -131,13 +142,20 @@ CALLS: dict[str, tuple[Callable, tuple, dict[str, Any]]] = {
     "analysis.lesion.splice": (lesion.splice, (net(), 1, [net().blocks[0]]), {"remove": 1}),
     "analysis.lesion.swap": (lesion.swap, (net(), 0, 2), {}),
     "analysis.lesion_scores.outputs": (lesion_scores.outputs, ([net(), net()], X), {"at_once": 5}),
-    "analysis.lesion_scores.score": (lesion_scores.score, ([net(), net()], X, Y), {"at_once": 5}),
+    "analysis.lesion_scores.score": (lesion_scores.score, ([net(), net()], X, Y), {"at_once": 5, "anew": X[:4]}),
     "ode.solver.solve": (
         ode.solve,
         (lambda t, x: x.mul_(-1), torch.ones(2)),
         {"tol": 1e-3, "method": "dormand-prince"},
     ),
     "training.optimizers.rescaled": (optimizers.rescaled, (WEIGHT, WEIGHT + 1), {}),
+    "analysis.statistics.check": (statistics.check, (X,), {}),
+    "analysis.statistics.estimating": (
+        lambda norm, x: _within(statistics.estimating(copied := copy.deepcopy(norm)), copied, x),
+        (nn.BatchNorm1d(IN), X),
+        {},
+    ),
+    "analysis.statistics.reestimated": (statistics.reestimated, (net(), X), {}),
     "analysis.paths.counts": (paths.counts, (3,), {}),
     "analysis.paths.expand": (paths.expand, (net().blocks, X @ torch.ones(IN, WIDTH)), {}),
     "analysis.paths.gradients_by_length": (paths.gradients_by_length, (paths.linearise(net(), X, Y),), {}),
@@ -442,7 +460,9 @@ FAILING = {
     "analysis.costs.count": lambda n: costs.count(n, (IN + 1,)),
     "analysis.costs.latency": lambda n: costs.latency({"a": n}, torch.zeros(2, IN + 1)),
     "analysis.lesion_scores.outputs": lambda n: lesion_scores.outputs([n], torch.zeros(2, IN + 1)),
+    "analysis.lesion_scores.score": lambda n: lesion_scores.score([n], X, Y, anew=torch.zeros(1, IN)),
     "analysis.lesion.splice": lambda n: lesion.splice(n, 1, [WIDER]),
+    "analysis.statistics.reestimated": lambda n: statistics.reestimated(n, torch.zeros(2, IN + 1)),
     "analysis.paths.linearise": lambda n: paths.linearise(n, X, LABELS + CLASSES),
     "nets.stochastic_depth.wrap": lambda n: stochastic_depth.wrap(n, [0.5, 0.5, 0.0], generator=generator()),
     "training.loop.fit": lambda n: training.fit(lambda g: n, examples(torch.float64), RECIPE, [0]),

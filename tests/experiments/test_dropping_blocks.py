@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from resnet_lib import nets, runtime, sweep
-from resnet_lib.analysis import lesion
+from resnet_lib.analysis import lesion, statistics
 from resnet_lib.experiments.dropping_blocks import drawings, lesions, linear, measures, networks
 from resnet_lib.nets import Block
 from resnet_lib.nets.units import UNITS
@@ -180,7 +180,8 @@ def test_every_measure_of_lesions_by_hand():
     for (variant, loss), seed in itertools.product(points.items(), range(5)):
         own = {"variant": variant, "seed": seed, "blocks": 10, "last": 1.0, "decay": "linear", "block": -1}
         rows.append(own | {"measure": "removed", "removed": 0, "value": 0.9})
-        for measure, removed, factor in (("removed", 1, 1), ("removed", 5, 10), ("exchanged", 1, 3)):
+        anew = (("removed-anew", 0, 0), ("removed-anew", 1, 0.5), ("removed-anew", 5, 4))
+        for measure, removed, factor in (("removed", 1, 1), ("removed", 5, 10), ("exchanged", 1, 3), *anew):
             for extra in (-1, 1):
                 lost = factor * (loss + seed) + extra
                 rows.append(own | {"measure": measure, "removed": removed, "value": 0.9 - lost / 100})
@@ -190,11 +191,28 @@ def test_every_measure_of_lesions_by_hand():
         (measures.graceful_bare, 1 + seeds, 60 + seeds),
         (measures.graceful_wire, 7 + seeds, 2 + seeds),
         (measures.graceful_half, 10 * (2 + seeds), 10 * (40 + seeds)),
+        (measures.graceful_half_anew, 4 * (2 + seeds), 4 * (40 + seeds)),
+        (measures.graceful_worst_anew, (2 + seeds) / 2 + 1, (40 + seeds) / 2 + 1),
         (measures.graceful_order, 3 * (2 + seeds), 3 * (40 + seeds)),
     ):
         found = measure(made)
         np.testing.assert_allclose(found.values, value, err_msg=str(measure))
         np.testing.assert_allclose(found.control, control, err_msg=str(measure))
+
+
+def test_what_is_measured_anew_is_measured_on_the_training_images():
+    setting = lesions.Lesions("residual", 4, 0.1, epochs=1, subsets=6, swaps=(1, 2), orders=3, anew=2)
+    made = lesions.trial(setting, [0])
+    anew = made[made["measure"] == "removed-anew"]
+    assert anew.groupby("removed").size().to_dict() == {0: 1, 1: 4, 2: 2}
+    assert len(made[made["measure"] == "exchanged-anew"]) == 3
+    fitted, images = networks.fit(setting, [0]), networks.dataset(setting)
+    for mask, value in zip(anew["mask"], anew["value"], strict=True):
+        without = lesion.delete(fitted.net(0), [block for block in range(4) if mask >> block & 1])
+        logits = statistics.reestimated(without, images.train.x)(images.test.x)
+        assert value == pytest.approx(float((logits.argmax(1) == images.test.y).double().mean()), abs=1 / 597)
+    stale = made[made["measure"] == "removed"].set_index("mask")["value"]
+    assert (anew["value"].to_numpy() != stale[anew["mask"]].to_numpy()).any()
 
 
 def by_block(**columns: list[float]) -> pd.DataFrame:

@@ -108,3 +108,11 @@ def test_with_more_rows_than_columns_the_determinant_is_zero():
 def test_errors_name_the_way_out(call, text, unchecked):
     with pytest.raises(ValueError, match=text):
         call()
+
+
+def test_what_a_callable_of_the_user_holds_gets_no_gradient():
+    scale = torch.nn.Parameter(torch.ones(4, dtype=torch.float64))
+    found = stiefel.minimise_defect(draw(4, 6), lambda weight: scale[:, None] * weight)
+    assert found.converged
+    assert found.value < 1e-8
+    assert scale.grad is None

@@ -9,18 +9,24 @@ from matplotlib.figure import Figure
 
 from resnet_lib.analysis import paths
 from resnet_lib.evidence.charts import Chart
-from resnet_lib.evidence.style import COLOURS, MARKERS, ink
+from resnet_lib.evidence.style import COLOURS, MARKERS
+from resnet_lib.evidence.variants import shown
 from resnet_lib.experiments.dropping_blocks import measures
 
-TITLES = {
-    "residual": "residual",
-    "plain": "plain",
-    "scaled": r"residual, $1/\sqrt{L}$",
-    "bare": "residual, unscaled",
-    "plain-bare": "plain",
-    "plain-identity": "plain, started as identity",
-}
-COLOUR = {"residual": "pre", "bare": "pre", "plain-bare": "plain", "plain-identity": "control"}  # others: their own
+SHOWN = shown(
+    {
+        "residual": "residual",
+        "plain": "plain",
+        "scaled": "scaled",
+        "bare": "residual-bare",
+        "plain-bare": "plain-bare",
+        "plain-identity": "plain-identity",
+        "original": "original",
+        "plain-original": "plain",
+    }
+)
+"""The networks of `networks.VARIANTS` as figures show them."""
+
 PANELS = {
     "with batch normalisation": ("residual", "plain"),
     "without normalisation": ("scaled", "bare", "plain-bare", "plain-identity"),
@@ -31,18 +37,23 @@ DEPTHS = {
     "0.2 linear": "post",
     "0.5 uniform": "control",
 }
+DIGITS = ("residual", "plain", "scaled", "bare", "plain-bare", "plain-identity")
 BLOCKS = 10
+STATISTICS = {"removed": "as trained", "removed-anew": "anew"}
 
 
-def _look(variant: str) -> dict:
-    key = COLOUR.get(variant, variant)
-    return {"color": COLOURS[key], "marker": MARKERS[key], "label": TITLES[variant]}
+def _renewed(look: dict) -> dict:
+    """The same network with statistics that are estimated anew."""
+    return look | {"linestyle": ":", "markerfacecolor": "none", "label": f"{look['label']}, statistics anew"}
 
 
 def without_one(table: pd.DataFrame) -> pd.DataFrame:
-    """Points lost without each block, a row a (network, block, seed)."""
-    found = [measures.losses(table, variant).query("removed == 1") for variant in TITLES]
-    return pd.concat(found)[["variant", "block", "seed", "loss"]].reset_index(drop=True)
+    """Points lost without each block, one row per network, block, seed and kind of statistics."""
+    found = [
+        measures.losses(table, variant, measure).query("removed == 1") for measure in STATISTICS for variant in DIGITS
+    ]
+    made = pd.concat(found).assign(statistics=lambda rows: rows["measure"].map(STATISTICS))
+    return made[["variant", "statistics", "block", "seed", "loss"]].reset_index(drop=True)
 
 
 def one(table: pd.DataFrame) -> Figure:
@@ -50,10 +61,17 @@ def one(table: pd.DataFrame) -> Figure:
     figure, axes = plt.subplots(1, 2, sharey=True, figsize=(9, 4.2))
     for axis, (title, variants) in zip(axes, PANELS.items(), strict=True):
         for variant in variants:
-            mine = table[table["variant"] == variant]
+            look = SHOWN[variant].look
+            mine, anew = (
+                table[(table["variant"] == variant) & (table["statistics"] == statistics)]
+                for statistics in STATISTICS.values()
+            )
             mean = mine.groupby("block")["loss"].mean()
-            axis.plot(mean.index + 1, mean, **_look(variant))
-            axis.plot(mine["block"] + 1, mine["loss"], ".", color=_look(variant)["color"], alpha=0.5)
+            axis.plot(mean.index + 1, mean, **look)
+            axis.plot(mine["block"] + 1, mine["loss"], ".", color=look["color"], alpha=0.5)
+            if len(anew):
+                mean = anew.groupby("block")["loss"].mean()
+                axis.plot(mean.index + 1, mean, **_renewed(look))
         axis.axhline(3, linestyle="--", linewidth=1, color=COLOURS["theory"])
         axis.set(title=title, xlabel="block removed", xticks=range(1, BLOCKS + 1))
         axis.set_yscale("symlog", linthresh=1)
@@ -66,13 +84,16 @@ def one(table: pd.DataFrame) -> Figure:
 def subsets(table: pd.DataFrame) -> pd.DataFrame:
     """Accuracy without every set of blocks, mean over seeds; and the lengths of the paths that are left.
 
-    Rows of `accuracy` have the removed blocks as the bits of `mask`; rows of `paths` a length and its share.
+    Rows of `accuracy` have the removed blocks as the bits of `mask`, those with statistics that are estimated anew are
+    means over sets; rows of `paths` have a length and its share.
     """
     pieces = []
     for variant in ("residual", "plain"):
         found = measures.rows(table, variant, "removed")
         mean = found.groupby(["removed", "mask"])["value"].mean().reset_index()
         pieces.append(mean.assign(kind="accuracy", variant=variant, length=-1))
+        anew = measures.rows(table, variant, "removed-anew").groupby("removed")["value"].mean().reset_index()
+        pieces.append(anew.assign(kind="accuracy, statistics anew", variant=variant, mask=-1, length=-1))
     for removed in range(BLOCKS):
         left = BLOCKS - removed
         binomial = pd.DataFrame(
@@ -89,9 +110,11 @@ def many(table: pd.DataFrame) -> Figure:
     figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.6))
     accuracy, lengths = (table[table["kind"] == kind] for kind in ("accuracy", "paths"))
     for variant, shift in (("residual", -0.15), ("plain", 0.15)):
-        mine, look = accuracy[accuracy["variant"] == variant], _look(variant)
+        mine, look = accuracy[accuracy["variant"] == variant], SHOWN[variant].look
         left.plot(mine["removed"] + shift, mine["value"], ".", markersize=3, alpha=0.35, color=look["color"])
         left.plot(mine.groupby("removed")["value"].mean(), **look)
+        anew = table[(table["kind"] == "accuracy, statistics anew") & (table["variant"] == variant)]
+        left.plot(anew["removed"], anew["value"], **_renewed(look))
     left.set(xlabel="blocks removed", ylabel="test accuracy", ylim=(0, 1.02), xticks=range(BLOCKS))
     left.legend(loc="upper right")
     width = 0.25
@@ -121,7 +144,7 @@ def pick(table: pd.DataFrame) -> Chart:
     now = f"datum.removed == (count > 0 ? count : ({ticked}))"
     colours = alt.Color(
         "variant:N",
-        scale=alt.Scale(domain=["residual", "plain"], range=[ink("pre"), ink("plain")]),
+        scale=alt.Scale(domain=["residual", "plain"], range=[SHOWN[name].ink for name in ("residual", "plain")]),
         legend=alt.Legend(orient="top", title=None, symbolOpacity=1, symbolType="square"),
     )
     accuracy = alt.Chart(table[table["kind"] == "accuracy"][["variant", "removed", "mask", "value"]])
@@ -166,7 +189,7 @@ def orders(table: pd.DataFrame) -> Figure:
     """Points lost against Kendall's tau, one dot per order; lines are means over bins."""
     figure, axis = plt.subplots(figsize=(6.5, 3.4))
     for variant in ("residual", "scaled", "plain"):
-        mine, look = table[table["variant"] == variant], _look(variant)
+        mine, look = table[table["variant"] == variant], SHOWN[variant].look
         axis.plot(mine["tau"], mine["loss"], ".", markersize=3, alpha=0.4, color=look["color"])
         bins = pd.cut(mine["tau"], list(np.linspace(-1, 1, 9)))
         means = mine.groupby(bins, observed=True)[["tau", "loss"]].mean()
@@ -200,9 +223,9 @@ def change(table: pd.DataFrame) -> Figure:
 
 
 def _by_block(axis: Axes, rows: pd.DataFrame, variant: str) -> None:
-    mean = rows.groupby("block")["value"].mean()
-    axis.plot(mean.index + 1, mean, **_look(variant))
-    axis.plot(rows["block"] + 1, rows["value"], ".", color=_look(variant)["color"], alpha=0.5)
+    mean, look = rows.groupby("block")["value"].mean(), SHOWN[variant].look
+    axis.plot(mean.index + 1, mean, **look)
+    axis.plot(rows["block"] + 1, rows["value"], ".", color=look["color"], alpha=0.5)
     axis.set(xlabel="block removed", xticks=range(1, BLOCKS + 1))
 
 

@@ -25,6 +25,8 @@ class Lesions(Network):
         counts: The numbers of removed blocks; all of them if empty.
         swaps: Numbers of exchanged pairs.
         orders: How many orders for each number of exchanges.
+        anew: Most sets of half of the blocks that are measured a second time, with all single blocks and exchanges,
+            with statistics of batch normalisation that are estimated anew on the training images; 0 for none.
         change: Whether to measure the change of the last state, with its bound; for networks of linear layers alone.
     """
 
@@ -32,6 +34,7 @@ class Lesions(Network):
     counts: tuple[int, ...] = ()
     swaps: tuple[int, ...] = (1, 2, 4, 8)
     orders: int = 20
+    anew: int = 0
     change: bool = False
 
 
@@ -39,7 +42,7 @@ def trial(setting: Lesions, seeds: Sequence[int], device: str = "cpu") -> pd.Dat
     """Everything that is measured at a network; one row per measurement, and the columns say which."""
     plain = Network(**{field.name: getattr(setting, field.name) for field in fields(Network)})
     fitted = networks.fit(plain, seeds, device)
-    images = networks.dataset(plain, device).test
+    learned, images = (getattr(networks.dataset(plain, device), split) for split in ("train", "test"))
     records = []
     for seed in seeds:
         net = fitted.net(seed)
@@ -47,34 +50,47 @@ def trial(setting: Lesions, seeds: Sequence[int], device: str = "cpu") -> pd.Dat
         records += [{"seed": seed} | record for record in removed(setting, seed, net, images)]
         if setting.swaps:
             records += [{"seed": seed} | record for record in exchanged(setting, seed, net, images)]
+        if setting.anew:
+            few = replace(setting, counts=(0, 1, len(net.blocks) // 2), subsets=setting.anew, swaps=(1,))
+            for measured in (removed, exchanged):
+                records += [{"seed": seed} | record for record in measured(few, seed, net, images, learned.x)]
         if setting.change:
             records += [{"seed": seed} | record for record in changed(net.double(), images.x.double())]
     columns = {"seed": 0, "measure": "", "block": -1, "removed": 0, "mask": 0, "tau": 1.0, "value": np.nan}
     return pd.DataFrame([columns | record for record in records])
 
 
-def removed(setting: Lesions, seed: int, net: Stack, images: data.Split) -> Iterator[dict]:
-    """Accuracy without some blocks: `mask` has a bit for each that is removed, `block` is the one that is alone."""
+def removed(
+    setting: Lesions, seed: int, net: Stack, images: data.Split, learned: Tensor | None = None
+) -> Iterator[dict]:
+    """Accuracy without some blocks: `mask` has a bit for each that is removed, `block` is the one that is alone.
+
+    With images `learned`, statistics are estimated on these anew, and the measure is called so.
+    """
     free, total = lesion.removable(net), len(net.blocks)
     chosen = []
     for count in setting.counts or range(min(len(free), total - 1) + 1):
         generator = runtime.stream(seed, "lesions", "removed", count)
         limit = len(free) if count == 1 else setting.subsets
         chosen += lesion.deletions(net, count, limit, generator=generator)
-    found = lesion_scores.score([lesion.delete(net, gone) for gone in chosen], images.x, images.y)
+    found = lesion_scores.score([lesion.delete(net, gone) for gone in chosen], images.x, images.y, anew=learned)
     for gone, value in zip(chosen, found.accuracy.tolist(), strict=True):
-        record = {"measure": "removed", "removed": len(gone), "mask": sum(1 << block for block in gone), "value": value}
+        record = {"removed": len(gone), "mask": sum(1 << block for block in gone), "value": value}
+        record |= {"measure": "removed" if learned is None else "removed-anew"}
         yield record | ({"block": gone[0]} if len(gone) == 1 else {})
 
 
-def exchanged(setting: Lesions, seed: int, net: Stack, images: data.Split) -> Iterator[dict]:
+def exchanged(
+    setting: Lesions, seed: int, net: Stack, images: data.Split, learned: Tensor | None = None
+) -> Iterator[dict]:
     """Accuracy after exchanges of random pairs; `removed` is the number of exchanges, `tau` Kendall's."""
+    measure = "exchanged" if learned is None else "exchanged-anew"
     generator = runtime.stream(seed, "lesions", "exchanged")
     counts = [count for count in setting.swaps for _ in range(setting.orders)]
     orders = [lesion.shuffle(net, count, generator=generator) for count in counts]
-    found = lesion_scores.score([lesion.reorder(net, order) for order in orders], images.x, images.y)
+    found = lesion_scores.score([lesion.reorder(net, order) for order in orders], images.x, images.y, anew=learned)
     for count, order, value in zip(counts, orders, found.accuracy.tolist(), strict=True):
-        yield {"measure": "exchanged", "removed": count, "tau": lesion.kendall_tau(order), "value": value}
+        yield {"measure": measure, "removed": count, "tau": lesion.kendall_tau(order), "value": value}
 
 
 def changed(net: Stack, x: Tensor) -> Iterator[dict]:
@@ -132,8 +148,8 @@ SHALLOWER = (0, 2, 5, 8)  # blocks removed from networks trained with stochastic
 def _digits_settings() -> tuple[Lesions, ...]:
     others = ("bare", "plain-bare", "plain-identity")
     return (
-        _digits("residual", change=True),
-        _digits("plain"),
+        _digits("residual", change=True, anew=50),
+        _digits("plain", anew=50),
         _digits("scaled", change=True, subsets=20),
         *(_digits(variant, subsets=20) for variant in others),
     )

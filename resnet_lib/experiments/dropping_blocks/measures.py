@@ -1,9 +1,14 @@
 """What the tables say about the chapter's claims: one value per seed, and the control."""
 
+from typing import Literal
+
 import numpy as np
 import pandas as pd
 
 from resnet_lib.evidence.claims import Evidence
+
+Measure = Literal["removed", "removed-anew"]
+"""With the statistics of batch normalisation as they were trained, or estimated anew on the training images."""
 
 
 def rows(table: pd.DataFrame, variant: str, measure: str, *, blocks: int = 10, last: float = 1.0) -> pd.DataFrame:
@@ -19,9 +24,9 @@ def losses(table: pd.DataFrame, variant: str, measure: str = "removed", **networ
     return chosen.assign(loss=100 * (chosen["seed"].map(whole) - chosen["value"]))
 
 
-def single(table: pd.DataFrame, variant: str, statistic: str = "median") -> np.ndarray:
+def single(table: pd.DataFrame, variant: str, statistic: str = "median", measure: Measure = "removed") -> np.ndarray:
     """Points lost without one block: a statistic over the blocks, one value per seed."""
-    return losses(table, variant).query("removed == 1").groupby("seed")["loss"].agg(statistic).to_numpy()
+    return losses(table, variant, measure).query("removed == 1").groupby("seed")["loss"].agg(statistic).to_numpy()
 
 
 def _evidence(values: np.ndarray, control: np.ndarray) -> Evidence:
@@ -48,10 +53,20 @@ def graceful_worst(table: pd.DataFrame) -> Evidence:
     return _evidence(single(table, "residual", "max"), single(table, "plain", "max"))
 
 
-def graceful_half(table: pd.DataFrame) -> Evidence:
+def graceful_worst_anew(table: pd.DataFrame) -> Evidence:
+    """The same with statistics of batch normalisation that are estimated anew; control: the plain twin, as well."""
+    return _evidence(*(single(table, variant, "max", "removed-anew") for variant in ("residual", "plain")))
+
+
+def graceful_half(table: pd.DataFrame, measure: Measure = "removed") -> Evidence:
     """Points lost without 5 of 10 blocks, mean over the choices, one value per seed; control: the plain twin."""
-    found = [losses(table, v).query("removed == 5").groupby("seed")["loss"].mean() for v in ("residual", "plain")]
-    return _evidence(*(part.to_numpy() for part in found))
+    found = [losses(table, v, measure).query("removed == 5").groupby("seed")["loss"] for v in ("residual", "plain")]
+    return _evidence(*(part.mean().to_numpy() for part in found))
+
+
+def graceful_half_anew(table: pd.DataFrame) -> Evidence:
+    """The same with statistics of batch normalisation that are estimated anew; control: the plain twin, as well."""
+    return graceful_half(table, "removed-anew")
 
 
 def graceful_order(table: pd.DataFrame) -> Evidence:

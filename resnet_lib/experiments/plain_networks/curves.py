@@ -11,17 +11,20 @@ from matplotlib.figure import Figure
 
 from resnet_lib.evidence.charts import Chart
 from resnet_lib.evidence.style import COLOURS, MARKERS, ink
+from resnet_lib.evidence.variants import shown
 from resnet_lib.experiments.plain_networks import depths, drift, signals, stacks
 
-LOOKS = {
-    "norm": ("pre", "-"),
-    "scaled": ("scaled", "-"),
-    "bare": ("post", "-"),
-    "plain-norm": ("plain", "-"),
-    "plain-scaled": ("plain", "--"),
-    "plain-bare": ("plain", ":"),
-}
-"""Colour and line of each variant; those without a shortcut share a colour."""
+SHOWN = shown(
+    {
+        "norm": "residual",
+        "scaled": "scaled",
+        "bare": "residual-bare",
+        "plain-norm": "plain",
+        "plain-scaled": "plain-scaled",
+        "plain-bare": "plain-bare",
+    }
+)
+"""The networks of `stacks.VARIANTS` as figures show them."""
 
 WIDTHS = {32: "plain", 64: "post", 256: "pre", 1024: "scaled"}
 SIGNALS = {
@@ -29,11 +32,6 @@ SIGNALS = {
     "direction": (r"one direction $\|Ju\|^2$", "post"),
     "backward": (r"backward $\|J^\top v\|^2$", "scaled"),
 }
-
-
-def _look(variant: str) -> dict[str, Any]:
-    key, line = LOOKS[variant]
-    return {"color": COLOURS[key], "linestyle": line, "label": stacks.TITLES[variant]}
 
 
 def growth_by_depth(table: pd.DataFrame) -> pd.DataFrame:
@@ -168,7 +166,7 @@ def laws(table: pd.DataFrame) -> Figure:
         mine = table[(table["variant"] == variant) & (table["power"] == 0.5)]
         for axis, measure in ((left, "square"), (right, "gradient")):
             rows = mine[mine["measure"] == measure]
-            axis.plot(rows["block"], rows["decades"], **_look(variant))
+            axis.plot(rows["block"], rows["decades"], **SHOWN[variant].look, markevery=10)
     theory: dict[str, Any] = {
         "color": COLOURS["theory"],
         "linewidth": 0,
@@ -278,6 +276,6 @@ def trainings(table: pd.DataFrame) -> Figure:
 
 
 def _by_depth(axis: Axes, rows: pd.DataFrame, variant: str, column: str) -> None:
-    mean, look = rows.groupby("layers")[column].mean(), _look(variant)
-    axis.plot(mean.index, mean, marker=MARKERS[LOOKS[variant][0]], **look)
+    mean, look = rows.groupby("layers")[column].mean(), SHOWN[variant].look
+    axis.plot(mean.index, mean, **look)
     axis.plot(rows["layers"], rows[column], ".", color=look["color"], alpha=0.5)
