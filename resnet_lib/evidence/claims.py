@@ -41,7 +41,7 @@ class Evidence:
             array = np.array(getattr(self, name), dtype=np.float64)
             if array.ndim != 1 or not array.size:
                 raise ValueError(
-                    f"{name} has shape {array.shape}; a measure gives one number a seed or draw, at least one"
+                    f"{name} has shape {array.shape}; a measure gives one number per seed or draw, at least one"
                 )
             if bad := int((~np.isfinite(array)).sum()):
                 raise ValueError(

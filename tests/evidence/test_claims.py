@@ -76,7 +76,7 @@ def test_what_is_no_finite_number_is_refused(name: str, bad: float) -> None:
 
 @pytest.mark.parametrize("values", [np.ones((2, 3)), np.array([]), np.array(1.0)])
 def test_evidence_is_a_column_of_numbers(values: np.ndarray) -> None:
-    with pytest.raises(ValueError, match=r"values has shape .*; a measure gives one number a seed or draw"):
+    with pytest.raises(ValueError, match=r"values has shape .*; a measure gives one number per seed or draw"):
         Evidence(values, np.ones(3))
 
 
