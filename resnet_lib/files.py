@@ -1,6 +1,6 @@
-"""Files of the book and of caches: written whole or not at all, one process at a time; where the book's folder is.
+"""Files of the book and of caches are written whole or not at all, by one process at a time.
 
-Knows nothing of what the files hold.
+This module also finds the book's folder. It knows nothing of what the files hold.
 """
 
 import contextlib

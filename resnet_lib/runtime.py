@@ -1,4 +1,4 @@
-"""Where and how numbers are made: named random streams, the device, threads and denormals. Knows nothing of networks.
+"""This module says where and how numbers are made: random streams, device, threads, denormals. It knows no network.
 
 A stream has a name, `stream(seed, "lesion", "init", depth)`, instead of a place in a sequence of draws: what one part
 of an experiment draws does not depend on what another part drew before. Nothing here touches a global generator.
@@ -23,7 +23,7 @@ from threadpoolctl import threadpool_limits
 
 
 def key(seed: SupportsIndex, *path: str | SupportsIndex) -> int:
-    """The number behind a stream: the first 63 bits of the SHA-256 of the seed and the path.
+    """The number that a stream is seeded with: the first 63 bits of the SHA-256 of the seed and the path.
 
     It depends on nothing else, so it is the same on every machine and in every version. The path `("a", "b")` differs
     from `("ab",)`, and the step `1` from `"1"`.
@@ -55,7 +55,7 @@ def _integer(argument: str, value: object) -> int:
 
 
 def stream(seed: SupportsIndex, *path: str | SupportsIndex) -> torch.Generator:
-    """The random stream of that name, for torch: a generator on the CPU.
+    """The random stream that a seed and a path name, for torch: a generator on the CPU.
 
     Draw on the CPU and move the result, `torch.randn(n, generator=stream(0, "x")).to(device)`: then every device sees
     the same numbers (normal draws to the last digits, which depend on the CPU's vector instructions).
@@ -88,7 +88,7 @@ def stream(seed: SupportsIndex, *path: str | SupportsIndex) -> torch.Generator:
 
 
 def rng(seed: SupportsIndex, *path: str | SupportsIndex) -> np.random.Generator:
-    """The random stream of that name, for numpy and scipy.
+    """The random stream that a seed and a path name, for numpy and scipy.
 
     Args:
         seed: As for `key`.
@@ -137,7 +137,7 @@ def device(name: str = "auto") -> torch.device:
 
 @contextmanager
 def numerics(*, threads: int = 1, flush_denormal: bool = True) -> Iterator[None]:
-    """Run with a fixed number of threads, and with denormal numbers taken as zero; restore both at the end.
+    """Compute with a fixed number of threads, and with denormal numbers taken as zero; restore both at the end.
 
     A sum that is split over threads is added up in another order, so a fixed number is what makes results repeat bit
     for bit. A deep plain network shrinks its signal into denormal numbers, where a CPU is several times slower.

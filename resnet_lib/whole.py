@@ -1,4 +1,4 @@
-"""Whole numbers as people give them: positions, seeds and epochs, as `int` or as numbers of NumPy or torch.
+"""This module reads whole numbers as people give them: positions, seeds and epochs, as `int` or of NumPy or torch.
 
 A tensor is not found in a set by its value, and True counts as 1: both end in mistakes that nobody sees. So whatever is
 put into a set, compared or kept goes through here first.

@@ -250,7 +250,7 @@ FAULTS = (
         "labels = y[start : start + len(batch)]",
         "labels = y[: len(batch)]",
         "dropping-blocks",
-        ("analysis/test_lesion.py::test_score_counts_hits_over_uneven_batches",),
+        ("analysis/test_lesion_scores.py::test_score_counts_hits_over_uneven_batches",),
     ),
     Fault(
         "statistics-half-renewed",
@@ -310,7 +310,7 @@ FAULTS = (
         "value, same = _times(abs(sum_.skip), shortcut) + value, False",
         "value, same = max(_times(abs(sum_.skip), shortcut), value), False",
         "lipschitz-bounds",
-        ("analysis/test_lipschitz.py::test_the_constant_of_a_block_is_one_plus_k",),
+        ("analysis/test_composition.py::test_the_constant_of_a_block_is_one_plus_k",),
     ),
     Fault(
         "paths-counted-from-the-other-end",

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator
 from importlib import import_module
 from pathlib import Path
 
-from test_layers import ROOMS, room, sources
+from test_rooms import ROOMS, room, sources
 
 ROOT = Path(__file__).parents[1]
 LIBRARY = ROOMS[: ROOMS.index("experiments")]

@@ -1,4 +1,4 @@
-"""What a module costs: parameters, multiply-adds, activations kept for the backward pass, time. Knows no experiment."""
+"""This module counts what a network costs: parameters, multiply-adds, activations kept for the backward pass, time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What marks an ensemble, measured on the predictions of its members. Knows tensors of probabilities, no network.
+"""This module measures what marks an ensemble, on the predictions of its members. It knows probabilities, no network.
 
 The same questions are put to networks trained apart, to sub-networks of one network, and to identical copies.
 """

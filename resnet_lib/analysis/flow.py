@@ -1,4 +1,4 @@
-"""Trained networks read as flows: finer steps, other methods, blocks between blocks, roughness, and neural ODEs.
+"""Trained networks are read as flows here: by finer steps, other methods, blocks between blocks, and roughness.
 
 Everything here makes a new network around the given one or measures it; nothing is changed in place.
 """
@@ -168,7 +168,7 @@ def _shapes(block: nn.Module) -> dict[str, torch.Size]:
 
 @dataclass(frozen=True)
 class Path:
-    """How a batch of states moves through the blocks; means over the examples.
+    """The path of a batch of states through the blocks; means over the examples.
 
     Attributes:
         relative: `||x_(l+1) - x_l|| / ||x_l||` of each block that keeps the shape.

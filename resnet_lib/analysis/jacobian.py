@@ -1,4 +1,4 @@
-"""Jacobians of blocks and networks: batched where they fit in memory, operators where they do not. Knows no training.
+"""This module computes Jacobians of blocks and networks: in batches where they fit in memory, as operators elsewhere.
 
 A map here is what calling an `nn.Module` is: a batch of examples in, a batch out, each example on its own. Its Jacobian
 at an example is the matrix of that example's flattened output by its flattened input.

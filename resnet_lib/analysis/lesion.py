@@ -1,4 +1,4 @@
-"""Lesions: networks that share the blocks of another, without some, in another order, scaled, or with others between.
+"""A lesion is a network that shares the blocks of another: without some, in another order, scaled, or with more.
 
 A lesioned network is an ordinary `nets.Stack` around the same modules: what it was made from stays as it is,
 and both have the same parameters and the same mode. So whatever measures a network measures a lesioned one, and what

@@ -1,4 +1,4 @@
-"""Many lesioned networks on the same examples, at the cost of what differs between them. Makes no lesions.
+"""Many lesioned networks are evaluated here on the same examples, at the cost of what differs between them.
 
 Networks that begin with the same modules share that part of the computation, whichever lesions made them: all single
 deletions together cost half of what they cost one by one. A state is computed from the same batch by the same calls as
@@ -42,7 +42,7 @@ Estimated = tuple[Tensor, Tensor]
 
 @dataclass(frozen=True, eq=False)
 class Outputs:
-    """What networks make of the same examples.
+    """The outputs of networks on the same examples.
 
     Attributes:
         values: For each network and example, the logits, or the last state.
@@ -57,7 +57,7 @@ class Outputs:
 
 @dataclass(frozen=True, eq=False)
 class Scores:
-    """How many examples networks label rightly.
+    """The numbers of examples that networks label rightly.
 
     Attributes:
         hits: For each network, how many.

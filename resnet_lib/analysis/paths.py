@@ -1,4 +1,4 @@
-"""Paths through a residual network: how many there are of each length, what each carries, and how much gradient.
+"""This module counts the paths through a residual network by their length, and measures what each of them carries.
 
 A path enters the branch of some blocks and takes the shortcut past the others; its length is the number it enters. The
 output of a network is the sum over its paths where branches are linear, and only there (`expand`). Its gradient is that

@@ -1,7 +1,7 @@
-"""Shortcuts as linear maps: their true matrix, what it does to norms, its rank; and weights from data. No experiment.
+"""Shortcuts are linear maps: this module finds their matrix, what it does to norms, its rank, and weights from data.
 
-Projections are built in `projections`, their weights optimised in `stiefel`; what they keep is in `subspaces`, what
-they cost in `costs`.
+Projections are built in `nets.projections`, and their weights optimised in `linalg.stiefel`. What they keep of a state
+is in `linalg.subspaces`, what they cost in `analysis.costs`.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from resnet_lib.nets.projections import Orthonormal, Principal
 
 @dataclass(frozen=True)
 class Rank:
-    """How many directions a map keeps.
+    """The rank of a map: how many directions it keeps.
 
     Attributes:
         value: Number of singular values above `tolerance` times the largest.

@@ -1,4 +1,4 @@
-"""Running statistics of batch normalisation, estimated anew on given data, without a change of any weight.
+"""This module estimates the running statistics of batch normalisations anew on given data, and changes no weight.
 
 A batch normalisation in evaluation mode divides by what its layer read while the network was trained. Once blocks have
 been removed, exchanged, averaged or followed in smaller steps, the later layers read something else, and the statistics

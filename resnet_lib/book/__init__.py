@@ -1,1 +1,1 @@
-"""The making of the book: its notebooks executed, its pages rendered, and the archive that it is deposited as."""
+"""This room makes the book: it executes notebooks, renders pages, and packs the archive that is deposited."""

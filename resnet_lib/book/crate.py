@@ -1,4 +1,4 @@
-"""The book's evidence as an RO-Crate: results, figures, ledger and environment, described for machines. Runs nothing.
+"""This module packs the book's evidence as an RO-Crate: results, figures, ledger and environment, told to machines.
 
 Every CSV in it has a Frictionless table schema, in `datapackage.json`. The crate is what an archive with a DOI takes.
 """

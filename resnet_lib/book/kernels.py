@@ -1,4 +1,4 @@
-"""Kernels that run the notebooks: of this interpreter, heard by nobody else, and ended with whoever waits for them."""
+"""Notebooks run in kernels of this interpreter, which nobody else hears and which end with whoever waits for them."""
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -51,7 +51,7 @@ class Client(NotebookClient):
 
 
 def client(notebook: NotebookNode, folder: Path, *, timeout: float) -> Client:
-    """What runs `notebook`, in place, with `folder` as its working folder; `timeout` is in seconds per cell."""
+    """The client that runs `notebook` in place, in the working folder `folder`; `timeout` is in seconds per cell."""
     return Client(
         notebook,
         kernel_manager_class=_Kernel,

@@ -1,4 +1,4 @@
-"""The command `resnet-lib`: what people type, and the errors that they read."""
+"""This room is the command `resnet-lib`: what people type, and the errors that they read."""
 
 from resnet_lib.cli.command import main
 

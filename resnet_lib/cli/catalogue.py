@@ -1,4 +1,4 @@
-"""The chapters' experiments by the names that people type."""
+"""The catalogue finds the chapters' experiments by the names that people type."""
 
 import difflib
 import pkgutil

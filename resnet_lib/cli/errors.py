@@ -1,4 +1,4 @@
-"""Errors and interruptions as people read them at the command line."""
+"""This module shows errors and interruptions as people read them at the command line."""
 
 import errno
 import signal

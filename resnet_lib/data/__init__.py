@@ -1,4 +1,4 @@
-"""Datasets as tensors with checksums, made here or fetched from where they are published. Knows no network.
+"""This room holds datasets as tensors with checksums, made here or fetched from where they are published.
 
 What is handed on here is imported when it is first used: to list or to fetch datasets takes no torch.
 """

@@ -1,4 +1,4 @@
-"""Changes of training images that keep their labels: drawn from a named stream, applied to a batch on its device."""
+"""This module changes training images in ways that keep their labels, by draws from a named stream."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Datasets as tensors with checksums: what a network is trained and measured on. Knows no network.
+"""This module loads datasets as tensors with checksums, on which networks are trained and measured.
 
 Everything is small enough to live on the device whole, so a batch is an index, not a loader.
 """
@@ -247,7 +247,7 @@ def checksum(name: str, *, folder: Path | None = None) -> str:
 
 
 def provenance(name: str, *, folder: Path | None = None) -> dict[str, str]:
-    """What a result says about its data: the checksum and, where its files are not the official ones, what differs.
+    """The account of a dataset for results: its checksum and, where files are not the official ones, what differs.
 
     Raises:
         ValueError: As for `load`.
@@ -261,7 +261,7 @@ def provenance(name: str, *, folder: Path | None = None) -> dict[str, str]:
 def load(
     name: str = "digits", *, device: torch.device | str = "cpu", flat: bool = False, folder: Path | None = None
 ) -> Dataset:
-    """A dataset.
+    """The dataset of that name, split into its three parts.
 
     Two ship with the libraries, without a download:
 

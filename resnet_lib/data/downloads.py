@@ -1,6 +1,6 @@
-"""Files from elsewhere: resumable downloads, compressed copies, archives that nothing is unpacked from blindly.
+"""This module brings files from elsewhere: by downloads that resume, and out of copies and archives that it checks.
 
-Knows no dataset: what is wanted, and of which size and hash, is said by the caller.
+It knows no dataset: the caller says which file is wanted, and of which size and hash.
 """
 
 import contextlib

@@ -1,4 +1,4 @@
-"""The canonical distributions of image datasets: which files they are, how to know them, how to read them.
+"""This module knows the official distributions of image datasets: their files, how to recognise and how to read them.
 
 Nothing is downloaded here, and no file is a pickle.
 """
@@ -65,7 +65,7 @@ class File:
 
 @dataclass(frozen=True)
 class Distribution:
-    """How a dataset is distributed by its authors.
+    """The distribution of a dataset by its authors.
 
     Attributes:
         name: What `data.load` calls it.

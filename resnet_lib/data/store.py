@@ -1,7 +1,7 @@
-"""The datasets that are kept on this machine: fetched or copied once, checked at every reading.
+"""This module keeps datasets on this machine: they are fetched or copied once, and checked at every reading.
 
 Each is a folder with the plain official files and a `manifest.json`, which says what they are: official, or a variant
-that somebody accepted, with the records in which it differs. Knows no tensors.
+that somebody accepted, with the records in which it differs.
 """
 
 import csv
@@ -27,7 +27,7 @@ LIST = "substituted_images.csv"
 
 @dataclass(frozen=True)
 class Manifest:
-    """What the files of a dataset are.
+    """The manifest of a kept dataset: what its files are.
 
     Attributes:
         name: Of the dataset.
@@ -52,20 +52,20 @@ class Manifest:
         return hashlib.sha256(json.dumps(self.files, sort_keys=True).encode()).hexdigest()
 
     def summary(self) -> str:
-        """What the files are, in one line."""
+        """The kind of the files in one line: official, or a variant with its hash and how many records differ."""
         if self.official:
             return "official"
         count = "nobody has listed which" if self.differing is None else f"{sum(map(len, self.differing.values()))}"
         return f"variant {self.sha256[:16]}, records that differ from the official ones: {count}"
 
     def describe(self) -> str:
-        """What is to be said about the files beside every result: `summary`, and the records that differ by number."""
+        """The account of the files beside every result: `summary`, and the records that differ by number."""
         listed = (self.differing or {}).items()
         return "; ".join([self.summary(), *(f"{file} {', '.join(map(str, rows))}" for file, rows in listed)])
 
 
 def folder(given: Path | None = None) -> Path:
-    """Where datasets are kept: the given folder, or the user's data folder."""
+    """The folder in which datasets are kept: the given one, or the user's data folder."""
     return given or platformdirs.user_data_path("resnet-lib")
 
 
@@ -125,7 +125,7 @@ def read(name: str, place: Path | None = None) -> tuple[Images, Images]:
 
 
 def about(name: str, place: Path | None = None) -> Manifest:
-    """What a kept dataset is, by its manifest.
+    """The manifest of a kept dataset.
 
     Raises:
         DataError: Where it is not there.

@@ -1,4 +1,4 @@
-"""What a dataset consists of before it is tensors: its values, their split, their normalisation and their hash."""
+"""A dataset consists of values and their split before it is tensors; this module normalises and hashes them."""
 
 import hashlib
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""From tables to what a reader sees: claims with their rules and verdicts, published figures, and the ledger of both.
+"""This room turns tables into what a reader sees: claims with rules and verdicts, figures, and the ledger of both.
 
-Chapters say `claims.check` and `figures.publish`. Knows no experiment by name, and measures nothing.
+Chapters say `claims.check` and `figures.publish`. The room knows no experiment by name, and measures nothing.
 """

@@ -1,4 +1,4 @@
-"""Verdicts as text and as HTML, from their records. Judges nothing."""
+"""A card shows a verdict as text or as HTML, from its record. Nothing is judged here."""
 
 import functools
 from collections.abc import Iterator, Mapping
@@ -54,7 +54,7 @@ def _surprises(record: Mapping[str, Any]) -> bool:
 
 
 def _rows(record: Mapping[str, Any], *, digits: int) -> Iterator[dict[str, Any]]:
-    """What each preset came to, in words; more than two digits bring the intervals."""
+    """The verdict on each preset in words; more than two digits bring the intervals."""
     for preset in PRESETS:
         yield _row(preset.upper(), record[preset], record, digits=digits)
 

@@ -1,7 +1,7 @@
-"""Interactive figures: an Altair chart with native inputs as a script that a page loads, without kernel or network.
+"""An interactive figure is an Altair chart with native inputs, as a script that a page loads without kernel or network.
 
-Knows charts; which table they show, and where the script lies, is decided in `figures`. The pages embed it with Vega,
-whose JavaScript comes with the package vl-convert (`_ext/book_pages.py`, `_static/interactive.js`).
+This module knows charts; which table they show, and where the script lies, is decided in `figures`. The pages embed it
+with Vega, whose JavaScript comes with the package vl-convert (`_ext/book_pages.py`, `_static/interactive.js`).
 """
 
 import json
@@ -21,7 +21,7 @@ _NUMBERED = re.compile(r"\b(view|param|concat|layer)_\d+\b")
 
 @runtime_checkable
 class Chart(Protocol):
-    """What Altair's charts are: something with a Vega-Lite specification."""
+    """A chart of Altair, or anything else with a Vega-Lite specification."""
 
     def to_dict(self) -> dict[str, Any]:
         """The specification."""

@@ -1,4 +1,4 @@
-"""Verdicts: what the rules of claims.yml say about measured values. Judges what it is given; runs no experiment."""
+"""A verdict is what a rule of claims.yml says about measured values. This module judges them; it runs no experiment."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
@@ -24,7 +24,7 @@ STATUSES = ("holds", "fails", "undecided", "invalid")
 
 @dataclass(frozen=True, eq=False)
 class Evidence:
-    """What a measure finds in a table: one value per seed or draw, and the same for the control.
+    """The finding of a measure in a table: one value per seed or draw, and the same for the control.
 
     Attributes:
         values: The measured values: one-dimensional, finite; kept as float64.
@@ -41,7 +41,7 @@ class Evidence:
             array = np.array(getattr(self, name), dtype=np.float64)
             if array.ndim != 1 or not array.size:
                 raise ValueError(
-                    f"{name} has shape {array.shape}; a measure gives one number a seed or draw, at least one"
+                    f"{name} has shape {array.shape}; a measure gives one number per seed or draw, at least one"
                 )
             if bad := int((~np.isfinite(array)).sum()):
                 raise ValueError(
@@ -54,7 +54,7 @@ class Evidence:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a claim's rule says about the evidence, with its certificate.
+    """The verdict of a claim's rule on the evidence, with its certificate.
 
     Attributes:
         status: `holds`, `fails`, `undecided`, or `invalid` where the control did not come out as known.

@@ -1,6 +1,6 @@
-"""Published figures: drawings with their data, their citation and where they come from, at addresses that stay.
+"""This module publishes drawings with their data, their citation and their provenance, at addresses that stay.
 
-Knows tables and Matplotlib figures; measures nothing.
+It knows tables and Matplotlib figures; it measures nothing.
 """
 
 import hashlib
@@ -172,7 +172,7 @@ def _refuse(id: str, caption: str, alt: str, claims: Sequence[str], table: pd.Da
 
 
 def read(path: Path) -> dict[str, Any] | None:
-    """What a meta.json says, or None where there is none.
+    """The content of a meta.json, or None where there is none.
 
     Raises:
         ValueError: It is damaged.

@@ -1,4 +1,4 @@
-"""Confidence intervals of a mean or median: by bootstrap for few values, by its limit law for many. Judges nothing."""
+"""This module computes confidence intervals of a mean or median, by bootstrap for few values and its limit for many."""
 
 import numpy as np
 from jaxtyping import Float
@@ -75,7 +75,7 @@ def interval(
 
 
 def limits(values: Float[np.ndarray, "batch n"], statistic: str) -> tuple[np.ndarray, np.ndarray]:
-    """What `interval` tends to for many values: Student's interval of the mean, order statistics for the median."""
+    """The limit of `interval` for many values: Student's interval of the mean, order statistics for the median."""
     n = values.shape[-1]
     if statistic == "mean":
         scaled, exponent = _scaled(values)

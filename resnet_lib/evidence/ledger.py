@@ -1,6 +1,6 @@
-"""What the chapters' outputs say: verdicts and figures read out of notebooks, held against claims.yml, and made pages.
+"""The ledger reads verdicts and figures out of the chapters' outputs, holds them against claims.yml, and makes pages.
 
-Knows notebooks' outputs and the pages that are generated from them; runs nothing. An output of `claims.check` or
+It knows notebooks' outputs and the pages that are generated from them; it runs nothing. An output of `claims.check` or
 `figures.publish` carries its record in `metadata["resnet_lib"]`, with all digits and its hash.
 """
 
@@ -174,7 +174,7 @@ def _title(notebook: NotebookNode, path: Path) -> str:
 
 
 def altered(root: Path, drawn: Iterable[Shown]) -> Iterator[str]:
-    """Where the files of a figure are not those that the chapter shows, one sentence each: one was edited.
+    """Sentences about the files of figures that are not those that a chapter shows, since one of both was edited.
 
     Args:
         root: The book's folder.
@@ -262,7 +262,7 @@ def pages(evidence: Evidence, runs: Sequence[Any] = ()) -> dict[str, str]:
 
 
 def table(evidence: Evidence) -> str:
-    """All verdicts as text: a line for each statement, and one for each of its claims."""
+    """All verdicts as text: one line for each statement, and one for each of its claims."""
     lines = []
     for statement in evidence.ledger.statements:
         lines += ["", f"{statement.id}: {evidence.verdict(statement).upper()}"]
@@ -275,6 +275,6 @@ def table(evidence: Evidence) -> str:
 
 
 def judged(evidence: Evidence) -> Counter[str]:
-    """How many claims are judged on each experiment, by its name: those that its FULL result is for."""
+    """The number of claims that are judged on each experiment, by its name: those that its FULL result is for."""
     runs = (shown.record["quick"] or shown.record["full"] for shown in evidence.verdicts.values())
     return Counter(run["stamp"]["experiment"] for run in runs)

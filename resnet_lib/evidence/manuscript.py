@@ -1,6 +1,6 @@
-"""What the authors of the book write: its notebooks and its bibliography, read with the place of what is wrong in them.
+"""This module reads what authors write, notebooks, pages and bibliography, and says the place of what is wrong in them.
 
-Knows the formats of these files; what the evidence in them says is judged in `ledger`, and claims.yml is read by
+It knows the formats of these files; what the evidence in them says is judged in `ledger`, and claims.yml is read by
 `statements`.
 """
 

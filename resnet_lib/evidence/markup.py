@@ -1,4 +1,4 @@
-"""What people read, as HTML: prose with $mathematics$, numbers to a few digits, templates. Knows no evidence."""
+"""This module writes what people read as HTML: prose with $mathematics$, numbers to a few digits, and templates."""
 
 import functools
 import inspect

@@ -1,7 +1,7 @@
-"""What an output of a notebook publishes: its record, and whether the output shows what the record says.
+"""An output of a notebook publishes a record; this module tells whether the output shows what its record says.
 
 An output of `claims.check` or `figures.publish` carries its record in `metadata["resnet_lib"]`, with all digits and its
-hash. Reads outputs; runs nothing.
+hash.
 """
 
 from collections.abc import Iterator, Mapping
@@ -37,7 +37,7 @@ def records(notebook: NotebookNode) -> Iterator[tuple[NotebookNode, str, dict[st
 
 
 def contradictions(notebook: NotebookNode, path: Path = Path("the notebook")) -> Iterator[str]:
-    """Where an output that publishes shows something else than its record says, one sentence each: one was edited.
+    """Sentences about the outputs that show something else than their record says, since one of both was edited.
 
     Raises:
         TextError: A record from which no page can be made.
@@ -78,7 +78,7 @@ SHOWN = {"verdict": _shown_verdict, "figure": _shown_figure}
 
 
 def keep_older_stamps(notebook: NotebookNode, before: NotebookNode) -> None:
-    """Where a record says what it said `before`, keep the old one, so that a run that changes nothing changes no file.
+    """Keep the older record where a new one says the same, so that a run that changes nothing changes no file.
 
     Two records say the same if they differ in nothing but the circumstances of their stamps. A stamp of a checkout with
     uncommitted changes is not kept once there is a clean one.

@@ -1,4 +1,4 @@
-"""Rules fixed in advance, and what they decide about a sample. Knows numbers only: no claim, no table."""
+"""A rule is fixed in advance and decides about a sample. This module knows numbers only: no claim, no table."""
 
 import re
 import sys
@@ -19,7 +19,7 @@ _RULE = re.compile(rf"(?:{_NUMBER}\s*<\s*)?(every|mean|median)(?:\s*([<>])\s*{_N
 
 
 class Decision(NamedTuple):
-    """What a rule decides about a sample, with its certificate.
+    """The decision of a rule about a sample, with its certificate.
 
     Attributes:
         status: `holds`, `fails` or `undecided`.
@@ -42,7 +42,7 @@ class Decision(NamedTuple):
 
 @dataclass(frozen=True)
 class Rule:
-    """What values have to satisfy: `low < statistic < high`, where one of the bounds may be infinite.
+    """A condition on values, `low < statistic < high`, where one of the bounds may be infinite.
 
     `every` asks it of each value. `mean` and `median` ask it of the whole 95% bootstrap interval.
     """
@@ -111,7 +111,7 @@ class Rule:
         return found
 
     def judge(self, values: Float[np.ndarray, " n"], *, rng: np.random.Generator) -> Decision:
-        """What the rule decides about one sample; `rng` resamples it. Fewer than five values leave an average open.
+        """The decision of the rule about one sample; `rng` resamples it. Fewer than five values leave an average open.
 
         Raises:
             ValueError: Where there is no value, or one is NaN or infinite.

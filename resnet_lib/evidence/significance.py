@@ -1,6 +1,6 @@
-"""How sure verdicts are: pairs of seeds, p-values, the correction for many claims, and the seeds that a decision takes.
+"""This module says how sure verdicts are: by pairs of seeds, p-values corrected for many claims, and seeds needed.
 
-Knows tables of seeds and the numbers of a verdict; no experiment, no page. What is computed here changes no verdict.
+It knows tables of seeds and the numbers of a verdict; no experiment, no page. What it computes changes no verdict.
 """
 
 from collections.abc import Mapping, Sequence
@@ -86,7 +86,7 @@ def p_value(rule: Rule, verdict: Mapping[str, Any]) -> float | None:
 
 
 def seeds_needed(rule: Rule, verdict: Mapping[str, Any], *, power: float = POWER) -> int | None:
-    """How many seeds decide the claim with that probability, if effect and spread are what they seem to be now.
+    """The number of seeds that decide the claim with that probability, if effect and spread are what they seem now.
 
     From the power of Student's test (noncentral t), with the spread that the interval tells; for a median a rough
     guess. None where more than 10,000 would be needed, and for a rule on `every` value, which is always decided.

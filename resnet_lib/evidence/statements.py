@@ -1,4 +1,4 @@
-"""The statements of claims.yml: what the sources say, with rules and controls fixed in advance. Measures nothing."""
+"""This module reads the statements of claims.yml: what the sources say, with rules and controls fixed in advance."""
 
 import difflib
 import functools
@@ -50,7 +50,7 @@ class Control(Entry):
 
     @property
     def contract(self) -> dict[str, str]:
-        """What a record of the claim has to say, or it is that of an older rule."""
+        """The words that a record of the claim has to hold, or it is that of an older rule."""
         return {"measure": self.measure, "must": self.must}
 
 
@@ -87,7 +87,7 @@ class Claim(Entry):
 
 
 class Statement(Entry):
-    """What the sources say, split into atomic claims."""
+    """A statement of the sources, split into atomic claims."""
 
     id: Slug
     chapter: Slug

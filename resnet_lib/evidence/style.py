@@ -1,4 +1,4 @@
-"""How figures look: what a colour and a marker stand for throughout the book, light and dark."""
+"""One style says how figures look: what a colour and a marker stand for throughout the book, light and dark."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

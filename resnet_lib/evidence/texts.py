@@ -1,4 +1,4 @@
-"""Text files as people leave them, read with the file and the line of what is wrong in them. Knows no format."""
+"""This module reads text files as people leave them, and says the file and the line of what is wrong in them."""
 
 import re
 from pathlib import Path

@@ -1,7 +1,7 @@
-r"""Variants of networks in figures: for each one name, meaning, title, colour, marker and line in all chapters.
+r"""One table says how each variant of a network is shown: name, meaning, title, colour, marker and line.
 
 A colour says how a signal gets past a block, a line what else keeps it in size: solid as a rule, dotted where nothing
-does. Builds no network, and is in no trial's source.
+does. This module builds no network, and is in no trial's source.
 """
 
 from collections.abc import Hashable, Mapping
@@ -16,7 +16,7 @@ Word = TypeVar("Word", bound=Hashable)
 
 @dataclass(frozen=True)
 class Variant:
-    """What a reader sees of a variant, wherever it is drawn.
+    """The look of a variant, wherever it is drawn.
 
     Attributes:
         name: What it is called in this table; in a chapter's settings it may have a shorter name.
@@ -80,6 +80,10 @@ def find(name: str) -> Variant:
 
     Raises:
         ValueError: Where the table has none.
+
+    Example:
+        >>> find("residual-bare").title
+        'residual, unscaled'
     """
     if name not in VARIANTS:
         raise unknown("variant", name, tuple(VARIANTS), " (a new one is a line in evidence/variants.py)")
@@ -89,10 +93,11 @@ def find(name: str) -> Variant:
 def shown(names: Mapping[Word, str]) -> dict[Word, Variant]:
     """The variants that a chapter's own words for its networks stand for.
 
-    >>> shown({"bare": "residual-bare"})["bare"].title
-    'residual, unscaled'
-
     Raises:
         ValueError: Where one of them is not in the table.
+
+    Example:
+        >>> shown({"bare": "residual-bare"})["bare"].title
+        'residual, unscaled'
     """
     return {word: find(name) for word, name in names.items()}

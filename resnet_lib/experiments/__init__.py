@@ -1,1 +1,1 @@
-"""The science of the chapters: one package or module per chapter, each a set of experiments, measures and drawings."""
+"""This room holds the science of the chapters: one package per chapter, of experiments, measures and drawings."""

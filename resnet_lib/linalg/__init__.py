@@ -1,9 +1,9 @@
-"""Spectra of matrices in batches, and of linear maps that are too large to form. Knows nothing of networks.
+"""This room computes spectra of matrices in batches, and of linear maps too large to form; it knows no network.
 
 Dense routines take batches and give all values. A large map is an `Operator`, a callable that multiplies; its extreme
 eigenvalues and singular values come from Krylov iterations, with residuals that say how good they are. Convolutions
 are maps whose structure gives more: all their singular values through the Fourier transform. What eigenvalues do not
-say of a matrix that is far from normal is here too.
+say of a matrix that is far from normal is computed here too.
 """
 
 from resnet_lib.linalg.convolutions import Convolution

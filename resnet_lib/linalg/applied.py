@@ -1,4 +1,4 @@
-"""Which weight a layer applies, in the layer's own words: its class says so, or the layer is refused."""
+"""A layer says by its class which weight it applies, or it is refused."""
 
 from __future__ import annotations
 

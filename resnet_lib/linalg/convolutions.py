@@ -1,4 +1,4 @@
-"""Convolutions of images as linear maps: the same kernel is another map on every image size, and with every padding."""
+"""Convolutions of images are linear maps: one kernel is another map on every size of image, and with every padding."""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Singular values and norms of convolutions: by frequency where the padding is circular, else dense or by iteration."""
+"""This module computes singular values and norms of convolutions: by frequency where the padding is circular, else from
+the matrix or by iteration.
+"""
 
 from __future__ import annotations
 

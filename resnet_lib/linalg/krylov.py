@@ -1,4 +1,4 @@
-"""Linear maps that are too large to form: what multiplies is an `Operator`, and Krylov iterations find its extremes."""
+"""A linear map that is too large to form is an `Operator`, known by its products; Krylov iterations find its ends."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Spectra of matrices, in batches, all values at once."""
+"""This module computes all eigenvalues or singular values of matrices that come in batches."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Roots of nonlinear systems by Newton's method, with a certificate. Knows plain callables."""
+"""Newton's method finds roots of nonlinear systems, and says how good they are. It knows plain callables."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Root:
-    """What was found, and how far to trust it.
+    """A root as Newton's method found it, and how far to trust it.
 
     Attributes:
         value: The last iterate; the gradient flows into what the function depends on, by the implicit function theorem.

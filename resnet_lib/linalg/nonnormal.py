@@ -1,4 +1,5 @@
-"""What eigenvalues do not say of a matrix that is not normal: departure, pseudospectrum, numerical range, growth rates.
+"""This module computes what eigenvalues do not say of a matrix that is not normal: its departure from normality, its
+pseudospectrum, its numerical range, and the growth rates of products.
 
 A matrix is normal where `A A^T = A^T A`; then it has orthogonal eigenvectors, and its norm is its spectral radius.
 """
@@ -151,7 +152,7 @@ def numerical_range(matrix: Inexact[Tensor, "d d"], angles: Float[Tensor, " n"])
 
 @dataclass(frozen=True)
 class Support:
-    """How far the numerical range of an operator reaches in one direction.
+    """The reach of an operator's numerical range in one direction.
 
     Attributes:
         value: The largest real part of `exp(-i angle) v^H A v` that was found.

@@ -1,4 +1,4 @@
-"""Norms that neither overflow nor underflow: numbers whose squares would be lost are brought to a size of one first."""
+"""Norms are computed here without overflow: numbers whose squares would be lost are brought to a size of one first."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from torch import Tensor
 
 
 def factors(sizes: Tensor) -> Tensor:
-    """What to multiply numbers of these sizes by before they are squared: 1 where their squares keep their digits.
+    """The factors of numbers of these sizes before they are squared: 1 where their squares keep their digits.
 
     So what is of ordinary size is computed as it would be without, bit for bit. It is 1 for zero and for what is not
     finite, too.

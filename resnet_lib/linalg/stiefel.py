@@ -1,6 +1,6 @@
-r"""Optimisation over matrices with orthonormal rows, and over those that would have them. Knows no network.
+r"""This module optimises over matrices with orthonormal rows, and over those that would have them. It knows no network.
 
-Two questions of linear algebra whose answers are known in closed form, and solved here without knowing them: how near
+Two questions of linear algebra have answers in closed form, and are solved here without knowing them: how near
 can $KK^\top$ come to $I$, and how large can $\det(W\Sigma W^\top)$ become.
 """
 
@@ -16,7 +16,7 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Optimum:
-    """Where an optimiser stopped, and how far to trust it.
+    """The point at which an optimiser stopped, and how far to trust it.
 
     Attributes:
         value: Of the objective at `point`.

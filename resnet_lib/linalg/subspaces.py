@@ -1,6 +1,6 @@
-"""What a linear map keeps of its input: for reconstruction, and for a linear classifier. Linear algebra on tables.
+"""This module measures what a linear map keeps of its input, for reconstruction and for a linear classifier.
 
-Everything is a closed form, so it needs no training, no learning rate and no seed.
+Everything is a closed form on a table of examples, so it needs no training, no learning rate and no seed.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The derivative of a map of tensors at a point, known by its products with vectors and never formed."""
+"""The derivative of a map of tensors at a point is known here by its products with vectors, and never formed."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Networks as values: the one abstraction `y = merge(shortcut(x), branch(x))`, its recipes, and stacks of such blocks.
+"""This room makes networks: of the one abstraction `y = merge(shortcut(x), branch(x))`, its recipes, and their stacks.
 
-How weights are drawn and how shortcuts change the width are here too. Knows no data, no training and no file.
+It also says how weights are drawn and how shortcuts change the width. It knows no data, no training and no file.
 """
 
 from resnet_lib.nets.blocks import Block

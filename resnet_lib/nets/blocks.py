@@ -1,4 +1,4 @@
-"""The one abstraction behind every architecture, `y = merge(shortcut(x), branch(x))`. Knows no network.
+"""This module holds the one abstraction behind every architecture, `y = merge(shortcut(x), branch(x))`: a `Block`.
 
 A `units.Unit` says what a block is made of; `conv_block` and `linear_block` build it: plain, post-activation,
 pre-activation, scaled, zero-gamma and bottleneck blocks are values of it, and all are this one `Block`.

@@ -1,6 +1,6 @@
-"""Blocks that are time steps: shared weights, antisymmetric and Hamiltonian fields. All are values of `blocks.Block`.
+"""This module makes blocks that are time steps of a field: with shared weights, antisymmetric, or Hamiltonian.
 
-The step `h` is the branch's factor, `y = x + h F(x)`. Knows no network.
+The step `h` is the factor of the branch, `y = x + h F(x)`, and every such block is a `blocks.Block`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""What a module does besides its answer: it writes into what it reads, counts, draws, or lets examples meet.
+"""This module finds what a network does besides answering: it may write into what it reads, count, or draw numbers.
 
 `check` refuses what is known to do so, `watched` and `alone` what is seen to, `unchanged` puts back what was changed;
-`apart` and `restoring` mind what a module writes into its input. Knows no network.
+`apart` and `restoring` mind what a module writes into its input.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ _COUNTING = (nn.modules.instancenorm._InstanceNorm, nn.utils.parametrizations._S
 
 
 class Draws(nn.Module):
-    """What a module is besides that draws by itself while it trains."""
+    """A base class of modules that draw random numbers by themselves while they train."""
 
 
 class Adapts(nn.Module):
-    """What a module is besides that does more for one input than for another."""
+    """A base class of modules that may do more for one input than for another."""
 
     def adapts(self) -> bool:
         """Whether it does, as it is set."""
@@ -81,7 +81,7 @@ def _refuse(part: nn.Module, where: str, consequence: str) -> None:
 
 
 class Kept:
-    """What some modules and the global generators of torch and NumPy were: to see what changes, and to put it back.
+    """A copy of the state of modules and of torch's and NumPy's generators, to see what changes and to put it back.
 
     Python's `random`, from which checks of types draw, does not count.
     """
@@ -269,7 +269,7 @@ def _innermost(module: nn.Module, x: Tensor, names: Mapping[nn.Module, str]) -> 
 
 
 def apart(module: nn.Module, x: Tensor, where: str) -> Tensor:
-    """What a module makes of a copy of `x`.
+    """The output of a module on a copy of `x`.
 
     Raises:
         ValueError: Where it writes into that copy, so that nothing else could read the same state.
@@ -286,7 +286,7 @@ def apart(module: nn.Module, x: Tensor, where: str) -> Tensor:
 
 
 def restoring(call: Map, x: Tensor) -> Tensor:
-    """What a callable makes of `x`, which afterwards is what it was: for inputs that are others' too. Without a graph.
+    """The output of a callable on `x`, which afterwards is what it was, for others read it too. Without a graph.
 
     The callable reads `x` itself and no copy, whose place in memory could change the last bits of a product.
     """

@@ -1,4 +1,4 @@
-"""The weights of all layers of a module at its start, each layer from a stream of its own. Knows no block."""
+"""This module draws the weights of all layers of a network, each layer from a random stream of its own."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a block makes of its two paths: sum, scaled sum, the branch alone, and the formula that each says of itself."""
+"""A merge makes one state of a block's two paths, by a sum or otherwise, and says by which formula."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 @dataclass(frozen=True)
 class Formula:
-    """What a merge makes of both paths: `then(skip s + branch b)`.
+    """The formula by which a merge joins both paths: `then(skip s + branch b)`.
 
     Attributes:
         skip: Factor of the shortcut; None where it is not read.
@@ -24,7 +24,7 @@ class Formula:
 
 
 def formula(merge: nn.Module) -> Formula:
-    """What a merge makes of both paths, in its own words: its class defines `formula()` beside `forward`.
+    """The formula of a merge, in its own words: its class defines `formula()` beside `forward`.
 
     Raises:
         ValueError: Where its class does not; one that inherits the word may have another `forward`.

@@ -1,4 +1,4 @@
-"""Networks as stacks of blocks: residual MLPs, the CIFAR and ImageNet networks of He et al., and small ones for digits.
+"""This module stacks blocks: to residual MLPs, the CIFAR and ImageNet networks of He et al., and small ones for digits.
 
 Every network is a `Stack` (stem, blocks, head), and its recipe a `units.Unit`: the plain twin of a network is the same
 call with `unit.plain()`. What the first block of a pre-activation network would not do for itself, its stem leaves out,

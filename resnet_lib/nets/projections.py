@@ -1,6 +1,7 @@
-"""What carries a state past a branch where the shape changes, as layers. Knows no block and no network.
+"""This module makes the layers that carry a state past a branch where its shape changes. It knows no block.
 
-`units.SHORTCUTS` names them, `build` makes them. Their measures are in `shortcuts`, what they keep in `subspaces`.
+`units.SHORTCUTS` names them and `build` makes them. They are measured in `analysis.shortcuts`; what they keep is in
+`linalg.subspaces`.
 """
 
 from __future__ import annotations

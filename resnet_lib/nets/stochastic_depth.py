@@ -1,4 +1,4 @@
-"""Stochastic depth: branches that are left out at random while training, and count by their chance in evaluation.
+"""Stochastic depth leaves branches out at random while training; in evaluation they count by their chance.
 
 A block survives a step as a whole, for all examples of the batch (huang2016stochastic). The draws are a function of
 a key and of the number of the step, both buffers: they repeat, they need no generator inside the network, and stacked

@@ -1,4 +1,4 @@
-"""Recipes of blocks as data: what a residual block is made of, and its plain twin. Builds nothing.
+"""A recipe is data: it says what a residual block is made of, and its plain twin. Nothing is built here.
 
 A variant of a recipe is `dataclasses.replace(unit, ...)`.
 """
@@ -152,7 +152,7 @@ class Unit:
 
     @property
     def entry(self) -> str:
-        """What the branch does before its first weight layer, e.g. `NA` for pre-activation."""
+        """The layers of the branch before its first weight layer, e.g. `NA` for pre-activation."""
         return self.branch.partition("W")[0]
 
     def plain(self) -> Unit:

@@ -1,4 +1,4 @@
-"""How the weights of one layer are drawn. Knows no network: only where in one the layer stands."""
+"""This module draws the weights of one layer. Of the network it knows only where in it the layer stands."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Initial value problems: one-step methods, their stability, the loop over steps, and the order that is observed.
+"""This room solves initial value problems: it holds one-step methods, their stability, the loop, and observed orders.
 
-Knows vector fields as plain callables, and no network: what a network has to do with them is in `analysis.flow`.
+It knows vector fields as plain callables, and no network: what a network has to do with them is in `analysis.flow`.
 """
 
 from resnet_lib.ode.solver import BlowUp, NoRoot, Solution, TooManySteps, solve

@@ -1,4 +1,4 @@
-"""The observed order of a method: errors against numbers of steps. Knows `ode` and plain callables."""
+"""The order of a method is observed here, from its errors against numbers of steps. The field is a plain callable."""
 
 from __future__ import annotations
 

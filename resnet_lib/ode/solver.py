@@ -1,4 +1,4 @@
-"""Initial value problems: one loop over the steps of any method of `tableaus`. Knows plain callables, no network.
+"""This module solves initial value problems, by one loop over the steps of any method of `tableaus`.
 
 A field is `f(t, x)`, with `x` a tensor of any shape. Steps are differentiable. What goes wrong has a name: `BlowUp`,
 `NoRoot` and `TooManySteps` are raised, or returned as `Solution.failure` with `throw=False`.

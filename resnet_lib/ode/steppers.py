@@ -1,4 +1,6 @@
-"""One step of any method of `tableaus`: explicit stages, stages by Newton's method, kicks and drifts. Knows no loop."""
+"""This module takes one step of any method: explicit stages, stages by Newton's method, kicks and drifts. The loop over
+steps is in `solver`.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +37,7 @@ class Split:
 
 
 class Step(NamedTuple):
-    """What a step comes to.
+    """The outcome of one step.
 
     Attributes:
         x: The new state.

@@ -1,4 +1,4 @@
-"""One-step methods as data: Butcher tableaus and splittings, and the stability that follows. Takes no step."""
+"""One-step methods are data: Butcher tableaus and splittings, from which their stability follows."""
 
 from __future__ import annotations
 
@@ -283,5 +283,5 @@ def explicit() -> tuple[Tableau, ...]:
 
 
 def implicit() -> tuple[Tableau, ...]:
-    """The implicit ones."""
+    """The implicit Runge-Kutta methods of `METHODS`."""
     return tuple(entry for entry in METHODS.values() if isinstance(entry, Tableau) and not entry.explicit)

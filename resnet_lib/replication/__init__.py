@@ -1,4 +1,4 @@
-"""Whether another run says the same: runs on other machines, how their numbers compare, and what they come to.
+"""This room tells whether another run says the same: it keeps runs of other machines, and compares their numbers.
 
-Knows what the chapters' outputs say, and no experiment.
+It knows what the chapters' outputs say, and no experiment.
 """

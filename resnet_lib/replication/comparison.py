@@ -1,6 +1,6 @@
-"""What two runs of the book have in common, column by column: sampled ones as arrays, the others with what is wrong.
+"""This module compares two runs of the book column by column: it collects samples, and says what else is wrong.
 
-Reads records of notebooks and tables of figures; decides nothing about samples.
+It reads records of notebooks and tables of figures, and decides nothing about samples.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -93,7 +93,7 @@ def figure_columns(
 
 
 def table_errors(meta: Mapping[str, Any], old: pd.DataFrame, new: pd.DataFrame) -> tuple[list[str], int]:
-    """How a figure's table differs in what is no matter of sampling, and how many columns were compared by value.
+    """The differences of a figure's table that are no matter of sampling, and how many columns were compared by value.
 
     Columns, rows, whole numbers and texts have to be equal; exact and rounded columns agree to their tolerance, row by
     row or in order of size among rows that agree in everything else: eigenvalues have no order that rounding respects.
@@ -133,7 +133,7 @@ def table_errors(meta: Mapping[str, Any], old: pd.DataFrame, new: pd.DataFrame) 
 def figure_errors(
     before: Mapping[str, Any], after: Mapping[str, Any], old: pd.DataFrame, new: pd.DataFrame
 ) -> tuple[list[str], int]:
-    """What is no matter of sampling in a figure, and how many columns were compared by value.
+    """The differences of a figure that are no matter of sampling, and how many columns were compared by value.
 
     Args:
         before: The published record of the figure.
@@ -149,7 +149,7 @@ def figure_errors(
 def claim_errors(
     record: Mapping[str, Any], before: Mapping[str, Any], after: Mapping[str, Any]
 ) -> tuple[list[str], int]:
-    """What is no matter of sampling in a claim, and how many columns were compared by value.
+    """The differences of a claim that are no matter of sampling, and how many columns were compared by value.
 
     Args:
         record: The new record of the claim.
@@ -177,7 +177,7 @@ def claim_errors(
 
 
 def other_version(before: Mapping[str, Any], after: Mapping[str, Any]) -> str:
-    """Why the published run of a claim cannot be compared with the new one, or "" where it can."""
+    """The reason why the published run of a claim cannot be compared with the new one, or "" where it can."""
     if "values" not in before:
         return "the published record holds no values; it is older than this version: run `make refresh`"
     if grid_of(before["stamp"]) != grid_of(after["stamp"]):

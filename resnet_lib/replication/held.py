@@ -1,6 +1,6 @@
-"""What the pages show of a run that another machine computed: published verdicts, and where this machine's are others.
+"""The pages of a run elsewhere show published verdicts, and beside them this machine's where they are others.
 
-Knows evidence and its comparison; renders nothing.
+This module knows evidence and its comparison; it renders nothing.
 
 Example:
     >>> from tempfile import TemporaryDirectory
@@ -63,7 +63,7 @@ def is_reference(evidence: Evidence) -> bool:
 
 
 def told(held: Held, chapter: str) -> str:
-    """What a page says of a copy that another machine has computed, as Markdown; "" on a machine of its kind."""
+    """The note of a page on a copy that another machine has computed, as Markdown; "" on a machine of its kind."""
     if not held.elsewhere:
         return ""
     mine = [name for name, shown in held.shown.verdicts.items() if shown.chapter == chapter]

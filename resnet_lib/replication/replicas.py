@@ -1,4 +1,4 @@
-"""Runs of the book on other machines that are kept: what they measured seed by seed, one file per kind of machine.
+"""Runs of the book on other machines are kept, with what they measured seed by seed, in one file per kind of machine.
 
 They lie below `results/replications` and sharpen the comparison of every later run. This module reads and writes them;
 it compares nothing.
@@ -48,7 +48,7 @@ class ReplicationError(ValueError):
 
 @dataclass(frozen=True)
 class Numbers:
-    """What a run measured for one claim, as far as another run is compared with it.
+    """The numbers that a run measured for one claim, as far as another run is compared with them.
 
     Attributes:
         experiment: Whose table was measured.
@@ -98,7 +98,7 @@ class Run:
 
 
 def machine() -> dict[str, str]:
-    """What computes here: processor and instructions, system, cores, libraries of linear algebra.
+    """The machine that computes here: processor and instructions, system, cores, libraries of linear algebra.
 
     Example:
         >>> sorted(machine())

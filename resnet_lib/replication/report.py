@@ -1,4 +1,4 @@
-"""Replications: a live run of the book, held against the published outputs and the runs of other machines.
+"""A replication holds a live run of the book against the published outputs and the runs of other machines.
 
 What is published is the reference. A run elsewhere repeats what is exact, to a stated tolerance, and replicates what is
 sampled: its numbers agree as samples do, at a rate of false alarms that is fixed for the whole book.
@@ -53,7 +53,7 @@ class Difference:
 
 @dataclass(frozen=True)
 class Report:
-    """What a replication came to.
+    """The outcome of a replication.
 
     Attributes:
         processor: Of the run.
@@ -110,7 +110,7 @@ class Report:
 
 @dataclass(frozen=True)
 class Samples:
-    """What the sampled columns of a replication say.
+    """The findings in the sampled columns of a replication.
 
     Attributes:
         errors: Differences that sampling does not explain, one sentence each.
@@ -250,7 +250,7 @@ def alarm(column: Column, contrast: agreement.Contrast, level: float) -> str:
 
 
 def by_claim(published: Evidence, fresh: Evidence) -> str:
-    """A line for each claim of a new run: published and new verdict and effect.
+    """One line for each claim of a new run: published and new verdict and effect.
 
     Example:
         >>> from resnet_lib.evidence.records import Shown

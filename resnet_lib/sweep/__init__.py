@@ -1,7 +1,7 @@
-"""Experiments as data, and the running of them: in parallel, kept trial by trial, resumable, stamped, stored.
+"""This room runs experiments, which are data: in parallel, kept trial by trial, resumable, stamped and stored.
 
-What a result is named by, when it is older than the code, and how its columns agree between machines is decided here.
-Knows no network, no claim and no figure.
+It decides what a result is named by, when it is older than the code, and how its columns agree between machines.
+It knows no network, no claim and no figure.
 """
 
 from resnet_lib.sweep.agreement import EXACT, ROUNDED, SAMPLED, Columns

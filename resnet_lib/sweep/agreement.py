@@ -1,8 +1,8 @@
-r"""Whether numbers that two machines computed agree: to rounding where they are exact, as samples where they are not.
+r"""Numbers that two machines computed agree to rounding where they are exact, and as samples where they are not.
 
 Training is chaotic: on another processor the last bits of a product of matrices are others, and after some steps so is
 the network. Numbers of trained networks therefore agree as samples agree, and everything else to a stated tolerance.
-Knows arrays and names of columns only; no claim, no machine.
+This module knows arrays and names of columns only; no claim, no machine.
 """
 
 from collections.abc import Mapping, Sequence
@@ -47,7 +47,7 @@ class Columns:
                 raise ValueError(f"{name}={value!r} is no agreement; use one of {', '.join(get_args(Agreement))}")
 
     def of(self, column: str) -> Agreement:
-        """How a column agrees."""
+        """The agreement of the column of that name."""
         return self.named.get(column, self.default)
 
 
@@ -77,7 +77,7 @@ def distance(reference: Float[np.ndarray, " n"], fresh: Float[np.ndarray, " m"])
 
 @dataclass(frozen=True)
 class Contrast:
-    """How far a new run lies from the kept ones, seed by seed.
+    """The distance of a new run from the kept ones, seed by seed.
 
     Attributes:
         kept: Mean of the kept runs.

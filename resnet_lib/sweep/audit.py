@@ -1,4 +1,4 @@
-"""Stored results computed again, a sample of their trials, and compared. Changes nothing that is stored."""
+"""An audit computes a sample of a stored result's trials again and compares them. It changes nothing that is stored."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, fields

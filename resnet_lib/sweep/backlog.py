@@ -1,4 +1,4 @@
-"""What is computed, what is missing or older than the code, what it would cost, what to do first. Runs nothing."""
+"""The backlog says what is computed, what is missing or older than the code, what it would cost, and what is first."""
 
 import itertools
 from collections import Counter
@@ -18,7 +18,7 @@ DEVICES = ("cpu", "cuda", "mps")
 
 @dataclass(frozen=True)
 class Item:
-    """How far one grid of an experiment is.
+    """One grid of an experiment, and how far it is.
 
     Attributes:
         experiment: Whose grid.
@@ -60,7 +60,7 @@ def survey(
     device: str | None = None,
     claims: int = 0,
 ) -> Item:
-    """How far the grid of an experiment is.
+    """The grid of an experiment, and how far it is.
 
     Args:
         experiment: Whose grid.
@@ -86,7 +86,7 @@ def survey(
 
 
 def first(items: Iterable[Item], seconds: float | None, workers: int = 1) -> Item | None:
-    """What to compute next: of what fits the time, that with the most claims for the time.
+    """The grid to compute next: of those that fit the time, that with the most claims for the time.
 
     What has never been timed comes after what is known to fit, and what does not fit comes last: its finished trials,
     and the checkpoints of its unfinished ones, are there when it is continued.
@@ -167,7 +167,7 @@ def duration(seconds: float | None) -> str:
 
 
 def table(items: Sequence[Item], workers: int) -> str:
-    """A line for each, and one for the sum."""
+    """The items as text: one line for each grid, with what is kept of it and what is left to compute."""
     lines = []
     for item in items:
         told = {"blocked": "no data", "missing": "" if item.kept else "not computed"}.get(item.state, item.state)
@@ -182,7 +182,7 @@ def table(items: Sequence[Item], workers: int) -> str:
 
 
 def summary(items: Sequence[Item], workers: int) -> str:
-    """All of them in one line."""
+    """All items in one line: how many are in which state, and what is left to compute."""
     known = sum(item.left or 0.0 for item in items) / workers
     counts = Counter("to compute" if item.state in ("missing", "older", "refused") else item.state for item in items)
     untimed = sum(item.left is None for item in items)

@@ -1,4 +1,4 @@
-"""Finished trials on disk: one file each, named by the hash of all that decides its content. Knows no experiment.
+"""The cache keeps finished trials on disk: one file each, named by the hash of all that decides its content.
 
 A file is a NumPy archive without pickles: it runs no code when it is read, and its checksums show damage.
 """
@@ -31,7 +31,7 @@ class CacheError(RuntimeError):
 
 @dataclass(frozen=True)
 class Entry:
-    """What one trial has come to.
+    """The outcome of one trial, as it is kept.
 
     Attributes:
         columns: Its table, column by column: bool, int64 and float64 arrays, or lists of str, all of one length.

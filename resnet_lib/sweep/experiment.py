@@ -1,4 +1,4 @@
-"""Experiments as data: a trial, and the settings and seeds that it is run on. Runs nothing."""
+"""An experiment is data: a trial, and the settings and seeds that it is run on. Nothing is run here."""
 
 import inspect
 from collections.abc import Callable
@@ -86,7 +86,7 @@ class Experiment:
 
     @property
     def roots(self) -> tuple[Callable, ...]:
-        """What the source hash starts from: the trial and the classes of its settings."""
+        """The definitions that the source hash starts from: the trial and the classes of its settings."""
         kinds = {type(setting) for grid in (self.quick, self.full) for setting in grid.settings}
         return self.trial, *sorted(kinds, key=lambda kind: (kind.__module__, kind.__qualname__))
 

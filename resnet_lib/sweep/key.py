@@ -1,6 +1,6 @@
-"""What finished trials and trained networks are named by: settings as JSON, and the hash of all that decides.
+"""Finished trials and trained networks are named by a key: the hash of all that decides them, with settings as JSON.
 
-Knows no trial and no network.
+This module knows no trial and no network.
 """
 
 import hashlib

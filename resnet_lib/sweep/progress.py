@@ -1,4 +1,4 @@
-"""How far a sweep is: a bar in a terminal, one line in a notebook, silence elsewhere. Knows no experiment."""
+"""A meter shows how far a sweep is: as a bar in a terminal, as one line in a notebook, and elsewhere not at all."""
 
 import logging
 import sys

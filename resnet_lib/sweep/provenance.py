@@ -1,4 +1,4 @@
-"""Where a result comes from: the checkout, the versions, and the stamp that a result carries. Runs nothing."""
+"""A result carries a stamp that says where it comes from: the checkout, the versions, the settings and the seeds."""
 
 import hashlib
 import importlib.metadata

@@ -1,4 +1,4 @@
-"""Stored results: `results/<experiment>/full.csv`, and `full.json` with its stamp and its hash. Runs nothing."""
+"""A stored result is a table, `results/<experiment>/full.csv`, and its stamp and hash in `full.json` beside it."""
 
 import hashlib
 import io

@@ -1,6 +1,7 @@
-"""Run an experiment's grid of trials: in parallel, kept one by one, resumable, the same table however it came about.
+"""This module runs an experiment's grid of trials, in parallel and resumably, to the same table however it came about.
 
-Glue: `trial` says what a unit of work is, `workers` who computes it, `cache` keeps it, `table` puts the table together.
+It joins other modules: `trial` says what a unit of work is, `workers` who computes it, `cache` keeps it, and `table`
+puts the table together.
 """
 
 import contextlib
@@ -160,7 +161,7 @@ def stored(experiment: Experiment, root: Path) -> Result | None:
 
 
 def older(experiment: Experiment, stamp: Stamp, root: Path) -> list[str]:
-    """What has changed since a FULL result was computed, in words: the source that its trial reaches, its grid.
+    """The changes since a FULL result was computed, in words: of the source that its trial reaches, of its grid.
 
     Example:
         >>> from dataclasses import replace

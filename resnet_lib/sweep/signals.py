@@ -1,4 +1,4 @@
-"""What SIGTERM does while something runs. Knows no trial."""
+"""This module decides what SIGTERM does while something runs. It knows no trial."""
 
 import signal
 import threading

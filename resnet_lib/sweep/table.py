@@ -1,4 +1,4 @@
-"""One table of many trials, put together as they come. Knows no experiment."""
+"""This module puts one table together from many trials, as they come. It knows no experiment."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import fields

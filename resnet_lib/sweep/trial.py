@@ -1,4 +1,4 @@
-"""One unit of work: a setting with a group of seeds, its key, and what it comes to. Knows no pool and no table of many.
+"""A trial is one unit of work: a setting with a group of seeds, its key, and its outcome. It knows no pool of workers.
 
 What a trial returns is decided by its key: the setting, the seeds, the data, the source code that it reaches, the
 versions of what it computes with, and the kind of device. Whoever computes it checks that all of this is what the key
@@ -35,7 +35,7 @@ _alone = threading.Lock()  # threads and denormals belong to the process: one tr
 
 @dataclass(frozen=True)
 class Basis:
-    """What decides, with setting and seeds, what the trials of a sweep come to.
+    """All that decides, besides setting and seeds, what the trials of a sweep compute.
 
     Attributes:
         source: `source.digest` of the trial.
@@ -51,7 +51,7 @@ class Basis:
 
     @classmethod
     def of(cls, experiment: Experiment, device: str, grid: Grid) -> "Basis":
-        """What it is here and now for a grid; a trial that takes no device computes on the CPU."""
+        """The basis of a grid's trials here and now; a trial that takes no device computes on the CPU."""
         device = device if experiment.takes_device else "cpu"
         checksums = tuple((name, datasets.checksum(name)) for name in experiment.datasets(grid))
         return cls(source.digest(*experiment.roots), checksums, _versions(), device)

@@ -1,4 +1,4 @@
-"""Which of several processes computes what, where they share a cache: locks that end with the process."""
+"""Processes that share a cache take turns: a lock that ends with its process says which of them computes what."""
 
 import contextlib
 import sys
@@ -7,7 +7,7 @@ from resnet_lib.sweep.cache import Cache
 
 
 class Turns:
-    """Which entries this process is computing, so that others that share the folder compute something else meanwhile.
+    """The entries that this process is computing, so that others that share the folder compute something else.
 
     They are locks of the operating system on the bytes of one file, one byte per entry: they end with the process,
     however it ends, and leave nothing behind. They bind processes, not the threads of one. Where a file system has no
@@ -39,7 +39,7 @@ class Turns:
         return True
 
     def give_back(self, name: str) -> None:
-        """Let others have it."""
+        """Let other processes compute the entry with that key."""
         if sys.platform == "win32":
             return
         import fcntl

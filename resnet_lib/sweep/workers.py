@@ -1,6 +1,6 @@
-"""Who computes: this process, processes of this machine (loky), or the workers of an existing cluster (Dask).
+"""Trials are computed by this process, by processes of this machine (loky), or by the workers of a cluster (Dask).
 
-The last two are `concurrent.futures` executors, and the loop that feeds them is written once. Knows trials, no table.
+The last two are `concurrent.futures` executors, and the loop that feeds them is written once.
 """
 
 import concurrent.futures
@@ -137,7 +137,7 @@ class Cluster:
 
     @contextlib.contextmanager
     def open(self) -> Iterator[Opened]:
-        """As of `Local`."""
+        """The cluster's executor, as `Local.open` gives that of this machine."""
         try:
             client = _client(self.address)
         except (OSError, ValueError) as error:
@@ -159,7 +159,7 @@ class Cluster:
 
 
 def alone(queue: Queue) -> Generator[Outcome, None, None]:
-    """What the trials come to, computed one after the other in this process."""
+    """The outcomes of the trials, computed one after the other in this process."""
     while queue:
         if (trial := queue.take()) is not None:
             yield trial, outcome(trial)
@@ -170,10 +170,10 @@ def alone(queue: Queue) -> Generator[Outcome, None, None]:
 def together(
     queue: Queue, pool: Local | Cluster, *, limit: float | None = None, until: float | None = None
 ) -> Generator[Outcome, None, None]:
-    """What the trials come to, as they finish.
+    """The outcomes of the trials, as they finish.
 
-    Where a worker process dies, those that it may have been computing run again one at a time: the one that kills
-    again has failed, and the others have not.
+    Where a worker process dies, the trials that it may have been computing run again one at a time. A trial that ends
+    its process again has failed; the others have not.
 
     Args:
         queue: Of trials.

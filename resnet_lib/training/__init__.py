@@ -1,6 +1,6 @@
-"""Training: recipes, one seed or many at once, and the zoo of networks that are trained once and kept.
+"""This room trains networks by recipes, one seed or many at once, and keeps a zoo of those that are trained once.
 
-Takes any network and any dataset, and knows no experiment.
+It takes any network and any dataset, and knows no experiment.
 """
 
 from resnet_lib.training.fits import Fit

@@ -1,4 +1,4 @@
-"""Tensors on disk: safetensors files that are whole or not there, and whose damage shows. Knows no network."""
+"""This module keeps tensors on disk, in safetensors files that are whole or not there, and whose damage shows."""
 
 import hashlib
 import json

@@ -1,4 +1,4 @@
-"""What a training refuses before its first step, in words that say the way out."""
+"""Before its first step a training refuses what it could not do as promised, in words that say the way out."""
 
 from __future__ import annotations
 

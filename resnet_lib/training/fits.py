@@ -1,4 +1,4 @@
-"""What a training comes to: the networks of several seeds with their history. Trains nothing."""
+"""The outcome of a training is a `Fit`: the networks of several seeds with their history. Nothing is trained here."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def to_records(measured: Measured, checkpoints: dict[int, tuple[Stacked, Stacked
 
 
 def parsed(records: Mapping[str, Tensor]) -> tuple[Measured, dict[int, tuple[Stacked, Stacked]]]:
-    """What `to_records` was given."""
+    """The measurements and checkpoints that `to_records` was given."""
     epochs = sorted(int(name.removeprefix("rate/")) for name in records if name.startswith("rate/"))
     measured = [(epoch, records[f"rate/{epoch}"].item(), records[f"measured/{epoch}"]) for epoch in epochs]
     checkpoints: dict[int, tuple[Stacked, Stacked]] = {}

@@ -1,4 +1,4 @@
-"""Training: one seed or many at once, by the same code. Takes any network, knows no experiment.
+"""This module trains networks, one seed or many at once, by the same code. It knows no experiment.
 
 The seeds' parameters are stacked, the forward pass is vectorised over them (`torch.func`) or goes through them one by
 one, and the optimiser works on the stack, elementwise. So no seed sees another. A `Run` can be stopped after any step:
@@ -171,7 +171,7 @@ class Run:
         return total / len(part)
 
     def result(self) -> Fit:
-        """What `fit` returns.
+        """The fit, as `fit` returns it.
 
         Raises:
             RuntimeError: Where the run is not done.

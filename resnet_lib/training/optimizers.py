@@ -1,4 +1,4 @@
-"""Optimisers for the stacked parameters of several seeds, which stay independent. Trains nothing."""
+"""These optimisers step the stacked parameters of several seeds, which stay independent of each other."""
 
 from __future__ import annotations
 

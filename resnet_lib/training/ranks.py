@@ -1,6 +1,6 @@
-"""One network on several devices: each process takes its share of every batch, and their gradients are added.
+"""One network is trained on several devices: each process takes its share of a batch, and their gradients are added.
 
-The processes are started by `torchrun`. Knows no network.
+The processes are started by `torchrun`. This module knows no network.
 """
 
 from __future__ import annotations
@@ -56,8 +56,8 @@ class Ranks:
 def joined() -> Iterator[Ranks]:
     """Join the other processes that `torchrun` has started; each takes a GPU of its own, or the CPU.
 
-        with parallel.joined() as ranks:
-            training.fit(make_net, data.load("cifar10", device=ranks.device), recipe, [0], ranks=ranks)
+        with ranks.joined() as together:
+            training.fit(make_net, data.load("cifar10", device=together.device), recipe, [0], ranks=together)
 
     Yields:
         The processes. All of them end up with the same networks.

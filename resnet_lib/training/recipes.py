@@ -1,4 +1,4 @@
-"""How a network is trained, as data: epochs, batches, the course of the learning rate. Trains nothing.
+"""A recipe says, as data, how a network is trained: epochs, batches, and the course of the learning rate.
 
 A variant of a recipe is `dataclasses.replace(recipe, ...)`.
 """
@@ -21,7 +21,7 @@ AUGMENTATIONS = ("none", "crop-flip")
 
 @dataclass(frozen=True)
 class Recipe:
-    """How to train.
+    """A recipe of training: how long, in which steps, by which optimiser.
 
     Attributes:
         epochs: Passes over the training examples; 0 only initialises.

@@ -1,4 +1,4 @@
-"""Networks of several seeds as one: their parameters stacked, their passes together or in turn. Trains nothing."""
+"""Networks of several seeds are handled as one: their parameters are stacked, their passes go together or in turn."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ Score = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 
 @dataclass(frozen=True)
 class Policy:
-    """How the machine does the work; it changes the rounding of the numbers, and nothing else about them.
+    """A policy of how the machine does the work; it changes the rounding of the numbers, and nothing else about them.
 
     Attributes:
         stacked: Whether all seeds go through each layer at once. For small networks of linear layers that is several

@@ -1,4 +1,4 @@
-"""Trained networks as things that are kept: trained once, found by what decides them, measured by many experiments.
+"""The zoo keeps trained networks: each is trained once, found by what decides it, and measured by many experiments.
 
 A network's file is named by the hash of its setting, its seeds, its data, the source code that trains it, the versions
 and the kind of device. Training that is interrupted goes on where it was, to the same weights.
@@ -37,7 +37,7 @@ ARCHITECTURES = ("cifar-resnet", "digits-resnet", "mlp")
 
 @dataclass(frozen=True)
 class Network:
-    """Which network is trained on what, and how.
+    """A network of the zoo: which architecture, trained on what data, and how.
 
     Attributes:
         architecture: `cifar-resnet` (`nets.cifar_resnet`, also for grey images), `digits-resnet` or `mlp`.
@@ -136,7 +136,7 @@ def train(
 
 
 def default_policy(network: Network, device: str) -> Policy:
-    """How a network is trained where nobody says it."""
+    """The policy by which a network is trained where nobody says another."""
     if network.architecture == "mlp":
         return stacked.STACKED
     return stacked.COMPILED if device == "cuda" and importlib.util.find_spec("triton") else stacked.ONE_BY_ONE

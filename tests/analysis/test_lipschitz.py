@@ -13,7 +13,7 @@ from torch import nn
 from resnet_lib import data, nets, runtime, training
 from resnet_lib.analysis import lipschitz
 from resnet_lib.analysis.lipschitz import Normal
-from resnet_lib.nets import Unit, blocks, initialisation, merges
+from resnet_lib.nets import Unit, merges
 
 
 @settings(max_examples=150)
@@ -93,65 +93,6 @@ def test_on_trained_networks_too(kind):
             norms = [float(torch.linalg.matrix_norm(m.weight.detach().double(), 2)) for m in layers]
             assert len(norms) == 8
             assert max(norms) <= 0.5 * (1 + 1e-6)
-
-
-def test_a_linear_network_has_the_norm_of_its_product():
-    first, last = nn.Linear(5, 7).double().requires_grad_(False), nn.Linear(7, 3).double().requires_grad_(False)
-    net = nn.Sequential(first, last)
-    exact = float(torch.linalg.matrix_norm(last.weight @ first.weight, 2))
-    found = lipschitz.search(net, gaussian(0, 2, 5), rounds=1, steps=1, generator=runtime.stream(0))
-    assert found.value == pytest.approx(exact)
-    assert found.residual < 1e-9
-    assert lipschitz.semidefinite(lipschitz.normal_form(net, 5)).value == pytest.approx(exact)
-    parts = [float(torch.linalg.matrix_norm(layer.weight, 2)) for layer in (first, last)]
-    bound = lipschitz.product_bound(net, (5,))
-    assert bound.value == pytest.approx(math.prod(parts))
-    assert [value for _, value in bound.parts] == pytest.approx(parts)
-
-
-def test_the_constant_of_a_block_is_one_plus_k():
-    block = initialisation.initialise(
-        blocks.linear_block(replace(INSIDE, alpha=0.3, beta=0.25), 4), runtime.stream(0)
-    ).double()
-    k = math.prod(
-        float(torch.linalg.matrix_norm(w.weight.detach(), 2))
-        for w in block.branch.children()
-        if isinstance(w, nn.Linear)
-    )
-    assert lipschitz.product_bound(block, (4,)).value == pytest.approx(0.75 + 0.3 * k)
-    for unit, constant in ((INSIDE, 1 + k), (INSIDE.plain(), k)):
-        block = initialisation.initialise(blocks.linear_block(unit, 4), runtime.stream(0)).double()
-        assert lipschitz.product_bound(block, (4,)).value == pytest.approx(constant)
-
-
-def test_a_batch_normalisation_behind_a_layer_is_folded_into_it():
-    layer, norm = nn.Linear(3, 3, bias=False).double(), nn.BatchNorm1d(3).double().eval()
-    layer.weight.data = torch.diag(torch.tensor([4.0, 1.0, 0.5]).double())
-    norm.weight.data = torch.tensor([0.25, 1.0, 2.0]).double()
-    folded = lipschitz.product_bound(nn.Sequential(layer, norm), (3,)).value
-    assert folded == pytest.approx(1 / math.sqrt(1 + 1e-5))
-    apart = lipschitz.product_bound(nn.Sequential(layer, nn.Identity(), norm), (3,)).value
-    assert apart == pytest.approx(8 / math.sqrt(1 + 1e-5))
-
-
-@given(SEEDS, st.integers(1, 4), st.integers(1, 4))
-def test_pooling_has_the_constant_that_is_said(seed, size, step):
-    pool = nn.MaxPool2d(size, stride=step)
-    x, y = gaussian(seed, 50, 1, 8, 8), gaussian(seed + 1, 50, 1, 8, 8)
-    bound = lipschitz.product_bound(pool, (1, 8, 8)).value
-    assert lipschitz.stretch(pool, x, x + 0.1 * y).max() <= bound * ROUNDING
-    mean = lipschitz.product_bound(nn.AdaptiveAvgPool2d(2), (1, 8, 8)).value
-    ones = torch.ones(1, 1, 8, 8).double()
-    assert lipschitz.stretch(nn.AdaptiveAvgPool2d(2), ones, 0 * ones).item() == pytest.approx(mean)
-
-
-@pytest.mark.parametrize("activation", [nn.GELU(), nn.SiLU(), nn.Sigmoid(), nn.Tanh(), nn.ELU(), nn.Softplus()])
-def test_slopes_of_activations_are_not_exceeded_and_nearly_met(activation):
-    x = torch.linspace(-6, 6, 200001, dtype=torch.float64).requires_grad_()
-    (slope,) = torch.autograd.grad(activation(x).sum(), x)
-    bound = lipschitz.product_bound(activation, (1,)).value
-    assert slope.abs().max() <= bound
-    assert slope.abs().max() >= 0.997 * bound
 
 
 def test_what_has_no_constant_is_named_with_the_way_out(unchecked):

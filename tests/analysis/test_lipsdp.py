@@ -7,9 +7,10 @@ import cvxpy as cp
 import numpy as np
 import pytest
 import torch
-from bounded import ROUNDING, SEEDS, gaussian
+from bounded import ROUNDING, SEEDS, drawn, gaussian, reached
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch import nn
 
 from resnet_lib import runtime
 from resnet_lib.analysis import lipschitz
@@ -86,3 +87,47 @@ def test_the_solver_takes_as_few_steps_as_its_corrector_promises(layers, width, 
         found = lipschitz.semidefinite(random_normal(seed, layers, width, 3), tol=1e-6, steps=30)
         assert found.converged
         assert found.steps <= most
+
+
+SMALL = st.integers(1, 4)
+
+
+@settings(max_examples=25)
+@given(SEEDS, SMALL, st.sampled_from(["leaky", "elu", "relu", "tanh"]), st.floats(0, 1))
+def test_the_semidefinite_bound_holds_for_every_slope(seed, width, kind, steep):
+    act = {"leaky": nn.LeakyReLU(steep), "elu": nn.ELU(steep), "relu": nn.ReLU(), "tanh": nn.Tanh()}[kind]
+    net = drawn(nn.Sequential(nn.Linear(2, width), act, nn.Linear(width, 2)), seed)
+    proven = lipschitz.semidefinite(lipschitz.normal_form(net, 2)).value
+    assert reached(net, (2,), seed) <= proven * ROUNDING
+
+
+SIZES = (1e-250, 1e-170, 1e-80, 1e-20, 1.0, 1e20, 1e100, 1e200)
+
+
+@pytest.mark.parametrize("inner", SIZES)
+@pytest.mark.parametrize("outer", SIZES)
+def test_the_semidefinite_bound_holds_at_every_size(inner, outer):
+    """Products of squares underflow long before the bound does, which must not become 0 then."""
+    b, c, d = gaussian(0, 3, 2), gaussian(1, 2, 3), gaussian(2, 2, 2)
+    if not 1e-300 < inner * outer < 1e300:
+        return
+    form = lipschitz.Normal(torch.zeros(3, 3).double(), inner * b, outer * c, inner * outer * d)
+    corners = torch.tensor(list(itertools.product([0.0, 1.0], repeat=3)), dtype=torch.float64)
+    worst = torch.linalg.matrix_norm(form.jacobian(corners) / (inner * outer), ord=2).max().item()
+    found = lipschitz.semidefinite(form, tol=1e-4)
+    assert found.converged
+    assert worst <= found.value / inner / outer * ROUNDING
+    assert found.value / inner / outer <= 1.2 * worst
+
+
+def test_a_direction_that_is_small_beside_others_is_not_left_out():
+    eye, zero = torch.eye(2).double(), torch.zeros(1, 1).double()
+    beside = lipschitz.Normal(zero, eye[:1], 1e-20 * eye[:1, :1], 1e-15 * eye[1:])
+    assert lipschitz.semidefinite(beside).value >= 1e-15
+    seen = lipschitz.Normal(torch.zeros(2, 2).double(), torch.diag(torch.tensor([1.0, 1e-15], dtype=torch.float64)),
+                            torch.tensor([[0.0, 1e15]], dtype=torch.float64), torch.zeros(1, 2).double())  # fmt: skip
+    assert lipschitz.semidefinite(seen).value >= 1 - 1e-9
+    huge = lipschitz.Normal(1e200 * torch.ones(3, 3).double().tril(-1), torch.ones(3, 1).double(),
+                            torch.ones(1, 3).double(), zero)  # fmt: skip
+    with pytest.raises(ValueError, match="weights so large that products of their squares overflow"):
+        lipschitz.semidefinite(huge)

@@ -1,4 +1,3 @@
-import dataclasses
 import os
 import subprocess
 import sys
@@ -129,15 +128,6 @@ def test_checksum_is_pinned():
     assert datasets.checksum("digits") == "6bdf28f1e7ce6cc059f27f603f75c31c937ec6cccc2e4d00fded7b135cb1a949"
     assert data.load("digits").checksum == datasets.checksum("digits")
     assert data.load("spirals").checksum == datasets.checksum("spirals")
-
-
-@pytest.mark.parametrize("field", ["x", "y", "rows"])
-def test_checksum_sees_a_changed_value(field):
-    raw = datasets._digits()
-    changed = np.array(raw.rows[0] if field == "rows" else getattr(raw, field))
-    changed.flat[0] ^= 1
-    other = dataclasses.replace(raw, **{field: (changed, *raw.rows[1:]) if field == "rows" else changed})
-    assert other.checksum() != raw.checksum()
 
 
 def test_spirals_lie_on_their_curve():

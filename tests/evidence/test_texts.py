@@ -13,8 +13,7 @@ from click.testing import CliRunner
 
 from resnet_lib import sweep
 from resnet_lib.cli import catalogue, command
-from resnet_lib.evidence import manuscript, texts
-from resnet_lib.evidence.texts import TextError
+from resnet_lib.evidence import texts
 from tests import books
 from tests.book_fixture import fixture_experiment
 
@@ -266,14 +265,6 @@ def test_two_notebooks_of_one_chapter_are_refused(root: Path):
     done = CliRunner().invoke(command.main, ["book", "execute"])
     assert done.exit_code == 1
     assert "are both the chapter fixture" in done.output
-
-
-@pytest.mark.parametrize("name", ["fixture", "01-fixture", "1_", "_fixture", "01_a b"])
-def test_a_notebook_is_named_by_its_number_and_its_chapter(tmp_path: Path, name: str):
-    (tmp_path / "chapters").mkdir()
-    (tmp_path / "chapters" / f"{name}.ipynb").touch()
-    with pytest.raises(TextError, match=r"must be named by a number and its chapter, such as 02_plain_networks\.ipynb"):
-        manuscript.notebooks(tmp_path)
 
 
 def test_a_good_text_is_read_whatever_system_wrote_it(tmp_path: Path):

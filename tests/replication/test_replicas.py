@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tables import meta, table
 
 from resnet_lib.evidence import ledger
 from resnet_lib.evidence.ledger import Evidence
@@ -112,3 +113,15 @@ def test_chance_alarms_at_most_three_times_in_a_thousand_replications(
         if errors := report.judge(drawn, flips=4000).errors:
             alarms.append(errors[0])
     assert len(alarms) <= 3, "\n".join(alarms)
+
+
+def test_sampled_columns_of_a_figure_are_means_by_seed_and_variant():
+    found = replicas.seedwise(meta({"accuracy": "sampled", "epoch": "sampled"}), table())
+    assert list(found) == ["accuracy (variant plain)", "accuracy (variant residual)"]
+    frame = table()
+    rows = frame[(frame.seed == 3) & (frame.variant == "plain")]
+    assert found["accuracy (variant plain)"][3] == pytest.approx(rows.accuracy.mean())
+
+
+def test_a_table_without_seeds_has_no_samples():
+    assert replicas.seedwise(meta({"accuracy": "sampled"}), table().drop(columns="seed")) == {}

@@ -264,52 +264,6 @@ def test_a_folder_that_cannot_be_written_is_told_before_anything_is_computed(tmp
         replicas.require_writable(tmp_path / replicas.FOLDER)
 
 
-def meta(agrees: dict[str, str], **stamp: Any) -> dict[str, Any]:
-    return {"agrees": agrees, "stamp": replace(books.STAMP, **stamp).as_dict()}
-
-
-def table(shift: float = 0.0) -> pd.DataFrame:
-    rng = np.random.default_rng(0)
-    rows = [(s, v, e) for s in range(5) for v in ("plain", "residual") for e in range(3)]
-    frame = pd.DataFrame(rows, columns=["seed", "variant", "epoch"])
-    return frame.assign(lr=0.1, accuracy=rng.normal(size=len(frame)) + shift)
-
-
-def test_sampled_columns_of_a_figure_are_means_by_seed_and_variant():
-    found = replicas.seedwise(meta({"accuracy": "sampled", "epoch": "sampled"}), table())
-    assert list(found) == ["accuracy (variant plain)", "accuracy (variant residual)"]
-    frame = table()
-    rows = frame[(frame.seed == 3) & (frame.variant == "plain")]
-    assert found["accuracy (variant plain)"][3] == pytest.approx(rows.accuracy.mean())
-
-
-def test_a_table_without_seeds_has_no_samples():
-    assert replicas.seedwise(meta({"accuracy": "sampled"}), table().drop(columns="seed")) == {}
-
-
-def test_keys_and_exact_columns_of_a_figure_have_to_be_equal():
-    about = meta({"accuracy": "sampled"})
-    assert comparison.table_errors(about, table(), table(0.3)) == ([], 1)  # lr is exact, and accuracy is sampled
-    (rows,), _ = comparison.table_errors(about, table(), table()[1:])
-    assert rows.startswith("the published table has 30 rows of seed, variant, epoch, lr, accuracy, this one 29 rows")
-    (keys,), _ = comparison.table_errors(about, table(), table().assign(epoch=7))
-    assert keys == "its columns epoch hold other values"
-    (rate,), _ = comparison.table_errors(about, table(), table().assign(lr=0.2))
-    assert rate == "lr is off by 1.0e+00 of its largest value, and may be by 1e-08"
-
-
-def test_eigenvalues_may_come_in_another_order():
-    old = pd.DataFrame({"seed": [0, 0, 0], "real": [1.0, 2.0, 3.0]})
-    new = pd.DataFrame({"seed": [0, 0, 0], "real": [2.0, 1.0, 3.0]})
-    assert comparison.table_errors(meta({}), old, new) == ([], 1)
-
-
-def test_another_grid_of_a_figure_is_another_version():
-    before, after = meta({}), meta({}, seeds=[1, 2])
-    (error,), _ = comparison.figure_errors(before, after, table(), table())
-    assert "are of another version of fixture-radius" in error
-
-
 def test_every_experiment_that_trains_is_declared_to_be_sampled():
     """What reaches the training loop trains, but for those that only use a network's start or its optimiser."""
     from resnet_lib.cli import catalogue

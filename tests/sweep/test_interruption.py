@@ -1,6 +1,5 @@
 """What users see of a sweep: killed and run again, and in a notebook, for real."""
 
-import io
 import signal
 import subprocess
 import sys
@@ -13,7 +12,6 @@ from nbclient import NotebookClient
 from trials import Noise, begun, experiment, logged, release
 
 from resnet_lib import sweep
-from resnet_lib.sweep import progress
 
 TESTS = Path(__file__).parents[1]
 
@@ -98,30 +96,3 @@ def test_a_notebook_shows_the_same_text_for_a_cold_and_a_warm_cache(tmp_path):
     assert any("/12 [" in text for _, text in shown(1)[1:-1])
     assert any("damaged cache entry, computed again" in text and ".damaged" in text for _, text in shown(4))
     assert shown(2) == [("display_data", title), ("update_display_data", title)]
-
-
-def test_a_terminal_shows_what_is_done_cached_and_failed(monkeypatch):
-    class Terminal(io.StringIO):
-        def isatty(self):
-            return True
-
-    monkeypatch.setattr(sys, "stderr", terminal := Terminal())
-    with progress.meter("name: 1 settings", total=5, cached=2) as meter:
-        meter.notice("something about the cache")
-        meter.finished()
-        meter.finished(failed=True)
-        meter.finished()
-    last = terminal.getvalue().split("\r")[-1]
-    assert "something about the cache\n" in terminal.getvalue()
-    assert "name: 1 settings: 100%" in last
-    assert "5/5" in last
-    assert "2 cached, 1 failed" in last
-
-
-def test_elsewhere_nothing_is_shown(monkeypatch, caplog, capfd):
-    for show in (True, False):
-        with progress.meter("name", total=2, cached=0, show=show) as meter:
-            meter.finished()
-            meter.notice("a notice")
-    assert capfd.readouterr() == ("", "")
-    assert caplog.messages == ["a notice", "a notice"]

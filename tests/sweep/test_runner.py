@@ -6,7 +6,6 @@ import signal
 import sys
 import textwrap
 import threading
-import warnings
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -218,14 +217,6 @@ def test_no_pool_is_started_for_one_missing_trial(tmp_path, monkeypatch):
     assert_identical(first, run(tmp_path, trials, workers=2))
     with pytest.raises(TypeError, match="not callable"):
         run(tmp_path / "new", trials, workers=2)
-
-
-def test_a_worker_that_is_replaced_because_it_has_grown_is_no_news():
-    """What loky would write on standard error, and so into a notebook."""
-    with workers.Local(1).open():
-        warnings.warn("A worker stopped while some jobs were given to the executor. This can be", stacklevel=1)
-        with pytest.raises(UserWarning, match="something else"):
-            warnings.warn("something else", stacklevel=1)
 
 
 def test_a_failing_trial_is_reported_and_the_others_are_kept(tmp_path):

@@ -1,4 +1,3 @@
-import ast
 import hashlib
 import importlib.util
 import itertools
@@ -501,12 +500,6 @@ def test_the_hash_is_the_same_in_every_version_of_python(package):
     everything = source.Definition(f"{package.name}.experiments.chapter", "*")
     digest = source._now([everything]).of(everything)
     assert digest[:16] == "16fb6c8bf87c865a"  # another rule needs lines in results/same-source.csv
-
-
-def test_an_empty_piece_of_an_f_string_is_nothing():
-    plain, padded = ast.parse("f'{x}'"), ast.parse("f'{x}'")
-    padded.body[0].value.values.append(ast.Constant(""))  # pyright: ignore[reportAttributeAccessIssue]
-    assert syntax.canonical(padded) == syntax.canonical(plain)
 
 
 def test_a_function_that_nobody_can_import_is_refused(package):

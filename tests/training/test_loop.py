@@ -1,45 +1,19 @@
 import dataclasses
 import math
-import os
 import re
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
+from small import COLUMNS, EVERY_POLICY, RECIPE, accuracy, mlp_behind, normalised_mlp, small_conv, small_mlp
 from torch import nn
-from torch.func import functional_call
 from torch.nn.functional import cross_entropy
 
 from resnet_lib import data, nets, runtime, training
 from resnet_lib.data import Dataset, Split, augmentation
 from resnet_lib.nets import Unit, blocks, initialisation, stochastic_depth
-from resnet_lib.training import Policy, Recipe, loop, stacked
-
-RECIPE = Recipe(epochs=2, batch=60, lr=0.05)
-
-
-@pytest.fixture(scope="module")
-def digits():
-    return data.load("digits", flat=True).subset(200)
-
-
-@pytest.fixture(scope="module")
-def images():
-    return data.load("digits").subset(120)
-
-
-def small_mlp(generator):
-    return nets.mlp(2, 16, unit=Unit(norm="none"), generator=generator)
-
-
-def normalised_mlp(generator):
-    return nets.mlp(2, 32, unit="pre", generator=generator)
-
-
-def small_conv(generator):
-    return nets.digits_resnet(2, 4, unit="pre", generator=generator)
-
+from resnet_lib.training import Recipe, loop
 
 FACTOR = {
     # Factor of the highest rate at step s of n, from the formulas of the docstrings.
@@ -81,12 +55,6 @@ def plain_loop(make_net, dataset, recipe, seed):
     return net.eval(), np.array(rows)
 
 
-@torch.no_grad()
-def accuracy(net, part):
-    return (net(part.x).argmax(1) == part.y).double().mean().item()
-
-
-COLUMNS = ["seed", "epoch", "train_loss", "train_accuracy", "validation_accuracy", "test_accuracy"]
 RECIPES = {
     "sgd": dataclasses.replace(RECIPE, schedule="constant", warmup=0.0),
     "decay": dataclasses.replace(RECIPE, schedule="cosine", weight_decay=0.05, momentum=0.5),
@@ -235,62 +203,10 @@ def test_the_last_smaller_batch_counts_by_its_size(digits):
         assert all(torch.equal(fitted.net(seed).state_dict()[k], v) for k, v in net.state_dict().items())
 
 
-@pytest.fixture(scope="module")
-def kept(images):
-    return training.fit(small_conv, images, dataclasses.replace(RECIPE, epochs=3), [5, 6], keep=[0, 2])
-
-
-def test_checkpoints_are_the_states_along_the_way(kept, images):
-    assert sorted(kept.checkpoints) == [0, 2, 3]
-    for seed in (5, 6):
-        start = small_conv(runtime.stream(seed, "init")).state_dict()
-        assert all(torch.equal(value, start[name]) for name, value in kept.net(seed, 0).state_dict().items())
-    weights = [kept.params(epoch)[0]["stem.weight1.weight"] for epoch in (0, 2, 3)]
-    assert not torch.equal(weights[0], weights[1])
-    assert not torch.equal(weights[1], weights[2])
-    assert kept.params() is kept.params(3)
-    assert not any(value.requires_grad for part in kept.params() for value in part.values())
-    # 3 epochs of 120 images in 2 batches.
-    assert kept.params()[1]["blocks.0.branch.norm1.num_batches_tracked"].tolist() == [6, 6]
-
-
-def test_a_seed_s_network_is_its_slice_of_the_stack(kept, images):
-    for index, seed in enumerate((5, 6)):
-        net = kept.net(seed, 2)
-        state = tuple({name: value[index] for name, value in part.items()} for part in kept.params(2))
-        expected = functional_call(kept.template, state, (images.test.x,))
-        assert not net.training
-        torch.testing.assert_close(net(images.test.x), expected, rtol=1e-5, atol=1e-5)
-        row = kept.history.query("seed == @seed and epoch == 2").to_dict("records")[0]
-        assert math.isclose(accuracy(net, images.test), row["test_accuracy"], abs_tol=1e-6)
-
-
 def test_measuring_in_pieces_changes_nothing(digits, monkeypatch):
     whole = training.fit(small_mlp, digits, RECIPE, [0, 1]).history
     monkeypatch.setattr(loop, "_EVALUATED_AT_ONCE", 90)
     pd.testing.assert_frame_equal(training.fit(small_mlp, digits, RECIPE, [0, 1]).history, whole)
-
-
-def test_a_network_that_is_taken_out_is_a_copy(kept):
-    before = kept.params()[0]["head.4.weight"].clone()
-    kept.net(5).get_parameter("head.4.weight").data.zero_()
-    assert torch.equal(kept.params()[0]["head.4.weight"], before)
-    assert kept.net(5).get_parameter("head.4.weight").requires_grad
-
-
-def test_no_epoch_is_the_initialisation(digits):
-    fitted = training.fit(small_mlp, digits, dataclasses.replace(RECIPE, epochs=0), [4])
-    assert list(fitted.checkpoints) == [0]
-    assert fitted.history.empty
-    assert list(fitted.history) == [*COLUMNS[:2], "lr", *COLUMNS[2:]]
-    assert fitted.diverged == (False,)
-    start = small_mlp(runtime.stream(4, "init")).state_dict()
-    assert all(torch.equal(value, start[name]) for name, value in fitted.net(4).state_dict().items())
-
-
-def test_history_has_one_row_for_each_seed_and_epoch(kept):
-    assert kept.history[["seed", "epoch"]].to_numpy().tolist() == [[s, e] for s in (5, 6) for e in (1, 2, 3)]
-    assert kept.history["lr"].is_monotonic_decreasing is False
 
 
 @pytest.mark.parametrize("policy", [training.STACKED, training.ONE_BY_ONE])
@@ -305,45 +221,6 @@ def test_training_leaves_the_global_generator_alone(digits):
     before = torch.get_rng_state()
     training.fit(small_mlp, digits, RECIPE, [0])
     assert torch.equal(torch.get_rng_state(), before)
-
-
-def three_classes():
-    part = Split(torch.zeros(40, 64), torch.zeros(40, dtype=torch.int64))
-    return Dataset("toy", part, part, part, 3, "")
-
-
-@pytest.mark.parametrize(
-    ("call", "text"),
-    [
-        (lambda d: training.fit(small_mlp, d, RECIPE, []), r"seeds is empty; give at least one"),
-        (lambda d: training.fit(small_mlp, d, RECIPE, [1, 1]), r"seeds=\(1, 1\) names a seed twice"),
-        (
-            lambda d: training.fit(small_mlp, d, dataclasses.replace(RECIPE, batch=201), [0]),
-            r"batch=201 is larger than the 200 training examples of 'digits\[:200\]'; use batch=200 or less",
-        ),
-        (
-            lambda d: training.fit(small_mlp, d, RECIPE, [0], keep=[3]),
-            r"keep=\(3,\) names epoch 3; epochs=2 allows 0 to 2",
-        ),
-        (
-            lambda d: training.fit(small_mlp, three_classes(), dataclasses.replace(RECIPE, batch=40), [0]),
-            r"outputs of shape \(10,\) for each example; 'toy' needs \(3,\), one logit a class",
-        ),
-        (
-            lambda d: training.fit(small_conv, d, RECIPE, [0]),
-            r"x has shape \(2, 64\); this network expects \(batch, 1, 8, 8\)",
-        ),
-        (
-            lambda d: training.fit(normalised_mlp, d, dataclasses.replace(RECIPE, batch=199), [0]),
-            r"batch=199 leaves a batch of one of the 200 training examples.*batch normalisation cannot",
-        ),
-        (lambda d: training.fit(small_mlp, d, RECIPE, [0]).params(1), r"epoch=1 was not kept; kept: 2; .*keep=\(1,\)"),
-        (lambda d: training.fit(small_mlp, d, RECIPE, [0]).net(1), r"seed=1 was not trained; trained: 0"),
-    ],
-)
-def test_errors_name_the_way_out(call, text, digits):
-    with pytest.raises(ValueError, match=text):
-        call(digits)
 
 
 def test_a_penalty_is_added_to_the_loss_of_each_seed():
@@ -363,35 +240,6 @@ def test_a_penalty_is_added_to_the_loss_of_each_seed():
     assert size(shrunk.params()[0])[0] < 0.8 * size(bare.params()[0])[0]
     for name, value in bare.params()[0].items():
         torch.testing.assert_close(shrunk.params()[0][name][1], value[1])
-
-
-POLICIES = [Policy(stacked=False), Policy(stacked=False, channels_last=True), training.ONE_BY_ONE]
-
-
-@pytest.mark.parametrize("policy", POLICIES, ids=["in turn", "channels last", "one by one"])
-@pytest.mark.parametrize("augment", ["none", "crop-flip"])
-def test_how_the_machine_works_changes_rounding_alone(images, policy, augment):
-    recipe = dataclasses.replace(RECIPE, augment=augment)
-    stacked = training.fit(small_conv, images, recipe, [0, 4])
-    other = training.fit(small_conv, images, recipe, [0, 4], policy=policy)
-    pd.testing.assert_frame_equal(stacked.history, other.history, rtol=1e-3)
-    for part, expected in zip(other.params(), stacked.params(), strict=True):
-        for name, value in part.items():
-            torch.testing.assert_close(value, expected[name], rtol=1e-3, atol=1e-4)
-    alone = training.fit(small_conv, images, recipe, [4], policy=policy)
-    pd.testing.assert_frame_equal(
-        alone.history, other.history.query("seed == 4").reset_index(drop=True), check_exact=True
-    )
-
-
-def test_channels_last_is_the_layout_of_the_convolutions(images):
-    run = training.Run(small_conv, images, RECIPE, [0, 1], policy=Policy(stacked=False, channels_last=True))
-    weight = run._nets.params["blocks.0.branch.weight1.weight"]
-    for _ in range(2):
-        assert weight[1].is_contiguous(memory_format=torch.channels_last)
-        run.advance()
-    with pytest.raises(ValueError, match="channels_last=True needs stacked=False"):
-        Policy(channels_last=True)
 
 
 def test_augmented_images_are_drawn_from_the_seed_s_own_stream(images):
@@ -453,9 +301,6 @@ def test_vectors_cannot_be_cropped(digits):
         training.fit(small_mlp, digits, dataclasses.replace(RECIPE, augment="crop-flip"), [0])
 
 
-# Networks and data that cannot be trained as is promised
-
-
 class InPlace(nn.Module):
     """Doubles its input where it lies."""
 
@@ -466,16 +311,6 @@ class InPlace(nn.Module):
 class Twice(nn.Module):
     def forward(self, x):
         return 2 * x
-
-
-def mlp_behind(first):
-    """Networks whose first layer is that one."""
-    return lambda generator: initialisation.initialise(
-        nn.Sequential(first(), blocks.Linear(64, 16), nn.ReLU(), blocks.Linear(16, 10)), generator
-    )
-
-
-EVERY_POLICY = pytest.mark.parametrize("policy", [training.STACKED, training.ONE_BY_ONE], ids=["stacked", "one by one"])
 
 
 @EVERY_POLICY
@@ -519,29 +354,6 @@ def test_a_recipe_counts_in_whole_numbers(unchecked, field, value):
         dataclasses.replace(RECIPE, **{field: value})
 
 
-class Noisy(nn.Module):
-    def forward(self, x):
-        return x + torch.rand_like(x) if self.training else x
-
-
-@EVERY_POLICY
-@pytest.mark.parametrize(
-    ("first", "text"),
-    [
-        (lambda: nn.Dropout(0.5), r"'0' \(Dropout\) draws random numbers while it trains.*stochastic_depth\.wrap"),
-        (nn.RReLU, r"'0' \(RReLU\) draws"),
-        (Noisy, r"'0' \(Noisy\) draws"),
-        (lambda: nn.Sequential(nn.Tanh(), nn.AlphaDropout(0.5)), r"'0\.1' \(AlphaDropout\) draws"),
-        (lambda: nn.BatchNorm1d(64, track_running_stats=False), r"'0' \(BatchNorm1d\) keeps no running statistics"),
-    ],
-)
-def test_networks_whose_numbers_would_not_be_the_seeds_own_are_refused(digits, policy, first, text):
-    state = torch.get_rng_state()
-    with pytest.raises(ValueError, match=text):
-        training.fit(mlp_behind(first), digits, RECIPE, [0, 1], policy=policy)
-    assert torch.equal(torch.get_rng_state(), state)
-
-
 def test_dropout_of_nothing_and_stochastic_depth_train_alone_as_in_a_group(digits):
     def wrapped(generator):
         net = nets.mlp(2, 16, unit=Unit(norm="none"), generator=generator)
@@ -554,50 +366,12 @@ def test_dropout_of_nothing_and_stochastic_depth_train_alone_as_in_a_group(digit
 
 
 @EVERY_POLICY
-@pytest.mark.parametrize("dtype", [torch.float64, torch.float16, torch.bfloat16])
-def test_data_of_another_type_than_the_network_are_refused_in_words(policy, dtype):
-    part = Split(torch.zeros(40, 64, dtype=dtype), torch.zeros(40, dtype=torch.int64))
-    data_ = Dataset("toy", part, part, part, 10, "")
-    with pytest.raises(
-        TypeError, match=rf"parameters of torch.float32, and 'toy' holds inputs of {dtype}; .*x\.float\(\)"
-    ):
-        training.fit(small_mlp, data_, dataclasses.replace(RECIPE, batch=20), [0], policy=policy)
-
-
-@EVERY_POLICY
 def test_float64_all_along_trains(digits, policy):
     parts = [Split(part.x.double(), part.y) for part in (digits.train, digits.validation, digits.test)]
     data_ = Dataset("double", parts[0], parts[1], parts[2], 10, "")
     found = training.fit(lambda generator: small_mlp(generator).double(), data_, RECIPE, [0], policy=policy)
     expected = training.fit(small_mlp, digits, RECIPE, [0], policy=policy)
     np.testing.assert_allclose(found.history["train_loss"], expected.history["train_loss"], rtol=1e-3)
-
-
-class Peeks(nn.Module):
-    """Looks at a number, which nothing that is vectorised can."""
-
-    def forward(self, x):
-        return x if x.sum().item() < 1e9 else -x
-
-
-@pytest.mark.parametrize("first", [Peeks, lambda: nn.BatchNorm1d(64, momentum=None)])
-def test_what_cannot_be_stacked_names_the_policy_that_works(digits, first):
-    with pytest.raises(ValueError, match=r"policy=STACKED takes all seeds .*use policy=training\.ONE_BY_ONE"):
-        training.fit(mlp_behind(first), digits, RECIPE, [0, 1])
-    fitted = training.fit(mlp_behind(first), digits, RECIPE, [0, 1], policy=training.ONE_BY_ONE)
-    assert not any(fitted.diverged)
-
-
-@EVERY_POLICY
-def test_a_parameter_of_two_modules_is_refused(digits, policy):
-    def tied(generator):
-        net = nn.Sequential(blocks.Linear(64, 64), nn.ReLU(), blocks.Linear(64, 64), blocks.Linear(64, 10))
-        initialisation.initialise(net, generator)
-        net[2].weight = net[0].weight
-        return net
-
-    with pytest.raises(ValueError, match=r"shares the parameter '0\.weight' between two modules.*dynamics\.Repeat"):
-        training.fit(tied, digits, RECIPE, [0], policy=policy)
 
 
 @EVERY_POLICY
@@ -612,25 +386,6 @@ def test_a_module_that_is_used_twice_trains(digits, policy):
     with torch.no_grad():
         accuracy = (net(digits.test.x).argmax(1) == digits.test.y).double().mean()
     assert fitted.history["test_accuracy"].iloc[-1] == pytest.approx(float(accuracy), abs=1e-6)
-
-
-def test_a_network_with_a_buffer_that_no_file_holds_is_taken_out_whole(digits):
-    def made(generator):
-        net = small_mlp(generator)
-        net.register_buffer("aside", torch.full((3,), 7.0), persistent=False)
-        return net
-
-    assert training.fit(made, digits, RECIPE, [0]).net(0).get_buffer("aside").tolist() == [7, 7, 7]
-
-
-@pytest.mark.parametrize(("n", "batch", "way"), [(101, 1, 3), (101, 50, 51), (7, 2, 4), (7, 3, 4), (3, 1, 3)])
-def test_the_advice_of_a_batch_of_one_can_be_followed(n, batch, way):
-    x = torch.randn(n, 64, generator=runtime.stream(0, "advice"))
-    part = Split(x, torch.arange(n) % 10)
-    data_ = Dataset("toy", part, part, part, 10, "")
-    with pytest.raises(ValueError, match=rf"batch={batch} leaves a batch of one.*use e\.g\. batch={way}$"):
-        training.fit(normalised_mlp, data_, Recipe(epochs=1, batch=batch), [0])
-    training.fit(normalised_mlp, data_, Recipe(epochs=1, batch=way), [0])
 
 
 def test_a_state_does_not_change_with_the_next_step(digits):
@@ -652,27 +407,3 @@ def test_a_penalty_cannot_take_a_parameter_away(digits):
 
     fitted = training.fit(small_mlp, digits, RECIPE, [0], penalty=greedy)
     assert set(fitted.params()[0]) == set(dict(small_mlp(runtime.stream(0, "init")).named_parameters()))
-
-
-@pytest.mark.parametrize(
-    "folder",
-    [
-        "/home/anna maria/torch",
-        "/opt/it's/torch",
-        'C:/a"b',
-        pytest.param("C:\\torch", marks=pytest.mark.skipif(os.name == "nt", reason="its paths are such")),
-    ],
-)
-def test_paths_that_the_compiler_would_not_get_whole_are_refused(folder):
-    with pytest.raises(ValueError, match=r"compiled=True cannot compile with PyTorch in .*compiled=False"):
-        stacked._require_plain({"Python": "/usr/include", "PyTorch": folder})
-    stacked._require_plain({"PyTorch": "/home/anna/ümlaut/torch-[1]#$*"})
-
-
-def test_compiled_training_below_a_space_says_so_before_the_first_step(monkeypatch, images):
-    monkeypatch.setattr(torch, "__path__", ["/home/anna maria/torch"])
-    monkeypatch.setattr("shutil.which", lambda name: "/usr/bin/g++")
-    with pytest.raises(
-        ValueError, match=r"cannot compile with PyTorch in '/home/anna maria/torch', a path with a space"
-    ):
-        training.fit(small_conv, images, RECIPE, [0], policy=training.COMPILED)

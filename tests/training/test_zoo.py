@@ -240,22 +240,3 @@ def test_no_seed_and_no_folder_are_refused(tmp_path):
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(cache.CacheError, match=r"cannot be written"):
         zoo.train(MLP, [0], folder=tmp_path / "file" / "below")
-
-
-def test_a_checkpoint_holds_any_layout_and_kind_of_number(tmp_path):
-    image = torch.randn(2, 3, 4, 5, generator=runtime.stream(0, "test"))
-    tensors = {
-        "last": image.contiguous(memory_format=torch.channels_last),
-        "scalar": torch.tensor(3.5, dtype=torch.float64),
-        "empty": torch.zeros(0, 3),
-        "bytes": torch.arange(5, dtype=torch.uint8),
-        "view": image[:, 1],
-        "flags": torch.tensor([True, False]),
-        "nan": torch.tensor([float("nan"), float("inf")]),
-    }
-    checkpoints.write(tmp_path / "a", tensors, {"what": "test"})
-    found, about = checkpoints.read(tmp_path / "a") or ({}, {})
-    assert about == {"what": "test"}
-    assert found.keys() == tensors.keys()
-    assert all(torch.equal(value.nan_to_num(7), tensors[name].nan_to_num(7)) for name, value in found.items())
-    assert checkpoints.read(tmp_path / "b") is None

@@ -1,4 +1,4 @@
-"""Lipschitz constants of networks, in the Euclidean norm: from above by proof, from below by search, and by constraint.
+"""This package bounds Lipschitz constants in the Euclidean norm: above by proof, below by search, and by constraint.
 
 An `UpperBound` or a `Semidefinite` is not exceeded by any pair of inputs; a `LowerBound` is reached by one. The truth
 lies between, and nothing here mixes the two.

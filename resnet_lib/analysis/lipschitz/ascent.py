@@ -1,4 +1,4 @@
-"""Lower bounds of Lipschitz constants by search: pairs of inputs, and points whose Jacobian has a large norm.
+"""A search finds lower bounds of Lipschitz constants: pairs of inputs, and points whose Jacobian has a large norm.
 
 Everything here is reached by the network, and so at most its Lipschitz constant. Nothing here is an upper bound.
 """

@@ -1,4 +1,4 @@
-"""Upper bounds of Lipschitz constants by composition: constants of layers multiply along a path and add over paths.
+"""Composition gives upper bounds of Lipschitz constants: those of layers multiply along a path and add over paths.
 
 All constants are with respect to the Euclidean norm, and upper bounds: where a layer's norm is not computed exactly, a
 proven bound of it is used, never the value of an iteration that approaches it from below.

@@ -1,4 +1,4 @@
-"""Weights of bounded norm as parametrisations: projection onto a ball (Gouk) and spectral normalisation (Miyato)."""
+"""These parametrisations bound the norm of weights, by projection onto a ball (Gouk) or normalisation (Miyato)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is known of a layer for a bound: the map that its forward applies, its constant, and what it does to shapes.
+"""This module knows of each layer what a bound needs: the map that its forward applies, its constant, and its shapes.
 
 A layer is known by its class, not by what it inherits: a subclass may have another forward. What is not known is
 refused. A class of its own says what it is by methods that it defines itself: `effective()` returns the weight that a
@@ -95,7 +95,7 @@ def weight(layer: nn.Module, name: str) -> Tensor:
 
 
 def gain(norm: nn.Module, name: str) -> Tensor:
-    """What a batch normalisation multiplies each channel by, in float64.
+    """The factor by which a batch normalisation multiplies each channel, in float64.
 
     Raises:
         ValueError: Where it is in training mode, keeps no running statistics, or holds numbers that are not finite.
@@ -161,7 +161,7 @@ def unknown(module: nn.Module, name: str) -> ValueError:
 
 
 def children(module: nn.Module, kind: type[nn.Module]) -> list[tuple[str, nn.Module]] | None:
-    """What a module applies one after the other, by name; None where it is no container."""
+    """The modules that a container applies one after the other, by name; None where it is no container."""
     if kind is Stack:
         assert isinstance(module, Stack)
         named: Iterator[tuple[str, nn.Module]] = ((f"blocks.{i}", block) for i, block in enumerate(module.blocks))

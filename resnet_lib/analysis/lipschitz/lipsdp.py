@@ -1,4 +1,4 @@
-"""A Lipschitz bound by semidefinite programming (LipSDP-Neuron), for networks of linear layers and slopes in [0, 1].
+"""Semidefinite programming bounds the Lipschitz constant (LipSDP-Neuron) of linear layers and slopes in [0, 1].
 
 Write the differences of two runs of a network as `dv = A dz + B dx`, `dz = s dv`, `dy = C dz + D dx`: `v` are the
 inputs of all neurons, `z` their outputs, and the slopes `s` of a ReLU lie in [0, 1]. Skips are entries of A, B, C and D

@@ -1,4 +1,4 @@
-"""Networks of vectors as one feedback of neurons: from a module to the matrices of the semidefinite bound."""
+"""This module writes a network of vectors as one feedback of neurons, with the matrices that `lipsdp` bounds."""
 
 from __future__ import annotations
 

@@ -90,7 +90,8 @@ def _measure(column: str, branch: str, control: str, control_column: str | None 
             control=table.loc[table["branch"] == control, control_column or column].to_numpy(),
         )
 
-    measure.__doc__ = f"Mismatch `{column}`, {branch} branches, a value a draw; control: {control_column or control}."
+    other = control_column or control
+    measure.__doc__ = f"Mismatch `{column}`, {branch} branches, one value per draw; control: {other}."
     return measure
 
 

@@ -90,7 +90,7 @@ def _term(variant: str):
         ratio = _by_block(table, variant, "ratio").map(np.log2).abs()
         return Evidence(values=ratio.max(axis=1).to_numpy(), control=ratio.iloc[:, -1].to_numpy(), unit="octaves")
 
-    measure.__doc__ = f"Largest |log2| over blocks of change over term, {variant}, a value a seed; control: last block."
+    measure.__doc__ = f"Largest |log2| over blocks of change over term, {variant}, one value per seed; control: last."
     return measure
 
 
@@ -99,7 +99,7 @@ def _bound(variant: str):
         found = [_by_block(table, variant, name).max(axis=1).to_numpy() for name in ("bound", "naive")]
         return Evidence(values=found[0], control=found[1], unit="decades")
 
-    measure.__doc__ = f"Largest log10 of change over bound, {variant}, a value a seed; control: without the product."
+    measure.__doc__ = f"Largest log10 of change over bound, {variant}, one value per seed; control: without product."
     return measure
 
 

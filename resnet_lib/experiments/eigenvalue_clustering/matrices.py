@@ -97,7 +97,7 @@ def _shift_measure(name: str):
     def measure(table: pd.DataFrame) -> Evidence:
         return Evidence(values=table[name].to_numpy(), control=table[f"{name}_control"].to_numpy())
 
-    measure.__doc__ = f"Evidence for the claim about `{name}`: one value a draw and scale."
+    measure.__doc__ = f"Evidence for the claim about `{name}`: one value per draw and scale."
     return measure
 
 

@@ -230,7 +230,7 @@ def _trained_measure(kind: str, variant: str, blocks: int):
         return Evidence(values=rows[variant].to_numpy(), control=rows["plain"].to_numpy())
 
     measure.__doc__ = (
-        f"Fraction near 1 after training, {variant} {kind} of {blocks} blocks, a value a seed; control: its plain twin."
+        f"Fraction near 1 after training, {variant} {kind} of {blocks} blocks, one value per seed; control: plain twin."
     )
     return measure
 

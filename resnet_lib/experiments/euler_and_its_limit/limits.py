@@ -86,7 +86,7 @@ def _limit(column: str, value: tuple[str, float], control: tuple[str, float]):
         found = exponents(table, column)
         return Evidence(values=found[value].to_numpy(), control=found[control].to_numpy())
 
-    measure.__doc__ = f"Exponent of the {column} with depth: {value}, one value a draw; control: {control}."
+    measure.__doc__ = f"Exponent of the {column} with depth: {value}, one value per draw; control: {control}."
     return measure
 
 

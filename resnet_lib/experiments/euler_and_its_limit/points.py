@@ -115,7 +115,7 @@ def _fixed(values: tuple[str, ...], control: tuple[str, ...]):
     def measure(table: pd.DataFrame) -> Evidence:
         return Evidence(values=table[list(values)].to_numpy().ravel(), control=table[list(control)].to_numpy().ravel())
 
-    measure.__doc__ = f"{', '.join(values)}, one value a draw and column; control: {', '.join(control)}."
+    measure.__doc__ = f"{', '.join(values)}, one value per draw and column; control: {', '.join(control)}."
     return measure
 
 

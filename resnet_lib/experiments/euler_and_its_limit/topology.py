@@ -141,7 +141,7 @@ def _error(task: str, model: str, control: str):
         found = table[table["task"] == task].groupby(["model", "seed"])["error"].first()
         return Evidence(values=found[model].to_numpy(), control=found[control].to_numpy())
 
-    measure.__doc__ = f"Error of {model} on {task}, a value a seed; control: {control}."
+    measure.__doc__ = f"Error of {model} on {task}, one value per seed; control: {control}."
     return measure
 
 

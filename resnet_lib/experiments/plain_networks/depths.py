@@ -144,7 +144,7 @@ def _trains(variant: str, control: str) -> Callable[[pd.DataFrame], Evidence]:
         found = [_loss(table, name, deepest(table, name)) / GUESS for name in (variant, control)]
         return Evidence(values=found[0], control=found[1])
 
-    measure.__doc__ = f"Loss over guessing of the deepest {variant} network, a value a seed; control: {control}."
+    measure.__doc__ = f"Loss over guessing of the deepest {variant} network, one value per seed; control: {control}."
     return measure
 
 

@@ -195,7 +195,7 @@ def _slope(signal: str) -> Callable[[pd.DataFrame], Evidence]:
         found, control = (rows(table, "matrices", signal, gain=gain) for gain in (1.0, 2.0))
         return Evidence(values=slopes(found), control=doubled(control))
 
-    measure.__doc__ = f"Slope of the growth of {signal} against L/n, a value a draw; control: doubled weights, growth."
+    measure.__doc__ = f"Slope of the growth of {signal} against L/n, one value per draw; control: doubled weights."
     return measure
 
 
@@ -212,7 +212,7 @@ def _typical(drawn: str, width: int) -> Callable[[pd.DataFrame], Evidence]:
         control = _at(table, drawn, width, 2.0) / (LAYERS * np.log(4))
         return Evidence(values=_at(table, drawn, width, 1.0), control=control)
 
-    measure.__doc__ = f"ln of the growth through 100 layers of width {width}, a value a draw; control: doubled weights."
+    measure.__doc__ = f"ln of the growth in 100 layers of width {width}, one value per draw; control: doubled weights."
     return measure
 
 

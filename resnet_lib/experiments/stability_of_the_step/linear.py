@@ -273,7 +273,7 @@ def _pair(value: str, control: str):
     def measure(table: pd.DataFrame) -> Evidence:
         return Evidence(values=table[value].to_numpy(), control=table[control].to_numpy())
 
-    measure.__doc__ = f"`{value}`, one value a draw; control: `{control}`."
+    measure.__doc__ = f"`{value}`, one value per draw; control: `{control}`."
     return measure
 
 

@@ -148,7 +148,7 @@ def _trained_measure(kind: str):
         return Evidence(values=ratio.to_numpy(), control=control.to_numpy())
 
     measure.__doc__ = (
-        f"Norm over spectral radius, median over blocks and images, {kind}, a value a seed; control: symmetric."
+        f"Norm over spectral radius, median over blocks and images, {kind}, one value per seed; control: symmetric."
     )
     return measure
 

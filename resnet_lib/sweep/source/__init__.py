@@ -1,6 +1,6 @@
 """Hash of the definitions that a function reaches, so that an outdated result is recognised.
 
-Reads syntax trees; runs nothing of what it reads, and knows no experiment.
+This package reads syntax trees. It runs nothing of what it reads, and knows no experiment.
 """
 
 import functools

@@ -1,4 +1,4 @@
-"""What the names in some packages stand for, through whatever files, imports and aliases. Runs nothing of them."""
+"""This module finds what the names in some packages stand for, through whatever files, imports and aliases."""
 
 import functools
 import os
@@ -14,7 +14,7 @@ DYNAMIC = {"globals", "locals", "vars", "eval", "exec"}  # they may reach all of
 
 
 class Definition(NamedTuple):
-    """What a module binds to a name: all statements that do so, in their order; `*` is all of the module."""
+    """A name in a module, with all statements that bind it, in their order; `*` is all of the module."""
 
     module: str
     name: str

@@ -1,4 +1,4 @@
-"""Which names of a piece of syntax are looked up in its module, and which are a function's own. Follows no name."""
+"""This module tells which names of a piece of syntax are looked up in its module, and which are a function's own."""
 
 import ast
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -12,7 +12,7 @@ MUTATORS = {"add", "append", "clear", "extend", "insert", "pop", "register", "re
 
 
 class Imported(NamedTuple):
-    """What an import binds: a name of a module, or the module itself (`name` is None)."""
+    """The meaning of an import: a name of a module, or the module itself (`name` is None)."""
 
     module: str
     name: str | None

@@ -1,6 +1,6 @@
-"""One Python file as hashes need it: its top-level statements, and what each binds, looks up and does on import.
+"""This module reads one Python file as hashes need it: what each statement binds, looks up, and does on import.
 
-Reads a syntax tree; follows no name beyond the file, and runs nothing.
+It follows no name beyond the file, and runs nothing.
 """
 
 import ast
@@ -34,7 +34,7 @@ class Module:
 
     @functools.cached_property
     def touched(self) -> dict[str, list[int]]:
-        """Which statements bind a name or, run on import, may change what it stands for."""
+        """The statements, by name, that bind it or, run on import, may change what it stands for."""
         found = {name: set(positions) for name, positions in self.binds.items()}
         for i, statement in enumerate(self.statements):
             for lookup in statement.lookups:

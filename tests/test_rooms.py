@@ -1,4 +1,7 @@
-"""The rooms of the package: none imports to its right, no chapter imports another, no imports go in circles."""
+"""The rooms of the package: none imports to its right, no chapter imports another, no imports go in circles.
+
+Every module has tests in a file of its name, in the room of its name.
+"""
 
 import ast
 import graphlib
@@ -96,6 +99,49 @@ def test_no_imports_go_in_circles():
 
 def test_no_module_is_too_long():
     assert {name: n for name, text in sources().items() if (n := len(text.splitlines())) > LONGEST} == {}
+
+
+def untested(modules: dict[str, str], tests: set[str]) -> list[str]:
+    """The test files that are missing: one for each module in its room, or in the folder of all tests for the first.
+
+    A package in a room is tested like a module of its name. A chapter's modules are tested together, in a file of the
+    chapter's name or several.
+
+    Args:
+        modules: By dotted name.
+        tests: The test files, relative to the folder of all tests.
+    """
+    wanted = set()
+    for name in modules:
+        parts = name.split(".")[1:]
+        if parts[-1] == "__init__":
+            parts = parts[:-1]
+        if parts[:1] == ["experiments"] or parts == ["cli", "__main__"]:
+            continue
+        if len(parts) == 1 and parts[0] in ROOMS[:3]:
+            wanted.add(f"test_{parts[0]}.py")
+        elif len(parts) > 1:
+            wanted.add(f"{parts[0]}/test_{parts[-1]}.py")
+    return sorted(wanted - tests)
+
+
+def test_every_module_has_a_test_file_of_its_name():
+    here = Path(__file__).parent
+    assert untested(sources(), {path.relative_to(here).as_posix() for path in here.rglob("test_*.py")}) == []
+
+
+def test_a_module_without_a_test_file_is_found():
+    modules = PACKAGE | {"resnet_lib.nets.inner.__init__": "", "resnet_lib.nets.inner.deep": ""}
+    everything = {"test_whole.py", "test_runtime.py", "test_files.py", "linalg/test_krylov.py", "nets/test_blocks.py"}
+    everything |= {"nets/test_networks.py", "nets/test_inner.py", "nets/test_deep.py"}
+    assert untested(modules, everything) == []
+    assert untested(modules, everything - {"test_files.py", "nets/test_deep.py"}) == [
+        "nets/test_deep.py",
+        "test_files.py",
+    ]
+    assert untested(modules, everything - {"linalg/test_krylov.py"} | {"nets/test_krylov.py"}) == [
+        "linalg/test_krylov.py"
+    ]
 
 
 PACKAGE = {f"resnet_lib.{name}": "" for name in ROOMS[:3]} | {f"resnet_lib.{name}.__init__": "" for name in ROOMS[3:]}
