@@ -10,10 +10,11 @@ from resnet_lib import runtime
 from resnet_lib.evidence import intervals
 from resnet_lib.evidence.charts import Chart
 from resnet_lib.evidence.style import COLOURS, MARKERS, ink
+from resnet_lib.evidence.variants import shown
 from resnet_lib.experiments.counting_paths import gradients, members
 
-KINDS = {"residual": "residual", "scaled": r"residual, $1/\sqrt{L}$", "orthogonal": "orthogonal, linear"}
-FLOW_COLOURS = {"residual": "pre", "scaled": "scaled", "orthogonal": "reference"}
+SHOWN = shown({name: name for name in ("residual", "scaled", "orthogonal", "original", "plain")})
+FLOWS = ("residual", "scaled", "orthogonal")
 GROUPS = {
     ("apart", 1.0): ("networks trained apart", "theory"),
     ("halves", 1.0): ("halves of one network", "pre"),
@@ -42,13 +43,12 @@ def flows(table: pd.DataFrame) -> Figure:
     depth = int(table["blocks"].max())
     counts = table.groupby("length")["count"].first() / 2**depth
     axes[0].bar(counts.index, counts, color=COLOURS["theory"], alpha=0.8)
-    for kind, title in KINDS.items():
-        mine, key = table[table["kind"] == kind], FLOW_COLOURS[kind]
-        look = {"color": COLOURS[key], "marker": MARKERS[key], "markersize": 4}
-        axes[1].plot(mine.groupby("length")["path"].mean(), label=title, **look)
-        axes[2].plot(mine.groupby("length")["share"].mean(), label=title, **look)
+    for kind in FLOWS:
+        mine, look = table[table["kind"] == kind], SHOWN[kind].look | {"markersize": 4}
+        axes[1].plot(mine.groupby("length")["path"].mean(), **look)
+        axes[2].plot(mine.groupby("length")["share"].mean(), **look)
         if kind != "orthogonal":
-            axes[2].plot(mine.groupby("length")["sum"].mean(), linestyle=":", color=COLOURS[key])
+            axes[2].plot(mine.groupby("length")["sum"].mean(), linestyle=":", color=look["color"])
     axes[0].set(ylabel="share of the paths")
     axes[1].set(ylabel="gradient along one path", yscale="log")
     axes[2].set(ylabel="share of the gradient", xlabel=f"branches that a path enters, of {depth}")
@@ -137,13 +137,14 @@ def signatures(table: pd.DataFrame) -> pd.DataFrame:
 def marks(table: pd.DataFrame) -> Figure:
     """A panel a mark: mean and interval for each group."""
     figure, axes = plt.subplots(2, 2, figsize=(9, 5))
-    keys = dict(GROUPS.values()) | {"residual network": "pre", "plain network": "plain"}
+    looks = {title: {"color": COLOURS[key], "marker": MARKERS[key]} for title, key in GROUPS.values()}
+    looks |= {f"{variant} network": SHOWN[variant].look for variant in ("residual", "plain")}
     for axis, (mark, title) in zip(axes.flat, MARKS.items(), strict=True):
         rows = table[table["mark"] == mark].reset_index(drop=True)
         for place, row in rows.iterrows():
-            key = keys[row["group"]]
-            axis.plot([row["low"], row["high"]], [place, place], color=COLOURS[key], linewidth=2)
-            axis.plot(row["mean"], place, color=COLOURS[key], marker=MARKERS[key])
+            look = looks[row["group"]]
+            axis.plot([row["low"], row["high"]], [place, place], color=look["color"], linewidth=2)
+            axis.plot(row["mean"], place, color=look["color"], marker=look["marker"])
         axis.set(title=title, yticks=range(len(rows)), ylim=(len(rows) - 0.5, -0.5))
         axis.set_yticklabels(rows["group"])
     return figure

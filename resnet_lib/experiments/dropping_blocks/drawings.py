@@ -9,18 +9,24 @@ from matplotlib.figure import Figure
 
 from resnet_lib.analysis import paths
 from resnet_lib.evidence.charts import Chart
-from resnet_lib.evidence.style import COLOURS, MARKERS, ink
+from resnet_lib.evidence.style import COLOURS, MARKERS
+from resnet_lib.evidence.variants import shown
 from resnet_lib.experiments.dropping_blocks import measures
 
-TITLES = {
-    "residual": "residual",
-    "plain": "plain",
-    "scaled": r"residual, $1/\sqrt{L}$",
-    "bare": "residual, unscaled",
-    "plain-bare": "plain",
-    "plain-identity": "plain, started as identity",
-}
-COLOUR = {"residual": "pre", "bare": "pre", "plain-bare": "plain", "plain-identity": "control"}  # others: their own
+SHOWN = shown(
+    {
+        "residual": "residual",
+        "plain": "plain",
+        "scaled": "scaled",
+        "bare": "residual-bare",
+        "plain-bare": "plain-bare",
+        "plain-identity": "plain-identity",
+        "original": "original",
+        "plain-original": "plain",
+    }
+)
+"""The networks of `networks.VARIANTS` as figures show them."""
+
 PANELS = {
     "with batch normalisation": ("residual", "plain"),
     "without normalisation": ("scaled", "bare", "plain-bare", "plain-identity"),
@@ -31,17 +37,13 @@ DEPTHS = {
     "0.2 linear": "post",
     "0.5 uniform": "control",
 }
+DIGITS = ("residual", "plain", "scaled", "bare", "plain-bare", "plain-identity")
 BLOCKS = 10
-
-
-def _look(variant: str) -> dict:
-    key = COLOUR.get(variant, variant)
-    return {"color": COLOURS[key], "marker": MARKERS[key], "label": TITLES[variant]}
 
 
 def without_one(table: pd.DataFrame) -> pd.DataFrame:
     """Points lost without each block, a row a (network, block, seed)."""
-    found = [measures.losses(table, variant).query("removed == 1") for variant in TITLES]
+    found = [measures.losses(table, variant).query("removed == 1") for variant in DIGITS]
     return pd.concat(found)[["variant", "block", "seed", "loss"]].reset_index(drop=True)
 
 
@@ -52,8 +54,9 @@ def one(table: pd.DataFrame) -> Figure:
         for variant in variants:
             mine = table[table["variant"] == variant]
             mean = mine.groupby("block")["loss"].mean()
-            axis.plot(mean.index + 1, mean, **_look(variant))
-            axis.plot(mine["block"] + 1, mine["loss"], ".", color=_look(variant)["color"], alpha=0.5)
+            look = SHOWN[variant].look
+            axis.plot(mean.index + 1, mean, **look)
+            axis.plot(mine["block"] + 1, mine["loss"], ".", color=look["color"], alpha=0.5)
         axis.axhline(3, linestyle="--", linewidth=1, color=COLOURS["theory"])
         axis.set(title=title, xlabel="block removed", xticks=range(1, BLOCKS + 1))
         axis.set_yscale("symlog", linthresh=1)
@@ -89,7 +92,7 @@ def many(table: pd.DataFrame) -> Figure:
     figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.6))
     accuracy, lengths = (table[table["kind"] == kind] for kind in ("accuracy", "paths"))
     for variant, shift in (("residual", -0.15), ("plain", 0.15)):
-        mine, look = accuracy[accuracy["variant"] == variant], _look(variant)
+        mine, look = accuracy[accuracy["variant"] == variant], SHOWN[variant].look
         left.plot(mine["removed"] + shift, mine["value"], ".", markersize=3, alpha=0.35, color=look["color"])
         left.plot(mine.groupby("removed")["value"].mean(), **look)
     left.set(xlabel="blocks removed", ylabel="test accuracy", ylim=(0, 1.02), xticks=range(BLOCKS))
@@ -121,7 +124,7 @@ def pick(table: pd.DataFrame) -> Chart:
     now = f"datum.removed == (count > 0 ? count : ({ticked}))"
     colours = alt.Color(
         "variant:N",
-        scale=alt.Scale(domain=["residual", "plain"], range=[ink("pre"), ink("plain")]),
+        scale=alt.Scale(domain=["residual", "plain"], range=[SHOWN[name].ink for name in ("residual", "plain")]),
         legend=alt.Legend(orient="top", title=None, symbolOpacity=1, symbolType="square"),
     )
     accuracy = alt.Chart(table[table["kind"] == "accuracy"][["variant", "removed", "mask", "value"]])
@@ -166,7 +169,7 @@ def orders(table: pd.DataFrame) -> Figure:
     """Points lost against Kendall's tau, a dot an order; lines are means over bins."""
     figure, axis = plt.subplots(figsize=(6.5, 3.4))
     for variant in ("residual", "scaled", "plain"):
-        mine, look = table[table["variant"] == variant], _look(variant)
+        mine, look = table[table["variant"] == variant], SHOWN[variant].look
         axis.plot(mine["tau"], mine["loss"], ".", markersize=3, alpha=0.4, color=look["color"])
         bins = pd.cut(mine["tau"], list(np.linspace(-1, 1, 9)))
         means = mine.groupby(bins, observed=True)[["tau", "loss"]].mean()
@@ -200,9 +203,9 @@ def change(table: pd.DataFrame) -> Figure:
 
 
 def _by_block(axis: Axes, rows: pd.DataFrame, variant: str) -> None:
-    mean = rows.groupby("block")["value"].mean()
-    axis.plot(mean.index + 1, mean, **_look(variant))
-    axis.plot(rows["block"] + 1, rows["value"], ".", color=_look(variant)["color"], alpha=0.5)
+    mean, look = rows.groupby("block")["value"].mean(), SHOWN[variant].look
+    axis.plot(mean.index + 1, mean, **look)
+    axis.plot(rows["block"] + 1, rows["value"], ".", color=look["color"], alpha=0.5)
     axis.set(xlabel="block removed", xticks=range(1, BLOCKS + 1))
 
 

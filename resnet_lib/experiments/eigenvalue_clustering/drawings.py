@@ -9,8 +9,15 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Circle
 
 from resnet_lib.evidence.charts import Chart
-from resnet_lib.evidence.style import COLOURS, MARKERS, ink
+from resnet_lib.evidence.style import COLOURS, ink
+from resnet_lib.evidence.variants import shown
 from resnet_lib.experiments.eigenvalue_clustering import networks, products
+
+SHOWN = {
+    "mlp": shown({"residual": "residual-bare", "scaled": "scaled", "plain": "plain-bare"}),
+    "conv": shown({"residual": "residual", "zero-gamma": "zero-gamma", "plain": "plain"}),
+}
+"""The networks of `networks.VARIANTS` as figures show them, in their order."""
 
 SPREAD_CAP = 6.0  # decades; beyond, the map shows one colour
 
@@ -156,10 +163,11 @@ def first_middle_last(table: pd.DataFrame) -> pd.DataFrame:
 
 def trained_spectra(table: pd.DataFrame) -> Figure:
     """Complex planes: a row a moment of training, a column a variant, a marker a block."""
-    variants, epochs = networks.order(table["variant"].unique()), sorted(table["epoch"].unique())
+    there, epochs = set(table["variant"]), sorted(table["epoch"].unique())
+    variants = {variant: found for variant, found in SHOWN["mlp"].items() if variant in there}
     figure, axes = plt.subplots(len(epochs), len(variants), sharex=True, sharey=True, figsize=(8, 5), squeeze=False)
     for axis_row, epoch in zip(axes, epochs, strict=True):
-        for axis, variant in zip(axis_row, variants, strict=True):
+        for axis, (variant, found) in zip(axis_row, variants.items(), strict=True):
             _plane(axis, near=0.5)
             rows = table[(table["variant"] == variant) & (table["epoch"] == epoch)]
             for marker, (_, block) in zip("o^s", rows.groupby("block"), strict=True):
@@ -170,10 +178,10 @@ def trained_spectra(table: pd.DataFrame) -> Figure:
                     marker=marker,
                     linewidths=0,
                     alpha=0.8,
-                    color=COLOURS[networks.colour(variant)],
+                    color=found.look["color"],
                 )
             if epoch == epochs[0]:
-                axis.set_title(networks.title(variant))
+                axis.set_title(found.title)
         axis_row[0].set_ylabel("before training" if epoch == 0 else f"after {epoch} epochs")
     axes[0, 0].set(xlim=(-1.3, 2.7), ylim=(-1.4, 1.4))
     return figure
@@ -183,10 +191,10 @@ def trained_mlp(table: pd.DataFrame) -> Figure:
     """The MLPs of 10 blocks through training: fraction of eigenvalues near 1, and norm of the branch."""
     rows = table[(table["blocks"] == 10) & (table["lr"] > 0)]
     figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.4))
-    _through_training(left, rows, "fraction")
+    _through_training(left, rows, "mlp", "fraction")
     left.axhline(networks.NEAR_IDENTITY, linestyle="--", color=COLOURS["theory"], linewidth=1)
     left.set(ylabel="fraction within 0.5 of 1", ylim=(-0.02, 1.04))
-    _through_training(right, rows[rows["variant"] != "plain"], "branch_norm")
+    _through_training(right, rows[rows["variant"] != "plain"], "mlp", "branch_norm")
     right.axhline(0.5, linestyle="--", color=COLOURS["theory"], linewidth=1)
     right.set(ylabel="spectral norm of the branch", ylim=(0, None))
     left.legend(loc="center right")
@@ -198,7 +206,7 @@ def trained_conv(table: pd.DataFrame) -> Figure:
     depths = sorted(table["blocks"].unique())
     figure, axes = plt.subplots(1, len(depths), sharey=True, figsize=(1.5 + 4 * len(depths), 3.4), squeeze=False)
     for axis, blocks in zip(axes[0], depths, strict=True):
-        _through_training(axis, table[table["blocks"] == blocks], "fraction")
+        _through_training(axis, table[table["blocks"] == blocks], "conv", "fraction")
         axis.axhline(networks.NEAR_IDENTITY, linestyle="--", color=COLOURS["theory"], linewidth=1)
         axis.set_title(f"{blocks} blocks")
     axes[0, 0].set(ylabel="fraction within 0.5 of 1", ylim=(-0.02, 1.04))
@@ -206,11 +214,13 @@ def trained_conv(table: pd.DataFrame) -> Figure:
     return figure
 
 
-def _through_training(axis: Axes, rows: pd.DataFrame, column: str) -> None:
-    """A line a variant through the means over seeds, and a point a seed."""
-    for variant in networks.order(rows["variant"].unique()):
-        mine, key = rows[rows["variant"] == variant], networks.colour(variant)
+def _through_training(axis: Axes, rows: pd.DataFrame, kind: str, column: str) -> None:
+    """One line per variant through the means over seeds, and one point per seed."""
+    for variant, found in SHOWN[kind].items():
+        mine, look = rows[rows["variant"] == variant], found.look
+        if mine.empty:
+            continue
         means = mine.groupby("epoch")[column].mean()
-        axis.plot(means.index, means, color=COLOURS[key], marker=MARKERS[key], label=networks.title(variant))
-        axis.plot(mine["epoch"], mine[column], ".", color=COLOURS[key], alpha=0.6)
+        axis.plot(means.index, means, **look)
+        axis.plot(mine["epoch"], mine[column], ".", color=look["color"], alpha=0.6)
     axis.set(xlabel="epoch", xticks=sorted(rows["epoch"].unique()))

@@ -1,6 +1,6 @@
 """Networks: the block Jacobians of a ResNet-20 at its true size, and of networks trained on the digits."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 
@@ -90,28 +90,7 @@ VARIANTS = {
     ("conv", "zero-gamma"): UNITS["zero-gamma"],
     ("conv", "plain"): UNITS["plain-pre"],
 }
-TITLES = {
-    "residual": "residual",
-    "scaled": r"residual, $1/\sqrt{L}$",
-    "zero-gamma": "residual, zero-gamma",
-    "plain": "plain",
-}
 LEARNING_RATES = (0.003, 0.01, 0.03, 0.1, 0.3)
-
-
-def order(variants: Iterable[str]) -> list[str]:
-    """The variants in the order in which figures show them."""
-    return [variant for variant in TITLES if variant in set(variants)]
-
-
-def title(variant: str) -> str:
-    """What a figure calls the variant."""
-    return TITLES[variant]
-
-
-def colour(variant: str) -> str:
-    """The variant's key in ``style.COLOURS``."""
-    return "pre" if variant == "residual" else variant
 
 
 @dataclass(frozen=True)

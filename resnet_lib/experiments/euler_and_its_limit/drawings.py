@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 
 from resnet_lib.evidence.charts import Chart
 from resnet_lib.evidence.style import COLOURS, MARKERS, ink
+from resnet_lib.evidence.variants import shown
 from resnet_lib.experiments.euler_and_its_limit import limits, trained
 
 METHODS = {"euler": "post", "midpoint": "pre", "rk4": "scaled", "implicit-midpoint": "zero-gamma"}
@@ -109,14 +110,17 @@ def path_explorer(table: pd.DataFrame) -> Chart:
     return alt.layer(lines, told).add_params(power, length).properties(width=320, height=260)
 
 
-KINDS = {
-    ("mlp", 0.0): ("unscaled", "post"),
-    ("mlp", 0.25): ("$L^{-1/4}$", "pre"),
-    ("mlp", 0.5): (r"$1/\sqrt{L}$", "scaled"),
-    ("mlp", 1.0): ("$1/L$", "zero-gamma"),
-    ("norm", 0.0): ("unscaled, batch norm", "bottleneck"),
-    ("tied", 1.0): ("$1/L$, shared weights", "control"),
-}
+SHOWN = shown(
+    {
+        ("mlp", 0.0): "residual-bare",
+        ("mlp", 0.25): "scaled-less",
+        ("mlp", 0.5): "scaled",
+        ("mlp", 1.0): "scaled-more",
+        ("norm", 0.0): "residual",
+        ("tied", 1.0): "tied",
+    }
+)
+"""The networks of `trained.Network`, by kind and power, as figures show them."""
 
 
 def accuracy_by_substeps(table: pd.DataFrame) -> pd.DataFrame:
@@ -128,11 +132,11 @@ def accuracy_by_substeps(table: pd.DataFrame) -> pd.DataFrame:
 def substeps(table: pd.DataFrame) -> Figure:
     """Test accuracy against the number of sub-steps a block; a point a seed."""
     figure, axis = plt.subplots(figsize=(7, 3.8))
-    for (kind, power), (title, key) in KINDS.items():
+    for (kind, power), found in SHOWN.items():
         rows = table[(table["kind"] == kind) & (table["power"] == power)]
         means = 100 * rows.groupby("k")["value"].mean()
-        axis.plot(means.index, means, color=COLOURS[key], marker=MARKERS[key], label=title)
-        axis.plot(rows["k"], 100 * rows["value"], ".", color=COLOURS[key], alpha=0.5)
+        axis.plot(means.index, means, **found.look)
+        axis.plot(rows["k"], 100 * rows["value"], ".", color=found.look["color"], alpha=0.5)
     axis.axvline(trained.RULE, color=COLOURS["reference"], linewidth=0.8)
     axis.set(xscale="log", xlabel="sub-steps of each block", ylabel="test accuracy (%)", ylim=(60, 101))
     axis.set_xticks(list(trained.SUBSTEPS), [str(k) for k in trained.SUBSTEPS])
@@ -150,11 +154,11 @@ def lengths(table: pd.DataFrame) -> Figure:
     """Length of the path against depth, with the two readings."""
     figure, axis = plt.subplots(figsize=(6.5, 3.4))
     depths = np.array(trained.DEPTHS)
-    for power, title, key in ((0.0, "unscaled", "post"), (1.0, "$1/L$", "zero-gamma")):
-        rows = table[table["power"] == power]
+    for power in (0.0, 1.0):
+        rows, look = table[table["power"] == power], SHOWN["mlp", power].look
         means = rows.groupby("depth")["value"].mean()
-        axis.loglog(means.index, means, color=COLOURS[key], marker=MARKERS[key], label=title)
-        axis.loglog(rows["depth"], rows["value"], ".", color=COLOURS[key], alpha=0.5)
+        axis.loglog(means.index, means, **look)
+        axis.loglog(rows["depth"], rows["value"], ".", color=look["color"], alpha=0.5)
         if power == 0:
             first = means.iloc[0]
             axis.loglog(depths, first * depths / depths[0], ":", color=COLOURS["theory"], label="depth is time")

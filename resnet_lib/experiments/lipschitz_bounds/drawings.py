@@ -7,14 +7,15 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from resnet_lib.evidence.style import COLOURS, MARKERS, ink
+from resnet_lib.evidence.variants import shown
 
-RULES = {"residual": "pre", "plain": "plain", "constrained": "scaled"}
-TITLES = {"residual": r"residual, $1/\sqrt{L}$", "plain": "plain", "constrained": "residual, constrained"}
+SHOWN = shown({"residual": "scaled", "plain": "plain-bare", "constrained": "constrained"})
+"""The networks of these rules as figures show them, in their order."""
 
 
 def ladder_rows(table: pd.DataFrame) -> pd.DataFrame:
     """Bounds and sensitivities of trained networks by depth; a row a network."""
-    rows = table[table["rule"].isin(RULES) & table["product"].notna()]
+    rows = table[table["rule"].isin(SHOWN) & table["product"].notna()]
     columns = ["rule", "blocks", "seed", "product", "certified", "found", "at_data", "test_accuracy"]
     return rows[columns].round(4)
 
@@ -28,14 +29,14 @@ def ladder(table: pd.DataFrame) -> Figure:
         ("found", "found by search", "pre", "-"),
         ("at_data", "largest at data", "control", ":"),
     )
-    for axis, rule in zip(axes, RULES, strict=True):
+    for axis, (rule, found) in zip(axes, SHOWN.items(), strict=True):
         rows = table[table["rule"] == rule]
         means = rows.groupby("blocks")[[name for name, *_ in lines]].mean()
         for name, label, key, dash in lines:
             look = {"color": COLOURS[key], "marker": MARKERS[key], "linestyle": dash}
             axis.plot(means.index, means[name], label=label, **look)
             axis.plot(rows["blocks"], rows[name], ".", color=COLOURS[key], alpha=0.5)
-        axis.set(title=TITLES[rule], xlabel="blocks", xticks=[2, 5, 10, 20])
+        axis.set(title=found.title, xlabel="blocks", xticks=[2, 5, 10, 20])
     axes[0].set(ylabel=r"$\log_{10}$ Lipschitz constant")
     axes[0].legend(fontsize="small")
     return figure

@@ -11,17 +11,20 @@ from matplotlib.figure import Figure
 
 from resnet_lib.evidence.charts import Chart
 from resnet_lib.evidence.style import COLOURS, MARKERS, ink
+from resnet_lib.evidence.variants import shown
 from resnet_lib.experiments.plain_networks import depths, drift, signals, stacks
 
-LOOKS = {
-    "norm": ("pre", "-"),
-    "scaled": ("scaled", "-"),
-    "bare": ("post", "-"),
-    "plain-norm": ("plain", "-"),
-    "plain-scaled": ("plain", "--"),
-    "plain-bare": ("plain", ":"),
-}
-"""Colour and line of each variant; those without a shortcut share a colour."""
+SHOWN = shown(
+    {
+        "norm": "residual",
+        "scaled": "scaled",
+        "bare": "residual-bare",
+        "plain-norm": "plain",
+        "plain-scaled": "plain-scaled",
+        "plain-bare": "plain-bare",
+    }
+)
+"""The networks of `stacks.VARIANTS` as figures show them."""
 
 WIDTHS = {32: "plain", 64: "post", 256: "pre", 1024: "scaled"}
 SIGNALS = {
@@ -29,11 +32,6 @@ SIGNALS = {
     "direction": (r"one direction $\|Ju\|^2$", "post"),
     "backward": (r"backward $\|J^\top v\|^2$", "scaled"),
 }
-
-
-def _look(variant: str) -> dict[str, Any]:
-    key, line = LOOKS[variant]
-    return {"color": COLOURS[key], "linestyle": line, "label": stacks.TITLES[variant]}
 
 
 def growth_by_depth(table: pd.DataFrame) -> pd.DataFrame:
@@ -168,7 +166,7 @@ def laws(table: pd.DataFrame) -> Figure:
         mine = table[(table["variant"] == variant) & (table["power"] == 0.5)]
         for axis, measure in ((left, "square"), (right, "gradient")):
             rows = mine[mine["measure"] == measure]
-            axis.plot(rows["block"], rows["decades"], **_look(variant))
+            axis.plot(rows["block"], rows["decades"], **SHOWN[variant].look, markevery=10)
     theory: dict[str, Any] = {
         "color": COLOURS["theory"],
         "linewidth": 0,
@@ -193,18 +191,14 @@ def scale_chart(table: pd.DataFrame) -> Chart:
     blocks = int(table["blocks"].max())
     power = alt.param(name="p", value=0.25, bind=alt.binding_range(min=0, max=1, step=0.05, name="exponent p "))
     factor = f"log(1 + pow({blocks}, -2 * p)) / LN10"
-    rows = table[["variant", "power", "measure", "block", "decades"]].replace(
-        {"variant": {variant: title.replace(r"$1/\sqrt{L}$", "1/√L") for variant, title in stacks.TITLES.items()}}
-    )
-    names = [stacks.TITLES[variant].replace(r"$1/\sqrt{L}$", "1/√L") for variant in stacks.VARIANTS]
+    titles = {word: found.title for word, found in SHOWN.items()}
+    rows = table[["variant", "power", "measure", "block", "decades"]].replace({"variant": titles})
     dashes = {"-": [1, 0], "--": [6, 3], ":": [2, 3]}
     legend = alt.Legend(orient="bottom", title=None, columns=3, symbolType="stroke")
-    colour = alt.Color(
-        "variant:N", legend=legend, scale=alt.Scale(domain=names, range=[ink(LOOKS[v][0]) for v in stacks.VARIANTS])
-    )
-    dash = alt.StrokeDash(
-        "variant:N", legend=legend, scale=alt.Scale(domain=names, range=[dashes[LOOKS[v][1]] for v in stacks.VARIANTS])
-    )
+    names, inks = list(titles.values()), [found.ink for found in SHOWN.values()]
+    colour = alt.Color("variant:N", legend=legend, scale=alt.Scale(domain=names, range=inks))
+    lines = [dashes[found.line] for found in SHOWN.values()]
+    dash = alt.StrokeDash("variant:N", legend=legend, scale=alt.Scale(domain=names, range=lines))
 
     def panel(measure: str, title: str, law: str, domain: tuple[int, int]) -> alt.LayerChart:
         x = alt.X("block:Q", title="block l", scale=alt.Scale(domain=(0, blocks)))
@@ -215,8 +209,8 @@ def scale_chart(table: pd.DataFrame) -> Chart:
             .mark_line(clip=True, strokeWidth=1.5)
             .encode(x, y, colour, strokeDash=dash)
         )
-        alone = mine[mine["variant"] == stacks.TITLES["bare"]].assign(power=0.0)
-        scaled = mine[mine["variant"] == names[stacks.VARIANTS.index("scaled")]]
+        alone = mine[mine["variant"] == titles["bare"]].assign(power=0.0)
+        scaled = mine[mine["variant"] == titles["scaled"]]
         measured = pd.concat([alone, scaled])
         points = (
             alt.Chart(measured.loc[measured["block"] % 5 == 0, ["power", "block", "decades"]])
@@ -265,7 +259,7 @@ def trainings(table: pd.DataFrame) -> Figure:
         axis.axhline(depths.GUESS, color=COLOURS["reference"], linewidth=1)
         axis.set_yscale("log")
     right.axhline(10, color=COLOURS["reference"], linewidth=1)
-    left.set(xlabel="epoch", ylabel="training loss (nats)", title="shortcut, batch norm")
+    left.set(xlabel="epoch", ylabel="training loss (nats)", title=SHOWN["norm"].title)
     left.legend(fontsize="small", loc="lower left")
     middle.set(title="after training", ylabel="training loss (nats)")
     right.set(title="after training", ylabel="test accuracy (%)", ylim=(0, 102))
@@ -278,6 +272,6 @@ def trainings(table: pd.DataFrame) -> Figure:
 
 
 def _by_depth(axis: Axes, rows: pd.DataFrame, variant: str, column: str) -> None:
-    mean, look = rows.groupby("layers")[column].mean(), _look(variant)
-    axis.plot(mean.index, mean, marker=MARKERS[LOOKS[variant][0]], **look)
+    mean, look = rows.groupby("layers")[column].mean(), SHOWN[variant].look
+    axis.plot(mean.index, mean, **look)
     axis.plot(rows["layers"], rows[column], ".", color=look["color"], alpha=0.5)

@@ -9,37 +9,28 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from resnet_lib.evidence.charts import Chart
-from resnet_lib.evidence.style import COLOURS, MARKERS, ink
+from resnet_lib.evidence.style import COLOURS
+from resnet_lib.evidence.variants import shown
 from resnet_lib.experiments.plain_networks import measures
 
 MEAN_FIELD = math.sqrt(math.pi / (math.pi - 1))
 """Growth of the gradient per layer on its way back through batch normalisation and ReLU, wide layers."""
 
-TITLES = {
-    "plain": "plain",
-    "mirrored": "plain, looks-linear, normalised",
-    "original": "residual, original unit",
-    "pre": "residual, pre-activation",
-    "bare": "plain, He",
-    "scaled": r"residual, $1/\sqrt{L}$",
-    "identity": "plain, near the identity",
-    "looks-linear": "plain, looks-linear",
-    "sigmoid": "plain, sigmoids (8 layers)",
-}
-COLOUR = {
-    "original": "post",
-    "bare": "reference",
-    "identity": "control",
-    "looks-linear": "zero-gamma",
-    "mirrored": "zero-gamma",
-    "sigmoid": "bottleneck",
-}  # others: their own
-
-
-def _look(variant: str) -> dict:
-    key = COLOUR.get(variant, variant)
-    line = "--" if variant == "mirrored" else "-"
-    return {"color": COLOURS[key], "marker": MARKERS[key], "label": TITLES[variant], "linestyle": line}
+SHOWN = shown(
+    {
+        "plain": "plain",
+        "mirrored": "plain-mirrored",
+        "original": "original",
+        "pre": "residual",
+        "scaled": "scaled",
+        "bare": "plain-bare",
+        "identity": "plain-near",
+        "looks-linear": "plain-looks-linear",
+        "orthogonal": "plain-orthogonal",
+        "sigmoid": "plain-sigmoid",
+    }
+)
+"""The networks of `families.Family` as figures show them."""
 
 
 def errors_by_depth(table: pd.DataFrame) -> pd.DataFrame:
@@ -55,8 +46,9 @@ def degradation(table: pd.DataFrame) -> Figure:
         for variant in ("plain", "original", "pre"):
             mine = table[(table["variant"] == variant) & (table["measure"] == measure)]
             mean = mine.groupby("layers")["value"].mean()
-            axis.plot(mean.index, mean, **_look(variant))
-            axis.plot(mine["layers"], mine["value"], ".", color=_look(variant)["color"], alpha=0.5)
+            look = SHOWN[variant].look
+            axis.plot(mean.index, mean, **look)
+            axis.plot(mine["layers"], mine["value"], ".", color=look["color"], alpha=0.5)
         axis.set(xlabel="weight layers", xscale="log", xticks=sorted(set(table["layers"])))
         axis.set_xticklabels([str(layers) for layers in sorted(set(table["layers"]))])
         axis.minorticks_off()
@@ -86,7 +78,7 @@ def gradients(table: pd.DataFrame) -> Figure:
     """Left: size of the gradient by layer, in decades over the last one's. Right: agreement of two batches."""
     figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.8))
     for variant in AT_START:
-        mine, look = table[table["variant"] == variant], _look(variant)
+        mine, look = table[table["variant"] == variant], SHOWN[variant].look
         left.plot(mine["layer"], mine["decades"], **look, markevery=14)
         right.plot(mine["layer"], mine["agreement"], **look, markevery=14)
     last = table["layer"].max()
@@ -122,7 +114,7 @@ def training(table: pd.DataFrame) -> Figure:
     for axis, stage in zip(axes, stages, strict=True):
         for variant in WATCHED:
             mine = table[(table["variant"] == variant) & (table["stage"] == stage)]
-            axis.plot(mine["place"], mine["decades"], **_look(variant), markevery=max(len(mine) // 6, 1))
+            axis.plot(mine["place"], mine["decades"], **SHOWN[variant].look, markevery=max(len(mine) // 6, 1))
         axis.set(title=STAGES[stage], xlabel="place of the layer", xticks=[0, 0.5, 1])
         axis.set_xticklabels(["first", "middle", "last"])
     axes[0].set(ylabel=r"$\log_{10}$ of the gradient's norm")
@@ -135,11 +127,11 @@ def stages(table: pd.DataFrame) -> Chart:
     stage = alt.param(
         name="stage", value=0, bind=alt.binding_range(min=0, max=4, step=1, name="stage of training (0 to 4) ")
     )
-    names = {variant: TITLES[variant] for variant in WATCHED}
+    names = {variant: SHOWN[variant].title for variant in WATCHED}
     frame = table[["variant", "stage", "place", "decades"]].assign(network=table["variant"].map(names))
     colours = alt.Color(
         "network:N",
-        scale=alt.Scale(domain=list(names.values()), range=[ink(COLOUR.get(variant, variant)) for variant in WATCHED]),
+        scale=alt.Scale(domain=list(names.values()), range=[SHOWN[variant].ink for variant in WATCHED]),
         legend=alt.Legend(orient="top", title=None, symbolOpacity=1, columns=1, labelLimit=260),
     )
     shapes = alt.Shape("network:N", legend=None)
@@ -210,7 +202,7 @@ def rescue(table: pd.DataFrame) -> Figure:
     """Left: errors by the start of the weights. Right: the slope over all blocks before and after training."""
     figure, (left, right) = plt.subplots(1, 2, sharey=True, figsize=(9, 3.2))
     for place, variant in enumerate(reversed(STARTS)):
-        look = {"color": _look(variant)["color"], "marker": "o"}
+        look = {"color": SHOWN[variant].look["color"], "marker": "o"}
         for measure, shift, fill in (("train_error", 0.14, "full"), ("test_error", -0.14, "none")):
             mine = table[(table["variant"] == variant) & (table["measure"] == measure)]["value"]
             style = look | {"fillstyle": fill, "linestyle": "none"}
@@ -225,7 +217,7 @@ def rescue(table: pd.DataFrame) -> Figure:
     left.set_xscale("symlog", linthresh=1)
     left.set(xlabel="error, %", xticks=[0, 1, 3, 10, 30, 90], xlim=(-0.3, 110), yticks=range(len(STARTS)))
     left.set_xticklabels(["0", "1", "3", "10", "30", "90"])
-    left.set_yticklabels([TITLES[variant] for variant in reversed(STARTS)])
+    left.set_yticklabels([SHOWN[variant].title for variant in reversed(STARTS)])
     right.axvline(0, linestyle="--", linewidth=1, color=COLOURS["theory"])
     right.set(xlabel=r"$\log_{10}$ of the slope from first to last state")
     left.legend(loc="center right")

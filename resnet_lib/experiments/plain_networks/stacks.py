@@ -16,15 +16,6 @@ REPAIRS = ("norm", "scaled", "bare")
 VARIANTS = (*REPAIRS, *(f"plain-{repair}" for repair in REPAIRS))
 r"""`norm` has batch normalisation, `scaled` branches of size $1/\sqrt L$, `bare` neither; `plain-` no shortcut."""
 
-TITLES = {
-    "norm": "shortcut, batch norm",
-    "scaled": r"shortcut, $1/\sqrt{L}$",
-    "bare": "shortcut alone",
-    "plain-norm": "batch norm alone",
-    "plain-scaled": r"$1/\sqrt{L}$ alone",
-    "plain-bare": "neither",
-}
-
 
 @dataclass(frozen=True)
 class Recipe:

@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from resnet_lib.evidence.style import COLOURS, MARKERS
+from resnet_lib.evidence.variants import find
 from resnet_lib.experiments.projection_shortcuts.networks import TITLES, differences
 
 WAYS = {"pca": "principal", "discriminant": "Fisher's (at most 9)", "random": "random orthonormal"}
@@ -143,15 +144,10 @@ def variants(table: pd.DataFrame) -> Figure:
 def _rows(axis: Axes, table: pd.DataFrame, names: list[str]) -> None:
     for height, name in enumerate(reversed(names)):
         values = table.loc[table["shortcut"] == name, "difference"]
-        key = "plain" if name in ("none", "plain") else "post"
-        axis.scatter(values, np.full(len(values), height), s=22, color=COLOURS[key], marker=MARKERS[key], alpha=0.6)
+        shown = find("plain" if name == "plain" else "original")
+        axis.scatter(
+            values, np.full(len(values), height), s=22, color=shown.look["color"], marker=shown.marker, alpha=0.6
+        )
         axis.plot([values.mean()], [height], "|", markersize=16, markeredgewidth=2, color=COLOURS["theory"])
     axis.set_yticks(range(len(names)), [TITLES[name] for name in reversed(names)])
     axis.grid(axis="y", visible=False)
-
-
-def at_the_changes(table: pd.DataFrame) -> pd.DataFrame:
-    """For each variant the means over seeds and both changes of shape of what its shortcut does after training."""
-    columns = ["gradient", "forward", "variance", "probe"]
-    rows = table[table["depth"] == table["depth"].max()].groupby("shortcut")[columns].mean().reset_index()
-    return rows[rows["gradient"].notna()].reset_index(drop=True)

@@ -7,6 +7,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from resnet_lib.evidence.style import COLOURS, MARKERS, ink
+from resnet_lib.evidence.variants import shown
 from resnet_lib.experiments.when_eigenvalues_mislead import networks, stacks
 
 
@@ -125,18 +126,21 @@ def trained_rows(table: pd.DataFrame) -> pd.DataFrame:
     return rows.groupby(keys)[names].mean().reset_index()
 
 
+SHOWN = shown({1.0: "residual-bare", 10**-0.5: "scaled"})
+"""The MLPs by the size of their branches, as figures show them."""
+
+
 def trained(table: pd.DataFrame) -> Figure:
     """Norm against spectral radius of each block after training; and what both, multiplied, say of the product."""
     figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.6))
     after = table[table["epoch"] > 0]
-    for alpha, key, label in ((1.0, "pre", "residual"), (10**-0.5, "scaled", r"residual, $1/\sqrt{L}$")):
+    for (alpha, found), offset in zip(SHOWN.items(), (-0.12, 0.12), strict=True):
         rows = after[np.isclose(after["alpha"], alpha)]
-        look = {"color": COLOURS[key], "marker": MARKERS[key], "linestyle": "none", "markersize": 4}
-        left.plot(rows["radius"], rows["norm"], label=label, alpha=0.8, **look)
+        look = found.look | {"linestyle": "none", "markersize": 4, "alpha": 0.8}
+        left.plot(rows["radius"], rows["norm"], **look)
         sums = rows.groupby("seed")[["norms", "radii"]].sum().join(rows.groupby("seed")["product"].first())
         for place, column in enumerate(("norms", "product", "radii")):
-            offset = -0.12 if key == "pre" else 0.12
-            right.plot(np.full(len(sums), place + offset), sums[column], alpha=0.8, **look)
+            right.plot(np.full(len(sums), place + offset), sums[column], **look)
     top = float(after["norm"].max()) * 1.05
     left.plot([1, top], [1, top], "--", color=COLOURS["theory"], linewidth=1, label="normal")
     left.set(xlabel="spectral radius of a block", ylabel="norm of a block")
