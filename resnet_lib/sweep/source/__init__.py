@@ -20,9 +20,9 @@ CHAPTERS = "experiments"
 OPAQUE = "__import__", "importlib.import_module", "sys.modules"  # nobody can say what these reach
 
 _ROOMS = {
-    "sweep": "cache experiment key progress provenance results runner signals table trial turns workers",
+    "sweep": "cache experiment key progress provenance results runner signals spent table trial turns workers",
     "sweep.source": "definitions scopes syntax",
-    "training": "checkpoints",
+    "training": "checkpoints kept",
     "data": "downloads official store",
 }
 _INNER = (f"{room}.{name}" for room, names in _ROOMS.items() for name in names.split())
