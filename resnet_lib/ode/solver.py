@@ -17,7 +17,7 @@ from torch import Tensor
 
 from resnet_lib.ode import steppers, tableaus
 from resnet_lib.ode.step_sizes import Adaptive, Equal
-from resnet_lib.ode.steppers import Field, Jacobian, Split
+from resnet_lib.ode.steppers import Field, Jacobian, SplitField
 from resnet_lib.ode.tableaus import Method, Splitting, Tableau
 from resnet_lib.whole import whole
 
@@ -105,8 +105,8 @@ def solve(
     looked at: equal steps of an explicit method go on to the end, and what blew up there is infinite or NaN.
 
     Args:
-        field: `f(t, x)`, of the shape of `x`; a `Split` for a splitting method. It may write into `x` or give the same
-            buffer at every call.
+        field: `f(t, x)`, of the shape of `x`; a `SplitField` for a splitting method. It may write into `x` or give the
+            same buffer at every call.
         x0: The start, which stays as it is; of a floating or complex type; float64 for what is meant to be exact.
         span: Start and end; the end may lie before the start.
         method: A name in `tableaus.METHODS`, or a method.
@@ -283,11 +283,11 @@ def _check(
                 f"{', '.join(pairs)}"
             )
     if isinstance(method, Splitting):
-        if not isinstance(field, Split):
+        if not isinstance(field, SplitField):
             raise TypeError(
                 f"method={method.name!r} needs a field that splits into q' = velocity(p) and p' = force(q): "
-                "ode.Split(velocity, force); a field that does not split (damping, for instance) needs a Runge-Kutta "
-                "method such as 'implicit-midpoint'"
+                "ode.SplitField(velocity, force); a field that does not split (damping, for instance) needs a "
+                "Runge-Kutta method such as 'implicit-midpoint'"
             )
         if x0.ndim == 0 or x0.shape[-1] % 2:
             raise ValueError(
