@@ -17,8 +17,8 @@ from resnet_lib.cli import catalogue, runs
 from resnet_lib.cli.errors import readable, terminable
 
 if TYPE_CHECKING:
-    from resnet_lib.book.build import Failure
-    from resnet_lib.evidence.ledger import Evidence
+    from resnet_lib.book.build import BrokenNotebook
+    from resnet_lib.evidence.ledger import Findings
     from resnet_lib.replication.report import Report
 
 Done = TypeVar("Done")
@@ -192,7 +192,7 @@ def timed(what: str, step: Callable[[], Done]) -> Done:
     return done
 
 
-def report(failures: list["Failure"]) -> None:
+def report(failures: list["BrokenNotebook"]) -> None:
     """End with an error where notebooks have failed, after each has been shown."""
     for failure in failures:
         click.secho(f"\n{failure}\n", err=True)
@@ -208,7 +208,7 @@ def replicated(report: "Report") -> None:
         raise click.ClickException("this run does not replicate what is published:\n  " + "\n  ".join(report.errors))
 
 
-def judge(evidence: "Evidence") -> None:
+def judge(evidence: "Findings") -> None:
     """Say what the evidence comes to; end with an error where it is not what claims.yml expects."""
     click.echo(evidence.summary)
     if evidence.problems:
