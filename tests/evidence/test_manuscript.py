@@ -73,7 +73,7 @@ def test_pages_are_texts_and_configurations_are_names_with_values(tmp_path: Path
     toc = written(tmp_path, "_toc.yml", "format: jb-book\nroot: index\n")
     assert manuscript.page(toc).startswith("format")
     for name, text, said in (
-        ("_config.yml", "title: [", r"_config\.yml, line 2, is no YAML"),
+        ("_config.yml", "title: [", r"_config\.yml, line 1, is no YAML"),
         ("_config.yml", "- a", r"_config\.yml holds a list, and must hold names with values"),
         ("_toc.yml", "root: index\nnonsense: 1\n", r"_toc\.yml is no table of contents"),
     ):
