@@ -8,7 +8,8 @@ import os
 import secrets
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO
+
+from filelock import FileLock
 
 
 class Damaged(ValueError):
@@ -66,16 +67,7 @@ def root(start: Path | None = None) -> Path:
 
 @contextlib.contextmanager
 def alone(path: Path) -> Iterator[None]:
-    """Wait until no other process works on this file; a process that dies lets go of it."""
+    """Wait until no other process or thread works on this file; a process that dies lets go of it."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.with_suffix(".lock").open("w") as file:
-        _lock(file)
+    with FileLock(path.with_suffix(".lock")):
         yield
-
-
-def _lock(file: IO[str]) -> None:
-    try:
-        import fcntl
-    except ImportError:  # not on Windows, where two processes may do the same work, to the same bits
-        return
-    fcntl.flock(file, fcntl.LOCK_EX)

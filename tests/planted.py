@@ -313,6 +313,14 @@ FAULTS = (
         ("analysis/test_composition.py::test_the_constant_of_a_block_is_one_plus_k",),
     ),
     Fault(
+        "bound-of-a-repeated-module-once",
+        "resnet_lib/analysis/lipschitz/layers.py",
+        "list(zip(module._modules, module, strict=True))",
+        "list(module.named_children())",
+        "lipschitz-bounds",
+        ("analysis/test_certified.py::test_a_module_that_comes_twice_counts_twice",),
+    ),
+    Fault(
         "paths-counted-from-the-other-end",
         "resnet_lib/analysis/paths.py",
         "sums = torch.cat([past, none]) + torch.cat([none, through])",

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+import re
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, SupportsIndex
@@ -51,6 +52,15 @@ _ORTHONORMAL = (Orthonormal,)
 _CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d, Conv2d, Patches, Principal, *_ORTHONORMAL)
 _TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
 
+_UNCOUNTED = re.compile(
+    r"_*(mv|addmv|addr|addbmm|v?dot|trilinear|conv_tbc|cdist_forward|euclidean_dist|fft_\w+|cholesky\w*|lu_\w+|\w+_mm"
+    r"|linalg_(?!vector_norm|cross)\w+|triangular_solve|\w*sparse\w*)_?"
+)
+"""torch's operators that add up products, but of which its own count knows nothing."""
+
+_OF_ORTHONORMAL = ("linalg_cholesky_ex", "linalg_solve_triangular")
+"""Those that `projections.orthonormal` calls: sums of the size of its shorter side, which are left out of the count."""
+
 
 def _of(layer: nn.Module) -> Callable[[Tensor, Tensor], int] | None:
     """Multiply-adds of a call of a layer by its input and output; None of a layer without parameters of its own.
@@ -81,8 +91,9 @@ def _of(layer: nn.Module) -> Callable[[Tensor, Tensor], int] | None:
 def count(module: nn.Module, shape: tuple[int, ...], *, batch: SupportsIndex = 2) -> Cost:
     """The costs of a module for one example of that shape.
 
-    Two more passes, at other inputs, count the products that torch itself sees, so that no product outside of the
-    layers is left out, and none that only some inputs cost.
+    Two more passes, at other inputs, count the products that torch itself sees, so that no product of matrices or
+    vectors outside of the layers is left out, and none that only some inputs cost. What works on each number by
+    itself, a product of two equal shapes for instance, counts as nothing.
 
     Args:
         module: In training mode its normalisations keep what they need for it. It stays as it is.
@@ -92,7 +103,7 @@ def count(module: nn.Module, shape: tuple[int, ...], *, batch: SupportsIndex = 2
     Raises:
         TypeError: Where a layer is of a kind whose multiplications are not known, or `batch` is no whole number.
         ValueError: Where `batch` is below 1, or the module multiplies matrices outside of its layers, takes derivatives
-            on its way, or does more for one input than for another.
+            on its way, does more for one input than for another, or is called in inference mode.
 
     Example:
         >>> count(nn.Linear(3, 4), (3,))
@@ -100,6 +111,7 @@ def count(module: nn.Module, shape: tuple[int, ...], *, batch: SupportsIndex = 2
     """
     if (batch := whole("batch", batch)) < 1:
         raise ValueError(f"batch={batch} must be at least 1; 2 lets batch normalisation run")
+    _require_watched("what a module keeps and multiplies")
     tally = shared = 0
 
     def adder(times: Callable[[Tensor, Tensor], int]) -> Callable[[nn.Module, tuple[Tensor, ...], Tensor], None]:
@@ -128,6 +140,7 @@ def count(module: nn.Module, shape: tuple[int, ...], *, batch: SupportsIndex = 2
     first = next(module.parameters(), torch.zeros(()))
     x = torch.ones(batch, *shape, dtype=first.dtype, device=first.device, requires_grad=True)
     times = [(layer, _of(layer)) for layer in module.modules()]
+    known = _OF_ORTHONORMAL if any(type(layer) in _ORTHONORMAL for layer in module.modules()) else ()
     try:
         hooks += [layer.register_forward_hook(adder(of)) for layer, of in times if of is not None]
         with effects.unchanged(module, device=x.device), _countable(module):
@@ -136,16 +149,17 @@ def count(module: nn.Module, shape: tuple[int, ...], *, batch: SupportsIndex = 2
             counted, extra = tally, shared
             for factor in (-0.5, 3.0):
                 tally = shared = 0
-                with torch.no_grad(), _Products() as products:
+                with torch.no_grad(), _Products(known) as products:
                     module(x.detach() * factor)
                 if (tally, shared) != (counted, extra):
                     raise _changing(module, f"{counted / batch:,.0f} multiply-adds and then {tally / batch:,.0f}")
-                if products.attention or products.flops != 2 * (counted + extra):
+                if products.besides or products.flops != 2 * (counted + extra):
+                    besides = f" besides {', '.join(sorted(products.besides))}" if products.besides else ""
                     raise ValueError(
                         f"{type(module).__name__} takes {products.flops / 2 / batch:,.0f} multiply-adds an example"
-                        f"{' besides its attention' * products.attention}, of which its linear layers and convolutions "
-                        f"explain {(counted + extra) / batch:,.0f}: it multiplies matrices outside of them; count its "
-                        "parts, or measure costs.latency"
+                        f"{besides}, of which its linear layers and convolutions explain "
+                        f"{(counted + extra) / batch:,.0f}: it multiplies matrices outside of them; count its parts, "
+                        "or measure costs.latency"
                     )
     finally:
         for hook in hooks:
@@ -176,19 +190,34 @@ def _countable(module: nn.Module) -> Iterator[None]:
         ) from error
 
 
-class _Products(TorchDispatchMode):
-    """Counts what torch multiplies, by its own formulas, at the level of its operators."""
+def _require_watched(what: str) -> None:
+    if torch.is_inference_mode_enabled():
+        raise ValueError(
+            f"{what} cannot be watched inside of torch.inference_mode(); call this outside of it, or under "
+            "torch.inference_mode(False)"
+        )
 
-    def __init__(self):
+
+class _Products(TorchDispatchMode):
+    """Counts what torch multiplies, by its own formulas, at the level of its operators.
+
+    Attributes:
+        flops: Multiplications and additions.
+        besides: Operators that multiply and have no formula.
+    """
+
+    def __init__(self, known: Sequence[str]):
         super().__init__()
-        self.flops, self.attention = 0, False
+        self.flops, self.besides, self._known = 0, set[str](), known
 
     def __torch_dispatch__(self, func: Any, types: Any, args: tuple = (), kwargs: dict[str, Any] | None = None) -> Any:
         output = func(*args, **(kwargs or {}))
         if func._overloadpacket in flop_registry:
             self.flops += flop_registry[func._overloadpacket](*args, **(kwargs or {}), out_val=output)
-        elif "attention" in str(func):
-            self.attention = True
+        elif (name := func._overloadpacket.__name__) not in self._known and (
+            "attention" in name or _UNCOUNTED.fullmatch(name)
+        ):
+            self.besides.add(name.strip("_"))
         return output
 
 
@@ -218,10 +247,13 @@ def latency(
 
     Raises:
         TypeError: Where `rounds` is no whole number.
-        ValueError: Where `rounds` is below 1, there is no module, or one has nothing to take a gradient of.
+        ValueError: Where `rounds` is below 1, there is no module, one has nothing to take a gradient of, or a backward
+            pass is asked for in inference mode.
     """
     if (rounds := whole("rounds", rounds)) < 1 or not modules:
         raise ValueError(f"rounds={rounds} of {len(modules)} modules; give at least one of each")
+    if backward:
+        _require_watched("a backward pass")
     given = x.detach().clone()  # which a module may write into
     learned = {name: [p for p in module.parameters() if p.requires_grad] for name, module in modules.items()}
     if backward and not all(learned.values()):

@@ -42,6 +42,10 @@ class Rank:
     dropped: float
 
 
+LONG = 1024.0
+"""Length of the entries of a vector beside which the biases of a layer are small; a power of two rounds nothing."""
+
+
 @torch.no_grad()
 def matrix(shortcut: nn.Module, shape: tuple[int, ...]) -> Float[Tensor, "out in"]:
     """The matrix of a shortcut on inputs of that shape, e.g. (C, H, W), in its own precision.
@@ -71,13 +75,17 @@ def matrix(shortcut: nn.Module, shape: tuple[int, ...]) -> Float[Tensor, "out in
 
 
 def _check_linear(shortcut: nn.Module, found: Tensor, shift: Tensor, shape: tuple[int, ...]) -> None:
-    """Refuse a map that makes something else of a vector of both signs than the matrix does."""
-    v = torch.cos(torch.arange(found.shape[1], dtype=torch.float64) + 2).to(found)
-    seen, said = (shortcut(v.view(1, *shape).clone()) - shift).flatten(), found @ v
-    if (seen - said).abs().max() > 1e-3 * (found.abs() @ v.abs()).max():
-        raise ValueError(
-            f"shortcut ({type(shortcut).__name__}) is no linear map, so that it has no matrix; use jacobian"
-        )
+    """Refuse a map that makes something else of a long vector, or of its opposite, than the matrix does.
+
+    A short one can lie where a ReLU behind a bias is linear.
+    """
+    v = LONG * torch.cos(torch.arange(found.shape[1], dtype=torch.float64) + 2).to(found)
+    for x in (v, -v):
+        seen, said = (shortcut(x.view(1, *shape).clone()) - shift).flatten(), found @ x
+        if (seen - said).abs().max() > 1e-3 * (found.abs() @ x.abs()).max():
+            raise ValueError(
+                f"shortcut ({type(shortcut).__name__}) is no linear map, so that it has no matrix; use jacobian"
+            )
 
 
 def ratios(matrix: Float[Tensor, "out in"], vectors: Float[Tensor, "n in"]) -> Float[Tensor, " n"]:

@@ -64,7 +64,7 @@ ANSI = re.compile(r"\x1b\[[0-9;]*m")
 
 
 @dataclass(frozen=True)
-class Failure:
+class BrokenNotebook:
     """A notebook that did not run to its end: which, at which code cell (counted from 1), and the traceback."""
 
     notebook: str
@@ -137,7 +137,7 @@ def mirror(target: Path, files: dict[Path, bytes]) -> tuple[set[Path], set[Path]
     return written, removed
 
 
-def execute(paths: Iterable[Path], *, jobs: int = 2, timeout: float = TIMEOUT) -> list[Failure]:
+def execute(paths: Iterable[Path], *, jobs: int = 2, timeout: float = TIMEOUT) -> list[BrokenNotebook]:
     """Run notebooks in place, `jobs` at a time, and write each that ran to its end without a trace of the clock.
 
     A notebook with an error keeps its file as it was, and the others still run. The kernel is the running interpreter,
@@ -149,12 +149,12 @@ def execute(paths: Iterable[Path], *, jobs: int = 2, timeout: float = TIMEOUT) -
         raise ValueError(f"timeout={timeout} must be above 0, in seconds a cell; the default is {TIMEOUT:g}")
     read = {path: manuscript.notebook(path) for path in paths}  # all, before the first one runs
 
-    async def all_of() -> list[Failure | None]:
+    async def all_of() -> list[BrokenNotebook | None]:
         seats = asyncio.Semaphore(jobs)
         # It brings torch and Matplotlib, which takes seconds: the kernels use them as well.
         meanwhile = asyncio.create_task(asyncio.to_thread(import_module, "resnet_lib.evidence.ledger"))
 
-        async def one(path: Path) -> Failure | None:
+        async def one(path: Path) -> BrokenNotebook | None:
             async with seats:
                 return await _execute(path, read[path], timeout)
 
@@ -165,7 +165,7 @@ def execute(paths: Iterable[Path], *, jobs: int = 2, timeout: float = TIMEOUT) -
     return [failure for failure in asyncio.run(all_of()) if failure]
 
 
-async def _execute(path: Path, before: NotebookNode, timeout: float) -> Failure | None:
+async def _execute(path: Path, before: NotebookNode, timeout: float) -> BrokenNotebook | None:
     notebook = deepcopy(before)
     client = kernels.client(notebook, path.parent, timeout=timeout)
     try:
@@ -176,7 +176,7 @@ async def _execute(path: Path, before: NotebookNode, timeout: float) -> Failure 
         reason = ANSI.sub("", str(error)).strip()
         if isinstance(error, CellTimeoutError):
             reason += f"\nA cell may take {timeout:g} s; give it more with --timeout, such as --timeout 1h"
-        return Failure(path.name, failed[-1] if failed else max(started, 1), reason)
+        return BrokenNotebook(path.name, failed[-1] if failed else max(started, 1), reason)
     from resnet_lib.evidence import records
 
     notebook.metadata.get("language_info", {}).pop("version", None)

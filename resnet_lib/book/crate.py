@@ -20,7 +20,7 @@ from rocrate.model.contextentity import ContextEntity
 from rocrate.model.person import Person
 from rocrate.rocrate import ROCrate
 
-from resnet_lib.evidence.ledger import Evidence
+from resnet_lib.evidence.ledger import Findings
 from resnet_lib.evidence.significance import together
 from resnet_lib.sweep import provenance, results
 
@@ -46,7 +46,7 @@ LICENCES = {"code": "https://spdx.org/licenses/BSD-3-Clause", "text": "https://s
 VERDICT = ("status", "effect", "low", "high", "n", "inside", "control_effect", "control_fails")
 
 
-def write(evidence: Evidence, root: Path, target: Path) -> Path:
+def write(evidence: Findings, root: Path, target: Path) -> Path:
     """Write the crate of the book in `root` to a new folder, or to a file where `target` ends in .zip.
 
     Raises:
@@ -127,7 +127,7 @@ def _kinds(data: bytes) -> dict[str, str]:
     return {str(name): kind if (kind := values.dtype.name) in TYPES else "str" for name, values in table.items()}
 
 
-def ledger(evidence: Evidence) -> str:
+def ledger(evidence: Findings) -> str:
     """All claims with rules, verdicts and corrected p-values, as CSV: a row for each claim and preset."""
     tested = {claim.id: claim for claim in together([shown.record for shown in evidence.verdicts.values()])}
     file = io.StringIO()
@@ -185,7 +185,7 @@ def environment() -> dict[str, Any]:
     }
 
 
-def _made(evidence: Evidence, root: Path) -> dict[str, str]:
+def _made(evidence: Findings, root: Path) -> dict[str, str]:
     made = {"ledger.csv": ledger(evidence), "environment.json": json.dumps(environment(), indent=1)}
     return made | {"datapackage.json": json.dumps(package(root, made), indent=1)}
 

@@ -17,8 +17,8 @@ from resnet_lib.cli import catalogue, runs
 from resnet_lib.cli.errors import readable, terminable
 
 if TYPE_CHECKING:
-    from resnet_lib.book.build import Failure
-    from resnet_lib.evidence.ledger import Evidence
+    from resnet_lib.book.build import BrokenNotebook
+    from resnet_lib.evidence.ledger import Findings
     from resnet_lib.replication.report import Report
 
 Done = TypeVar("Done")
@@ -92,23 +92,31 @@ def book(step: str, stored: bool, jobs: int, timeout: float) -> None:
 
 @main.command()
 @click.argument("chapters", nargs=-1)
+@click.option(
+    "--drawings", is_flag=True, help="Draw the published figures again from their own data, and compute nothing."
+)
 @jobs_option
 @runs.timeout_option
-def refresh(chapters: tuple[str, ...], jobs: int, timeout: float) -> None:
+def refresh(chapters: tuple[str, ...], drawings: bool, jobs: int, timeout: float) -> None:
     """Run the committed notebooks and take their outputs and figures into the checkout, for review and commit.
 
-    CHAPTERS name some of them, as `eigenvalue-clustering`; without any, all are run.
+    CHAPTERS name some of them, as `eigenvalue-clustering`; without any, all are run. Where only a colour or a caption
+    has changed, `--drawings` renews the figures and leaves every number and every stamp as it is published.
     """
     with building() as (steps, root):
+        from resnet_lib.book import redraw
         from resnet_lib.evidence import ledger, manuscript
 
-        folder = timed("staged", lambda: steps.stage(root))
+        folder = root if drawings else timed("staged", lambda: steps.stage(root))
         pages = {manuscript.chapter(path): path for path in steps.notebooks(folder)}
         if unknown := [name for name in chapters if name not in pages]:
             raise ValueError(f"CHAPTERS: {unknown[0]!r} is no chapter with a notebook; known: {', '.join(pages)}")
         wanted = [pages[name] for name in chapters or pages]
-        report(timed("executed", lambda: steps.execute(wanted, jobs=jobs, timeout=timeout)))
-        changed = steps.refresh(root, folder)
+        if drawings:
+            changed = timed("drawn", lambda: [path for each in wanted for path in redraw.notebook(each, root)])
+        else:
+            report(timed("executed", lambda: steps.execute(wanted, jobs=jobs, timeout=timeout)))
+            changed = steps.refresh(root, folder)
         click.echo("\n".join(f"changed: {path.relative_to(root)}" for path in changed) or "nothing has changed")
         judge(ledger.read(root))
 
@@ -184,7 +192,7 @@ def timed(what: str, step: Callable[[], Done]) -> Done:
     return done
 
 
-def report(failures: list["Failure"]) -> None:
+def report(failures: list["BrokenNotebook"]) -> None:
     """End with an error where notebooks have failed, after each has been shown."""
     for failure in failures:
         click.secho(f"\n{failure}\n", err=True)
@@ -200,7 +208,7 @@ def replicated(report: "Report") -> None:
         raise click.ClickException("this run does not replicate what is published:\n  " + "\n  ".join(report.errors))
 
 
-def judge(evidence: "Evidence") -> None:
+def judge(evidence: "Findings") -> None:
     """Say what the evidence comes to; end with an error where it is not what claims.yml expects."""
     click.echo(evidence.summary)
     if evidence.problems:

@@ -16,7 +16,7 @@ from resnet_lib.sweep import provenance
 from resnet_lib.sweep.agreement import Agreement
 from resnet_lib.sweep.provenance import Result, Stamp
 
-__all__ = ["Check", "Evidence", "Run", "Verdict", "check", "judge", "summary"]
+__all__ = ["Check", "Evidence", "Judgement", "Verdict", "check", "judge", "summary"]
 
 SEED = 2015  # of the resampling; any would do, and it never changes
 STATUSES = ("holds", "fails", "undecided", "invalid")
@@ -113,7 +113,7 @@ def judge(rule: Rule, must: Rule, evidence: Evidence, *path: str) -> Verdict:
 
 
 @dataclass(frozen=True)
-class Run:
+class Judgement:
     """The verdict on one preset, and where its table comes from.
 
     Attributes:
@@ -145,7 +145,7 @@ class Check:
 
     claim: Claim
     unit: str
-    runs: Mapping[str, Run]
+    runs: Mapping[str, Judgement]
 
     @property
     def status(self) -> str:
@@ -218,7 +218,7 @@ def check(
     """
     claim = (ledger or load(files.root() / files.LEDGER)).claim(id)
     rule, must = Rule.parse(claim.holds_if), Rule.parse(claim.control.must)
-    runs: dict[str, Run] = {}
+    runs: dict[str, Judgement] = {}
     unit = ""
     for part in (result, result.full):
         if part is None or part.stamp.preset in runs:
@@ -238,7 +238,7 @@ def check(
         verdict = judge(rule, must, evidence, id)
         rng = runtime.rng(SEED, id, "same again")
         again = significance.same_again(rule, must, evidence.values, evidence.control, verdict.status, rng=rng)
-        runs[preset] = Run(verdict, part.stamp, part.stale, evidence, again, part.agrees.default)
+        runs[preset] = Judgement(verdict, part.stamp, part.stale, evidence, again, part.agrees.default)
     return Check(claim, unit, runs)
 
 

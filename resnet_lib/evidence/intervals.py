@@ -23,8 +23,10 @@ def require_finite(name: str, values: np.ndarray, axes: int) -> None:
 def _scaled(values: Float[np.ndarray, "*batch n"]) -> tuple[np.ndarray, np.ndarray]:
     """Values over a power of two, which leaves every digit, so that no sum or square of them overflows or vanishes.
 
-    Also its exponents, with an axis of one entry in the place of the last.
+    Also its exponents, with an axis of one entry in the place of the last. Both are computed in float64: integers of
+    few bits wrap around, and half of its digits would be lost of a mean in half precision.
     """
+    values = np.asarray(values, np.float64)
     exponent = np.frexp(np.abs(values).max(-1, keepdims=True))[1]
     return np.ldexp(values, -exponent), exponent
 

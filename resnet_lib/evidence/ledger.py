@@ -37,7 +37,7 @@ class Chapter:
 
 
 @dataclass(frozen=True)
-class Evidence:
+class Findings:
     """The ledger, and what the chapters' outputs say about it.
 
     Attributes:
@@ -86,7 +86,7 @@ class Evidence:
         told = ((name, [s for s in self.ledger.statements if s.chapter == name]) for name in names)
         return [(name, statements) for name, statements in told if statements]
 
-    def only(self, chapter: str) -> "Evidence":
+    def only(self, chapter: str) -> "Findings":
         """The evidence of one chapter."""
         verdicts, figures = (
             {name: shown for name, shown in part.items() if shown.chapter == chapter}
@@ -122,7 +122,7 @@ class Evidence:
         return f"{len(self.verdicts)} claims checked, {len(self.figures)} figures; statements: {told or 'none'}"
 
 
-def read(root: Path) -> Evidence:
+def read(root: Path) -> Findings:
     """The evidence in the notebooks, the claims.yml and the bibliography of the book in `root`.
 
     Raises:
@@ -143,10 +143,10 @@ def read(root: Path) -> Evidence:
     edited += altered(root, drawn)
     faults = [*edited, *_claim_faults(ledger, chapters, checked, keys), *_figure_faults(ledger, drawn, folders)]
     by_claim, by_figure = ({entry.record["id"]: entry for entry in entries} for entries in (checked, drawn))
-    return Evidence(ledger, chapters, by_claim, by_figure, tuple(faults))
+    return Findings(ledger, chapters, by_claim, by_figure, tuple(faults))
 
 
-def show_all_digits(notebook: NotebookNode, evidence: Evidence) -> None:
+def show_all_digits(notebook: NotebookNode, evidence: Findings) -> None:
     """Replace the stable HTML of verdicts and figures by the one for the pages: all digits, and the provenance.
 
     A verdict is shown as `evidence` has it: as published, with what this machine found where that is another.
@@ -246,12 +246,12 @@ def _figure_faults(ledger: statements.Ledger, drawn: list[Shown], folders: set[s
             yield f"figure {entry.record['id']} names the claim {claim}, which claims.yml does not have"
 
 
-def pages(evidence: Evidence, runs: Sequence[Any] = ()) -> dict[str, str]:
+def pages(evidence: Findings, runs: Sequence[Any] = ()) -> dict[str, str]:
     """The generated pages by their paths: ledger, figure index, replications, and the front page's findings.
 
     Args:
         evidence: Of the book.
-        runs: `replicas.Run`s that are kept, for the page that lists them.
+        runs: `replicas.Replica`s that are kept, for the page that lists them.
     """
 
     def page(template: str) -> str:
@@ -261,7 +261,7 @@ def pages(evidence: Evidence, runs: Sequence[Any] = ()) -> dict[str, str]:
     return {path: page(Path(path).name) for path in generated}
 
 
-def table(evidence: Evidence) -> str:
+def table(evidence: Findings) -> str:
     """All verdicts as text: one line for each statement, and one for each of its claims."""
     lines = []
     for statement in evidence.ledger.statements:
@@ -274,7 +274,7 @@ def table(evidence: Evidence) -> str:
     return "\n".join(lines).strip()
 
 
-def judged(evidence: Evidence) -> Counter[str]:
+def judged(evidence: Findings) -> Counter[str]:
     """The number of claims that are judged on each experiment, by its name: those that its FULL result is for."""
     runs = (shown.record["quick"] or shown.record["full"] for shown in evidence.verdicts.values())
     return Counter(run["stamp"]["experiment"] for run in runs)

@@ -37,13 +37,15 @@ def paired(table: pd.DataFrame, value: str, by: str, first: Any, second: Any) ->
 
     Raises:
         TypeError: Where the column holds no real numbers.
-        ValueError: Where the variants have different seeds, or a seed has several rows.
+        ValueError: Where a column is missing, the variants have different seeds, or a seed has several rows.
 
     Example:
         >>> runs = pd.DataFrame({"seed": [0, 1, 0, 1], "net": ["a", "a", "b", "b"], "accuracy": [0.9, 0.8, 0.7, 0.75]})
         >>> paired(runs, "accuracy", "net", "a", "b").round(2).tolist()
         [0.2, 0.05]
     """
+    if missing := [name for name in ("seed", value, by) if name not in table]:
+        raise ValueError(f"the table has no column {missing[0]!r}; it has {', '.join(map(repr, table.columns))}")
     if not pd.api.types.is_numeric_dtype(table[value]) or pd.api.types.is_complex_dtype(table[value]):
         raise TypeError(f"value={value!r} names a column of {table[value].dtype}; differences need real numbers")
     sides = [table.loc[table[by] == name].set_index("seed")[value].sort_index() for name in (first, second)]

@@ -32,13 +32,13 @@ Prose = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True), _
 RuleText = Annotated[str, _parsed_by(Rule.parse)]
 
 
-class Entry(BaseModel):
+class LedgerPart(BaseModel):
     """A part of claims.yml: frozen, typed strictly, without fields of one's own."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
-class Control(Entry):
+class Control(LedgerPart):
     """The same measurement where the answer is known beforehand, and the rule that says so.
 
     Its values agree between machines as those of its claim do, unless `agrees` says otherwise.
@@ -58,7 +58,7 @@ Outcome = Literal["holds", "fails", "open"]
 """What is defended: a verdict, or, `open`, that this book does not decide the claim and no outcome is an error."""
 
 
-class Claim(Entry):
+class Claim(LedgerPart):
     """An atomic claim: one measurement, one rule, one control. Its id is the statement's, a dot, and a name.
 
     The tests defend the verdict `expected`; that of FULL is `expected_full` where it is another, for many seeds decide
@@ -86,7 +86,7 @@ class Claim(Entry):
         return self.expected if full == self.expected else f"{self.expected} (FULL: {full})"
 
 
-class Statement(Entry):
+class Statement(LedgerPart):
     """A statement of the sources, split into atomic claims."""
 
     id: Slug

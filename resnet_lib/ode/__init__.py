@@ -4,6 +4,6 @@ It knows vector fields as plain callables, and no network: what a network has to
 """
 
 from resnet_lib.ode.solver import BlowUp, NoRoot, Solution, TooManySteps, solve
-from resnet_lib.ode.steppers import Field, Jacobian, Split
+from resnet_lib.ode.steppers import Field, Jacobian, SplitField
 
-__all__ = ["BlowUp", "Field", "Jacobian", "NoRoot", "Solution", "Split", "TooManySteps", "solve"]
+__all__ = ["BlowUp", "Field", "Jacobian", "NoRoot", "Solution", "SplitField", "TooManySteps", "solve"]

@@ -16,14 +16,14 @@ from jaxtyping import Float
 from torch import Tensor
 
 from resnet_lib.ode import steppers, tableaus
-from resnet_lib.ode.steppers import Field, Jacobian, Split
+from resnet_lib.ode.step_sizes import Adaptive, Equal
+from resnet_lib.ode.steppers import Field, Jacobian, SplitField
 from resnet_lib.ode.tableaus import Method, Splitting, Tableau
 from resnet_lib.whole import whole
 
 __all__ = ["BlowUp", "NoRoot", "Solution", "SolverError", "TooManySteps", "solve"]
 
 CEILING = 1e9
-MOST_STEPS = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -105,8 +105,8 @@ def solve(
     looked at: equal steps of an explicit method go on to the end, and what blew up there is infinite or NaN.
 
     Args:
-        field: `f(t, x)`, of the shape of `x`; a `Split` for a splitting method. It may write into `x` or give the same
-            buffer at every call.
+        field: `f(t, x)`, of the shape of `x`; a `SplitField` for a splitting method. It may write into `x` or give the
+            same buffer at every call.
         x0: The start, which stays as it is; of a floating or complex type; float64 for what is meant to be exact.
         span: Start and end; the end may lie before the start.
         method: A name in `tableaus.METHODS`, or a method.
@@ -136,48 +136,44 @@ def solve(
     steps = None if steps is None else whole("steps", steps)
     seen = _check(chosen, field, x0, span, steps, tol)
     start, end = map(float, span)
-    t, x = start, x0
-    h = (end - start) / steps if steps else (end - start) * min(0.1, (tol or 1.0) ** (1 / 3))
+    control = _control(chosen, start, end, steps, tol)
+    t, x, h = start, x0, control.first
     bound = ceiling * max(1.0, float(x0.detach().abs().max())) if seen else math.inf
     times, states = [t], [x]
     count = rejected = evaluations = 0
     residual, error = 0.0, 0.0 if tol else math.nan
     failure: type[SolverError] | None = None
     message, first = "", None
-    while count < steps if steps else (end - t) * h > 0:
-        if tol and abs(end - t) < abs(h) * (1 + 1e-12):
-            h = end - t
+    while control.unfinished(count, t, h):
+        h = control.length(t, h)
         step = steppers.step(chosen, field, jacobian, t, x, h, first)
         evaluations += step.evaluations
         residual = max(residual, step.residual)
         if step.failure:
             failure, message = NoRoot, f"step {count + 1} of {chosen.name} at t={t:.6g}, h={h:.6g}: {step.failure}"
             break
+        judged = control.judge(step, x)
+        if not judged.accepted:
+            rejected, h, first = rejected + 1, h * judged.factor, None
+            if control.stuck(rejected, h):
+                failure, message = TooManySteps, _too_many(chosen, t, h, tol)
+                break
+            continue
+        error += judged.error
         # NaN compares as false, and counts as larger.
         size = float(step.x.detach().abs().max()) if seen else 0.0
-        if tol and step.error is not None:
-            ratio = _ratio(step, x, tol)
-            factor = min(5.0, max(0.2, 0.9 * ratio ** (-1 / (chosen.embedded_order + 1)))) if ratio > 0 else 5.0  # pyright: ignore[reportAttributeAccessIssue]
-            if not ratio <= 1:
-                rejected, h, first = rejected + 1, h * (factor if math.isfinite(ratio) else 0.2), None
-                if abs(h) < 1e-13 * abs(end - start) or rejected > MOST_STEPS:
-                    failure, message = TooManySteps, _too_many(chosen, t, h, tol)
-                    break
-                continue
-            error += float(step.error.detach().norm())
         if not size <= bound:
             failure, message = BlowUp, _blown_up(chosen, field, jacobian, x0, start, t + h, h, size, end)
             break
         count += 1
-        t = start + count * h if steps else (end if abs(end - t - h) <= 1e-14 * abs(end - start) else t + h)
+        t = control.reached(count, t, h)
         x, first = step.x, step.last
         times.append(t)
         states.append(x)
-        if tol:
-            h *= factor  # pyright: ignore[reportPossiblyUnboundVariable]
-            if count >= MOST_STEPS:
-                failure, message = TooManySteps, _too_many(chosen, t, h, tol)
-                break
+        h *= judged.factor
+        if control.endless(count):
+            failure, message = TooManySteps, _too_many(chosen, t, h, tol)
+            break
     solution = Solution(
         times=torch.tensor(times, dtype=torch.float64),
         states=torch.stack(states),
@@ -195,16 +191,17 @@ def solve(
     return solution
 
 
-def _ratio(step: steppers.Step, x: Tensor, tol: float) -> float:
-    """The local error estimate over what is allowed, root mean square; NaN where a stage is."""
-    assert step.error is not None
-    scale = tol * (1 + torch.maximum(x.detach().abs(), step.x.detach().abs()))
-    return float((step.error.detach().abs() / scale).square().mean().sqrt())
+def _control(method: Method, start: float, end: float, steps: int | None, tol: float | None) -> Equal | Adaptive:
+    if steps is not None:
+        return Equal(start, end, steps)
+    assert tol is not None
+    assert isinstance(method, Tableau)
+    return Adaptive(start, end, tol, method.embedded_order)
 
 
-def _too_many(method: Method, t: float, h: float, tol: float) -> str:
+def _too_many(method: Method, t: float, h: float, tol: float | None) -> str:
     return (
-        f"{method.name} with tol={tol:g} came to t={t:.6g} and would go on with steps of {h:.3g}: the solution ends "
+        f"{method.name} with tol={tol} came to t={t:.6g} and would go on with steps of {h:.3g}: the solution ends "
         "there (it blows up or jumps), or the field is stiff; shorten the span, raise tol, or use 'implicit-euler'"
     )
 
@@ -291,11 +288,11 @@ def _check(
                 f"{', '.join(pairs)}"
             )
     if isinstance(method, Splitting):
-        if not isinstance(field, Split):
+        if not isinstance(field, SplitField):
             raise TypeError(
                 f"method={method.name!r} needs a field that splits into q' = velocity(p) and p' = force(q): "
-                "ode.Split(velocity, force); a field that does not split (damping, for instance) needs a Runge-Kutta "
-                "method such as 'implicit-midpoint'"
+                "ode.SplitField(velocity, force); a field that does not split (damping, for instance) needs a "
+                "Runge-Kutta method such as 'implicit-midpoint'"
             )
         if x0.ndim == 0 or x0.shape[-1] % 2:
             raise ValueError(

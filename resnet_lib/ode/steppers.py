@@ -19,7 +19,7 @@ Jacobian = Callable[[float, Tensor], Tensor]
 
 
 @dataclass(frozen=True)
-class Split:
+class SplitField:
     """A field that splits, `q' = velocity(p)` and `p' = force(q)`; the state is `q` and `p`, joined in the last axis.
 
     Attributes:
@@ -74,8 +74,8 @@ def own(field: Field) -> Field:
         TypeError: At a call: where the answer is no tensor, or of a type that the state would have to be widened to.
         ValueError: At a call: where the answer has another shape than the state.
     """
-    if isinstance(field, Split):
-        return Split(
+    if isinstance(field, SplitField):
+        return SplitField(
             lambda p: _answer("field.velocity", field.velocity(_copy(p)), p),
             lambda q: _answer("field.force", field.force(_copy(q)), q),
         )
@@ -128,7 +128,7 @@ def step(
     """
     field = own(field)
     if isinstance(method, Splitting):
-        assert isinstance(field, Split)
+        assert isinstance(field, SplitField)
         q, p = x.chunk(2, dim=-1)
         work = 0
         for kick, drift in zip(method.kicks, method.drifts, strict=True):

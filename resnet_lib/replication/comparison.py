@@ -12,8 +12,8 @@ import numpy as np
 import pandas as pd
 
 from resnet_lib.evidence import markup
-from resnet_lib.evidence.ledger import Evidence
-from resnet_lib.replication.replicas import Run, columns_of, grid_of, is_float, seedwise, table_of
+from resnet_lib.evidence.ledger import Findings
+from resnet_lib.replication.replicas import Replica, columns_of, grid_of, is_float, seedwise, table_of
 from resnet_lib.sweep import agreement
 from resnet_lib.sweep.agreement import TOLERANCES
 
@@ -36,7 +36,7 @@ class Column:
 
 
 def sampled_columns(
-    published: Evidence, fresh: Evidence, roots: tuple[Path, Path], runs: Sequence[Run]
+    published: Findings, fresh: Findings, roots: tuple[Path, Path], runs: Sequence[Replica]
 ) -> list[Column]:
     """All columns that are compared as samples, of the claims and figures that both books have.
 
@@ -58,7 +58,9 @@ def sampled_columns(
     return found
 
 
-def claim_columns(name: str, old: Mapping[str, Any], new: Mapping[str, Any], runs: Sequence[Run]) -> Iterator[Column]:
+def claim_columns(
+    name: str, old: Mapping[str, Any], new: Mapping[str, Any], runs: Sequence[Replica]
+) -> Iterator[Column]:
     """The sampled columns of a claim, its values and its control, from the published record and the new one."""
     before, after = old["quick"], new["quick"]
     if not before or not after or "values" not in before or grid_of(before["stamp"]) != grid_of(after["stamp"]):
@@ -74,7 +76,10 @@ def claim_columns(name: str, old: Mapping[str, Any], new: Mapping[str, Any], run
 
 
 def figure_columns(
-    name: str, pair: tuple[Mapping[str, Any], Mapping[str, Any]], tables: Sequence[pd.DataFrame], runs: Sequence[Run]
+    name: str,
+    pair: tuple[Mapping[str, Any], Mapping[str, Any]],
+    tables: Sequence[pd.DataFrame],
+    runs: Sequence[Replica],
 ) -> Iterator[Column]:
     """The sampled columns of a figure, from the published record and the new one and their tables."""
     stamp = pair[1]["stamp"]

@@ -20,7 +20,7 @@ from typing import Any
 
 from resnet_lib import runtime
 from resnet_lib.evidence import ledger
-from resnet_lib.evidence.ledger import Evidence
+from resnet_lib.evidence.ledger import Findings
 from resnet_lib.evidence.records import Shown
 from resnet_lib.replication import comparison, replicas, report
 from resnet_lib.replication.report import Report
@@ -38,7 +38,7 @@ class Held:
         elsewhere: Whether it was computed, and on another kind of machine than what is published.
     """
 
-    shown: Evidence
+    shown: Findings
     report: Report
     elsewhere: bool
 
@@ -56,7 +56,7 @@ def hold(run: Path, root: Path) -> Held:
     return Held(_as_published(fresh, published), outcome, run != root and not is_reference(published))
 
 
-def is_reference(evidence: Evidence) -> bool:
+def is_reference(evidence: Findings) -> bool:
     """Whether this machine and its versions are those of all published outputs, so that every bit should come again."""
     here = runtime.processor(), json.dumps(provenance.versions(), sort_keys=True)
     return report.published_by(evidence) == {here}
@@ -77,7 +77,7 @@ def told(held: Held, chapter: str) -> str:
     )
 
 
-def _as_published(fresh: Evidence, published: Evidence) -> Evidence:
+def _as_published(fresh: Findings, published: Findings) -> Findings:
     verdicts = {}
     for name, shown in fresh.verdicts.items():
         known = published.verdicts.get(name)

@@ -5,7 +5,7 @@ it compares nothing.
 
 Example:
     >>> from tempfile import TemporaryDirectory
-    >>> run = Run({"processor": "any", "blas": ""}, {}, "2026-01-01", "unknown", {}, {}, {})
+    >>> run = Replica({"processor": "any", "blas": ""}, {}, "2026-01-01", "unknown", {}, {}, {})
     >>> with TemporaryDirectory() as root:
     ...     folder = Path(root, FOLDER)
     ...     require_writable(folder)
@@ -32,7 +32,7 @@ import torch
 
 from resnet_lib import runtime
 from resnet_lib.evidence import markup
-from resnet_lib.evidence.ledger import Evidence
+from resnet_lib.evidence.ledger import Findings
 from resnet_lib.files import write_atomically
 from resnet_lib.sweep import provenance, results
 from resnet_lib.sweep.agreement import Columns
@@ -70,7 +70,7 @@ class Numbers:
 
 
 @dataclass(frozen=True)
-class Run:
+class Replica:
     """One run of the whole book that is kept, with what it came to.
 
     Attributes:
@@ -140,12 +140,12 @@ def grid_of(stamp: Mapping[str, Any]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def of(evidence: Evidence, root: Path, found: Mapping[str, Any]) -> Run:
+def of(evidence: Findings, root: Path, found: Mapping[str, Any]) -> Replica:
     """The run whose outputs are in `evidence` and whose figures lie below `root`, to be kept with what was `found`.
 
     Example:
         >>> from resnet_lib.evidence.statements import Ledger
-        >>> of(Evidence(Ledger(()), {}, {}, {}, ()), Path(), {"verdicts": 0}).found
+        >>> of(Findings(Ledger(()), {}, {}, {}, ()), Path(), {"verdicts": 0}).found
         {'verdicts': 0}
     """
     claims, figures = {}, {}
@@ -168,7 +168,7 @@ def of(evidence: Evidence, root: Path, found: Mapping[str, Any]) -> Run:
             figures[name] = {"experiment": stamp["experiment"], "grid": grid_of(stamp), "columns": columns}
     created = datetime.now(UTC).isoformat(timespec="seconds")
     commit, _ = provenance.commit()
-    return Run(machine(), provenance.versions(), created, commit, claims, figures, found)
+    return Replica(machine(), provenance.versions(), created, commit, claims, figures, found)
 
 
 def seedwise(meta: Mapping[str, Any], table: pd.DataFrame) -> dict[str, np.ndarray]:
@@ -225,7 +225,7 @@ def columns_of(meta: Mapping[str, Any]) -> Columns:
     return Columns("exact", meta.get("agrees", {}))
 
 
-def write(run: Run, folder: Path) -> Path:
+def write(run: Replica, folder: Path) -> Path:
     """Keep a run in `folder`, in place of an earlier one of the same kind of machine; return its file."""
     content = json.loads(json.dumps(asdict(run)))
     text = json.dumps({"format": FORMAT, "sha256": _digest(content), **content}, indent=None, separators=(",", ":"))
@@ -252,7 +252,7 @@ def require_writable(folder: Path) -> None:
         raise ReplicationError(f"{folder} cannot be written: {error.strerror or error}; leave out --save") from error
 
 
-def read(path: Path) -> Run:
+def read(path: Path) -> Replica:
     """A kept run.
 
     Raises:
@@ -269,14 +269,14 @@ def read(path: Path) -> Run:
             name: Numbers(**{**part, "values": tuple(part["values"]), "control": tuple(part["control"])})
             for name, part in content["claims"].items()
         }
-        return Run(**content)
+        return Replica(**content)
     except ReplicationError:
         raise
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ReplicationError(f"{path} cannot be read ({type(error).__name__}: {error}); {way_out}") from error
 
 
-def kept(root: Path) -> list[Run]:
+def kept(root: Path) -> list[Replica]:
     """The runs that are kept with the book in `root`, in the order of their files.
 
     Raises:

@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 
 from resnet_lib import runtime
-from resnet_lib.evidence.ledger import Evidence
+from resnet_lib.evidence.ledger import Findings
 from resnet_lib.evidence.rules import Rule
 from resnet_lib.replication import comparison
 from resnet_lib.replication.comparison import Column
-from resnet_lib.replication.replicas import Run, table_of
+from resnet_lib.replication.replicas import Replica, table_of
 from resnet_lib.sweep import agreement
 
 ALARM = 1e-3  # probability of a false alarm in a replication of the whole book: half for columns, half for all at once
@@ -179,7 +179,7 @@ def _about(correlation: float) -> Iterator[str]:
         )
 
 
-def compare(published: Evidence, fresh: Evidence, runs: Sequence[Run], *, roots: tuple[Path, Path]) -> Report:
+def compare(published: Findings, fresh: Findings, runs: Sequence[Replica], *, roots: tuple[Path, Path]) -> Report:
     """Hold a new run of the book, or of some of its chapters, against the published outputs.
 
     Args:
@@ -190,7 +190,7 @@ def compare(published: Evidence, fresh: Evidence, runs: Sequence[Run], *, roots:
 
     Example:
         >>> from resnet_lib.evidence.statements import Ledger
-        >>> empty = Evidence(Ledger(()), {}, {}, {}, ())
+        >>> empty = Findings(Ledger(()), {}, {}, {}, ())
         >>> compare(empty, empty, [], roots=(Path(), Path())).errors
         ()
     """
@@ -249,14 +249,14 @@ def alarm(column: Column, contrast: agreement.Contrast, level: float) -> str:
     )
 
 
-def by_claim(published: Evidence, fresh: Evidence) -> str:
+def by_claim(published: Findings, fresh: Findings) -> str:
     """One line for each claim of a new run: published and new verdict and effect.
 
     Example:
         >>> from resnet_lib.evidence.records import Shown
         >>> from resnet_lib.evidence.statements import Ledger
         >>> shown = Shown("demo", {"quick": {"status": "holds", "effect": 0.5}})
-        >>> book = Evidence(Ledger(()), {}, {"demo.one": shown}, {}, ())
+        >>> book = Findings(Ledger(()), {}, {"demo.one": shown}, {}, ())
         >>> by_claim(book, book).split()
         ['demo.one', 'published', 'holds', '0.5', 'here', 'holds', '0.5']
     """
@@ -270,7 +270,7 @@ def by_claim(published: Evidence, fresh: Evidence) -> str:
     return "\n".join(lines)
 
 
-def published_by(evidence: Evidence) -> set[tuple[str, str]]:
+def published_by(evidence: Findings) -> set[tuple[str, str]]:
     """Kinds of machine and versions, as text, that computed the published QUICK results."""
     found = set()
     for shown in (*evidence.verdicts.values(), *evidence.figures.values()):

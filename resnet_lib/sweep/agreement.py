@@ -63,6 +63,7 @@ def distance(reference: Float[np.ndarray, " n"], fresh: Float[np.ndarray, " m"])
         >>> distance(np.array([1.0, -4.0]), np.array([1.0, -5.0]))
         0.25
     """
+    reference, fresh = _wide(reference), _wide(fresh)
     if reference.shape != fresh.shape:
         return np.inf
     same = (reference == fresh) | (np.isnan(reference) & np.isnan(fresh))
@@ -118,6 +119,7 @@ def blocked(kept: Float[np.ndarray, "runs n"], fresh: Float[np.ndarray, " n"]) -
         >>> blocked(kept, kept[0]).p > 0.05, blocked(kept, kept[0] - 0.2).p < 1e-6
         (True, True)
     """
+    kept, fresh = _wide(kept), _wide(fresh)
     runs, n = _fitting(kept, fresh)
     d = fresh - kept.mean(0)
     seeds = (kept.sum(0) + fresh) / (runs + 1)  # the mean over all machines, of each seed
@@ -136,6 +138,7 @@ def pooled(kept: Float[np.ndarray, " n"], fresh: Float[np.ndarray, " m"]) -> Con
         >>> pooled(np.array([1.0, 1.1, 0.9, 1.0, 1.05]), np.array([5.0, 5.1, 4.9, 5.0, 5.05])).p < 1e-6
         True
     """
+    kept, fresh = _wide(kept), _wide(fresh)
     n, m = len(kept), len(fresh)
     freedom = n + m - 2
     squares = ((kept - kept.mean()) ** 2).sum() + ((fresh - fresh.mean()) ** 2).sum()
@@ -152,6 +155,11 @@ def _contrast(kept: float, fresh: float, error: float, freedom: int, spread: flo
         return Contrast(kept, fresh, np.nan, 1.0)
     t = abs(difference) / error if error else np.inf
     return Contrast(kept, fresh, difference / spread if spread else np.inf, float(2 * special.stdtr(freedom, -t)))
+
+
+def _wide(values: np.ndarray) -> np.ndarray:
+    """In float64: differences of integers of few bits wrap around, and truth values have none."""
+    return np.asarray(values, np.float64)
 
 
 def _fitting(kept: np.ndarray, fresh: np.ndarray) -> tuple[int, int]:

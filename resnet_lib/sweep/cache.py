@@ -35,7 +35,7 @@ class Entry:
 
     Attributes:
         columns: Its table, column by column: bool, int64 and float64 arrays, or lists of str, all of one length.
-        seconds: Time that it took.
+        seconds: Time that it took, with that of trainings that it found done.
         created: When it was computed: ISO 8601, UTC.
         peak_memory: Largest resident memory, in bytes, of its process until then.
         device: Name of the hardware; empty in files of older versions.

@@ -1,6 +1,7 @@
 """Finished trials and trained networks are named by a key: the hash of all that decides them, with settings as JSON.
 
-This module knows no trial and no network.
+This module knows no trial and no network. The lock that goes with a key is `files.alone` for one file, and `turns`
+for a folder.
 """
 
 import hashlib
@@ -10,6 +11,8 @@ from dataclasses import fields, is_dataclass
 from typing import Any
 
 import numpy as np
+
+from resnet_lib.sweep import provenance
 
 FORMAT = 1  # part of every key; raise it where the way in which trials are run or kept changes their numbers
 
@@ -23,6 +26,25 @@ def key(parts: Mapping[str, Any]) -> str:
     """
     text = json.dumps({"format": FORMAT, "parts": parts}, sort_keys=True, allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def named(parts: Mapping[str, Any], *, source: str, versions: Mapping[str, str], device: str) -> str:
+    """The key of what is computed: of what it is, and of all that decides its numbers besides.
+
+    Args:
+        parts: What it is: setting, seeds, checksums of the data.
+        source: `source.digest` of what computes it.
+        versions: As `versions` gives them.
+        device: To compute on, as torch writes it; only its kind counts.
+    """
+    kind = device.partition(":")[0]
+    return key({**parts, "source": source, "versions": dict(versions), "device": kind})
+
+
+def versions() -> dict[str, str]:
+    """`provenance.versions`, that of Python without its patch number, which changes no number."""
+    found = provenance.versions()
+    return found | {"python": found["python"].rpartition(".")[0]}
 
 
 SCALARS = (bool, int, float, str, type(None))

@@ -70,7 +70,8 @@ class Stamp:
         seeds: The grid's seeds.
         device: Name of the hardware.
         versions: `versions()` at that time.
-        seconds: Time that the trials took, summed over all of them, whenever each was computed.
+        seconds: Time that the trials took, summed over all of them, whenever each was computed; a training that a trial
+            found done counts for it too.
         created: When the last trial was computed: ISO 8601, UTC.
         peak_memory: Largest resident memory of a process that computed trials, in bytes.
     """

@@ -108,7 +108,7 @@ def same_sources(root: Path) -> frozenset[tuple[str, str, str]]:
         ResultError: Where a line is anything else.
     """
     path = root / FOLDER / SAME
-    lines = path.read_text().splitlines() if path.exists() else []
+    lines = path.read_bytes().decode("utf-8-sig", "replace").splitlines() if path.exists() else []
     for number, line in enumerate(lines[1:], start=2):
         if not re.fullmatch(r"[a-z0-9-]+,[0-9a-f]{64},[0-9a-f]{64}", line):
             raise ResultError(

@@ -5,10 +5,9 @@ puts the table together.
 """
 
 import contextlib
-import itertools
 import signal
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import CancelledError
 from pathlib import Path
 from typing import Any
@@ -124,9 +123,10 @@ def run(
         pool = Local(count)
 
     kept, title = Cache(cache, experiment.name), _title(experiment, grid)
-    _compute(lambda: trials(experiment, grid, basis), kept, title, pool, limit=limit, until=until, show=progress)
+    plan = list(trials(experiment, grid, basis))  # some 200 bytes each, and a key takes longer than to keep it
+    _compute(plan, kept, title, pool, limit=limit, until=until, show=progress)
     totals: dict[str, Any] = {"seconds": 0.0, "created": "", "peak_memory": 0, "device": set()}
-    table = _joined(trials(experiment, grid, basis), kept, totals)
+    table = _joined(plan, kept, totals)
     commit, dirty = provenance.commit()
     stamp = Stamp(
         experiment=experiment.name,
@@ -199,7 +199,7 @@ def _title(experiment: Experiment, grid: Grid) -> str:
 
 
 def _compute(
-    plan: Callable[[], Iterator[Trial]],
+    plan: Sequence[Trial],
     cache: Cache,
     title: str,
     pool: Local | Cluster | None,
@@ -209,9 +209,8 @@ def _compute(
     show: bool,
 ) -> None:
     """Compute and keep what is missing."""
-    total, kept, notices = 0, 0, []
-    for trial in plan():
-        total += 1
+    total, kept, notices = len(plan), 0, []
+    for trial in plan:
         try:
             kept += cache.read(trial.key) is not None
         except Damaged as damage:
@@ -228,7 +227,7 @@ def _compute(
             return
         try:
             with Turns(cache) as turns, _terminable():
-                queue = workers.Queue(_without_file(plan(), cache), cache, turns, meter.finished)
+                queue = workers.Queue(_without_file(plan, cache), cache, turns, meter.finished)
                 outcomes = workers.together(queue, pool, limit=limit, until=until) if pool else workers.alone(queue)
                 with contextlib.closing(outcomes):
                     for trial, outcome in outcomes:
@@ -239,7 +238,7 @@ def _compute(
                         turns.give_back(trial.key)
                         meter.finished(failed=trial.key in failures)
         except (KeyboardInterrupt, TimeUp, CancelledError) as stop:
-            told = f"{sum(trial.key in cache for trial in plan())} of {total} trials are kept; run it again to continue"
+            told = f"{sum(trial.key in cache for trial in plan)} of {total} trials are kept; run it again to continue"
             if isinstance(stop, TimeUp):
                 raise Unfinished(f"{title}. The time is up; {told}") from None
             if isinstance(stop, CancelledError):
@@ -248,10 +247,10 @@ def _compute(
             raise
     if failures:
         told = f"{len(failures)} of {total} trials failed; the other {total - len(failures)} are kept"
-        raise SweepError(f"{title}. {told}", [failures[t.key] for t in plan() if t.key in failures])
+        raise SweepError(f"{title}. {told}", [failures[t.key] for t in plan if t.key in failures])
 
 
-def _without_file(plan: Iterator[Trial], cache: Cache) -> Iterator[Trial]:
+def _without_file(plan: Sequence[Trial], cache: Cache) -> Iterator[Trial]:
     return (trial for trial in plan if trial.key not in cache)
 
 
@@ -266,12 +265,11 @@ def _terminable() -> Iterator[None]:
         yield
 
 
-def _joined(plan: Iterator[Trial], cache: Cache, totals: dict[str, Any]) -> Any:
+def _joined(plan: Sequence[Trial], cache: Cache, totals: dict[str, Any]) -> Any:
     """The table of all entries; what they took is added to `totals`."""
-    ours, theirs = itertools.tee(plan)
 
     def entries() -> Iterator[Any]:
-        for trial in theirs:
+        for trial in plan:
             entry = cache.read(trial.key)
             if entry is None:
                 raise Damaged(f"{cache.path(trial.key)} has been removed since the sweep began; run it again")
@@ -281,4 +279,4 @@ def _joined(plan: Iterator[Trial], cache: Cache, totals: dict[str, Any]) -> Any:
             totals["device"] |= {entry.device} - {""}
             yield entry.columns
 
-    return join((trial.setting for trial in ours), entries())
+    return join((trial.setting for trial in plan), entries())

@@ -24,10 +24,10 @@ import torch
 
 from resnet_lib import runtime
 from resnet_lib.data import datasets
-from resnet_lib.sweep import provenance, source
+from resnet_lib.sweep import source, spent
 from resnet_lib.sweep.cache import Columns, Entry, columns, encode
 from resnet_lib.sweep.experiment import Experiment, Grid, takes_device
-from resnet_lib.sweep.key import SCALARS, as_json, key
+from resnet_lib.sweep.key import SCALARS, as_json, named, versions
 
 GRACE = 10.0  # seconds, at most, that a trial beyond its time limit has to end by itself
 _alone = threading.Lock()  # threads and denormals belong to the process: one trial at a time in each
@@ -54,7 +54,7 @@ class Basis:
         """The basis of a grid's trials here and now; a trial that takes no device computes on the CPU."""
         device = device if experiment.takes_device else "cpu"
         checksums = tuple((name, datasets.checksum(name)) for name in experiment.datasets(grid))
-        return cls(source.digest(*experiment.roots), checksums, _versions(), device)
+        return cls(source.digest(*experiment.roots), checksums, tuple(versions().items()), device)
 
 
 class Trial(NamedTuple):
@@ -82,18 +82,13 @@ class Failure:
 
 def trials(experiment: Experiment, grid: Grid, basis: Basis) -> Iterator[Trial]:
     """The trials of a grid with their keys, in its order."""
-    parts = {
-        "trial": experiment.trial.__qualname__,
-        "device": basis.device.partition(":")[0],
-        "source": basis.source,
-        "data": dict(basis.data),
-        "versions": dict(basis.versions),
-    }
+    parts = {"trial": experiment.trial.__qualname__, "data": dict(basis.data)}
+    deciding = {"source": basis.source, "versions": dict(basis.versions), "device": basis.device}
     roots, groups = experiment.roots, grid.groups
     for setting in grid.settings:
         parts["setting"] = as_json(setting)
         for seeds in groups:
-            yield Trial(experiment.trial, roots, setting, seeds, key(parts | {"seeds": seeds}), basis)
+            yield Trial(experiment.trial, roots, setting, seeds, named(parts | {"seeds": seeds}, **deciding), basis)
 
 
 def outcome(trial: Trial, limit: float | None = None) -> bytes | Failure:
@@ -107,10 +102,10 @@ def outcome(trial: Trial, limit: float | None = None) -> bytes | Failure:
         _require_same(trial.roots, trial.basis)
         device = torch.device(trial.basis.device)
         options = {"device": device} if takes_device(trial.function) else {}
-        with _alone, _limited(limit), runtime.numerics():
+        with _alone, _limited(limit), runtime.numerics(), spent.counting() as found:
             started = time.perf_counter()
             table = trial.function(trial.setting, trial.seeds, **options)
-            seconds = time.perf_counter() - started
+            seconds = time.perf_counter() - started + sum(found)
         created = datetime.now(UTC).isoformat(timespec="seconds")
         return encode(Entry(_checked(table, trial), seconds, created, _peak_memory(), hardware(device)), trial.key)
     except KeyboardInterrupt:
@@ -127,11 +122,6 @@ def hardware(device: torch.device) -> str:
     return runtime.processor() if device.type == "cpu" else f"{device.type} ({platform.machine()})"
 
 
-def _versions() -> tuple[tuple[str, str], ...]:
-    found = provenance.versions()
-    return tuple((found | {"python": found["python"].rpartition(".")[0]}).items())
-
-
 @functools.lru_cache(maxsize=64)  # looking up versions and hashing source takes as long as a small trial
 def _require_same(roots: tuple[Callable, ...], basis: Basis) -> None:
     if source.digest_as_imported(*roots) != basis.source:
@@ -139,7 +129,8 @@ def _require_same(roots: tuple[Callable, ...], basis: Basis) -> None:
             "the source has changed since the sweep or its workers were started; restart Python (the kernel), or, on "
             "a cluster, install the same checkout on every worker and restart it"
         )
-    found = {"versions": _versions(), "data": tuple((name, datasets.checksum(name)) for name, _ in basis.data)}
+    data = tuple((name, datasets.checksum(name)) for name, _ in basis.data)
+    found = {"versions": tuple(versions().items()), "data": data}
     for what, here in found.items():
         if here != getattr(basis, what):
             raise RuntimeError(

@@ -41,7 +41,7 @@ class TimeUp(RuntimeError):
 
 
 class Queue:
-    """The trials that are missing, each handed to one process at a time. Holds none but those postponed.
+    """The trials that are missing, each handed to one process at a time.
 
     Args:
         missing: The trials, in the order in which they are to be computed.

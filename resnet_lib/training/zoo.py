@@ -9,7 +9,6 @@ from __future__ import annotations
 import copy
 import importlib.util
 import math
-import time
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,13 +19,13 @@ import platformdirs
 import torch
 from torch import nn
 
-from resnet_lib import files, runtime
+from resnet_lib import runtime
 from resnet_lib.data import datasets
 from resnet_lib.nets import networks
 from resnet_lib.nets.units import Unit, unknown
-from resnet_lib.sweep import cache, key, provenance, source
+from resnet_lib.sweep import key, source
 from resnet_lib.sweep.key import as_json
-from resnet_lib.training import checkpoints, loop, stacked
+from resnet_lib.training import kept, loop, stacked
 from resnet_lib.training.fits import Fit, from_records
 from resnet_lib.training.recipes import Recipe
 from resnet_lib.training.stacked import Policy
@@ -151,8 +150,6 @@ def path(
     policy: Policy | None = None,
 ) -> Path:
     """File in which the networks of a group of seeds are kept (of one seed, where they are convolutional)."""
-    versions = provenance.versions()
-    versions["python"] = versions["python"].rpartition(".")[0]
     parts = {
         "network": as_json(network, "network"),
         "seeds": list(wholes("seeds", seeds)),
@@ -160,7 +157,7 @@ def path(
     }
     if policy not in (None, default_policy(network, device)):
         parts["policy"] = as_json(policy, "policy")
-    name = key.key(parts | {"source": source.digest(train), "versions": versions, "device": device})
+    name = key.named(parts, source=source.digest(train), versions=key.versions(), device=device)
     return (folder or platformdirs.user_cache_path("resnet-lib") / "trained") / f"{name}.safetensors"
 
 
@@ -168,30 +165,15 @@ def _kept(
     network: Network, seeds: tuple[int, ...], device: torch.device, folder: Path | None, pause: float, policy: Policy
 ) -> Fit:
     file = path(network, seeds, device=device.type, folder=folder, policy=policy)
-    try:
-        with files.alone(file):
-            if (found := _read(file)) is None:
-                found = _trained(network, seeds, device, file, pause, policy)
-    except OSError as error:
-        raise cache.CacheError(f"{file.parent} cannot be written ({error.strerror or error}); free it") from error
-    tensors, about = found
+    tensors, about = kept.once(file, lambda: _begun(network, seeds, device, policy), pause)
     template = network.make(runtime.stream(seeds[0], "init"), tuple(about["shape"]), about["classes"]).to("meta")
     return from_records(seeds, {name: value.to(device) for name, value in tensors.items()}, template)
 
 
-def _read(file: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]] | None:
-    """The content of a file; a damaged one is set aside."""
-    try:
-        return checkpoints.read(file)
-    except files.Damaged:
-        file.replace(file.with_suffix(".damaged"))
-        return None
-
-
-def _trained(
-    network: Network, seeds: tuple[int, ...], device: torch.device, file: Path, pause: float, policy: Policy
-) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
-    """Train from the last state that was kept on, keep the states on the way and what comes out."""
+def _begun(
+    network: Network, seeds: tuple[int, ...], device: torch.device, policy: Policy
+) -> tuple[loop.Run, dict[str, Any]]:
+    """The training before its first step, and what is to be said about it."""
     dataset = datasets.load(network.data, flat=network.architecture == "mlp")
     if network.examples is not None:
         dataset = dataset.subset(network.examples)
@@ -201,20 +183,7 @@ def _trained(
     def make(generator: torch.Generator) -> nn.Module:
         return network.make(generator, dataset.shape, dataset.classes)
 
-    run = loop.Run(make, dataset.to(device), network.recipe, seeds, keep=network.keep, policy=policy)
-    part = file.with_suffix(".part")
-    if (before := _read(part)) is not None:
-        run.restore(before[0])
-    kept = time.monotonic()
-    while not run.done:
-        run.advance()
-        if time.monotonic() - kept >= pause and not run.done:
-            checkpoints.write(part, run.state(), about)
-            kept = time.monotonic()
-    tensors = {name: value.cpu() for name, value in run.records().items()}
-    checkpoints.write(file, tensors, about)
-    part.unlink(missing_ok=True)
-    return tensors, about
+    return loop.Run(make, dataset.to(device), network.recipe, seeds, keep=network.keep, policy=policy), about
 
 
 def _joined(fits: list[Fit]) -> Fit:

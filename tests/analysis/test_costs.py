@@ -153,6 +153,76 @@ class Attention(nn.Module):
         return nn.functional.scaled_dot_product_attention(x, x, x)
 
 
+class Calls(nn.Module):
+    """Multiplies by a buffer, in a function of torch and not in a layer."""
+
+    def __init__(self, call):
+        super().__init__()
+        self.call = call
+        self.register_buffer("matrix", torch.eye(4))
+
+    def forward(self, x):
+        return self.call(x, self.matrix)
+
+
+def each(call):
+    """A function of one vector for each example."""
+    return lambda x, a: torch.stack([call(v, a) for v in x])
+
+
+OUTSIDE = {
+    "mm": lambda x, a: x @ a,
+    "einsum": lambda x, a: torch.einsum("ni,oi->no", x, a),
+    "mv": each(lambda v, a: a @ v),
+    "addmv": each(lambda v, a: torch.addmv(v, a, v)),
+    "addr": each(lambda v, a: torch.addr(a, v, v)),
+    "addbmm": lambda x, a: torch.addbmm(a, x[:, :, None], x[:, None])[None].repeat(len(x), 1, 1),
+    "dot": each(lambda v, a: torch.dot(v, a[0])[None]),
+    "vdot": each(lambda v, a: torch.vdot(v, a[0])[None]),
+    "bilinear": lambda x, a: nn.functional.bilinear(x, x, a[None]),
+    "conv1d": lambda x, a: nn.functional.conv1d(x[:, None], a[:1, None]),
+    "conv_tbc": lambda x, a: torch.conv_tbc(x[None], a[None], a[0])[0],
+    "cdist": lambda x, a: torch.cdist(x, a),
+    "solve": lambda x, a: torch.linalg.solve(a, x.mT).mT,
+    "triangular": lambda x, a: torch.linalg.solve_triangular(a, x.mT, upper=True).mT,
+    "cholesky": lambda x, a: x + torch.linalg.cholesky(a)[0],
+    "exponential": lambda x, a: x + torch.linalg.matrix_exp(a)[0],
+    "svd": lambda x, a: x + torch.linalg.svdvals(a),
+    "fft": lambda x, a: torch.fft.rfft(x).abs(),
+    "attention": lambda x, a: nn.functional.scaled_dot_product_attention(x[:, None], x[:, None], x[:, None])[:, 0],
+}
+
+
+@pytest.mark.parametrize("name", OUTSIDE)
+def test_a_product_outside_of_the_layers_is_never_counted_as_nothing(name):
+    for module in (Calls(OUTSIDE[name]), nn.Sequential(nn.Linear(4, 4), Calls(OUTSIDE[name]))):
+        with pytest.raises(ValueError, match="it multiplies matrices outside of them; count its parts, or measure"):
+            costs.count(module, (4,))
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda x, a: x * a[0] + x.square(),
+        lambda x, a: x / torch.linalg.vector_norm(x, dim=1, keepdim=True),
+        lambda x, a: x.softmax(1).lgamma() + x.cumsum(1),
+        lambda x, a: nn.functional.interpolate(x[:, None], scale_factor=2)[:, 0],
+    ],
+)
+def test_what_works_on_each_number_counts_as_nothing(call):
+    assert costs.count(nn.Sequential(nn.Linear(4, 4), Calls(call)), (4,)).multiply_adds == 16
+
+
+def test_what_cannot_be_watched_is_not_counted():
+    module = nn.Linear(4, 4)
+    with torch.inference_mode():
+        with pytest.raises(ValueError, match=r"cannot be watched inside of torch.inference_mode\(\); call this"):
+            costs.count(module, (4,))
+        with pytest.raises(ValueError, match="a backward pass cannot be watched"):
+            costs.latency({"linear": module}, torch.ones(2, 4), rounds=1, backward=True)
+        assert costs.latency({"linear": module}, torch.ones(2, 4), rounds=1)["linear"].best > 0
+
+
 class Deciding(nn.Module):
     """Takes another pass where its input is large or negative."""
 

@@ -315,6 +315,35 @@ def test_no_bound_of_a_layer_of_the_package_is_below_what_is_reached(name):
             assert proven <= bound * (1 + 3e-3)
 
 
+def repeated() -> dict[str, tuple[nn.Module, tuple[int, ...]]]:
+    """Layers that keep the shape, so that one may come twice in a row."""
+    found = {name: own()[name] for name in ("antisymmetric", "antisymmetric block", "shear", "linear post")}
+    found["linear"], found["convolution"] = (nn.Linear(3, 3), (3,)), (nn.Conv2d(2, 2, 3, padding=1), (2, 4, 3))
+    found["normalisation"], found["pooling"] = (nn.BatchNorm1d(3), (3,)), (nn.MaxPool2d(3, 1, padding=1), (2, 4, 4))
+    return found | {"gelu": (nn.GELU(), (3,))}
+
+
+@pytest.mark.parametrize("name", repeated())
+def test_a_module_that_comes_twice_counts_twice(name):
+    """Shared weights and one activation for all places: torch's lists of children name each module once."""
+    module, shape = repeated()[name]
+    layer = drawn(module, 1)
+    alone = lipschitz.product_bound(layer, shape).value
+    chains = {
+        "in a row": (nn.Sequential(layer, layer), alone**2),
+        "apart": (nn.Sequential(layer, nn.Tanh(), layer, nn.Tanh()), alone**2),
+        "in two chains": (nn.Sequential(nn.Sequential(layer), nn.Sequential(layer, layer)), alone**3),
+        "in a block": (Block(nn.Sequential(layer, layer), nn.Identity(), Add()), 1 + alone**2),
+    }
+    for chain, expected in chains.values():
+        bound = lipschitz.product_bound(chain.eval(), shape)
+        assert bound.value == pytest.approx(expected)
+        assert reached(chain, shape, 2) <= bound.value * ROUNDING
+        if len(shape) == 1 and name not in ("shear", "gelu"):
+            proven = lipschitz.semidefinite(lipschitz.normal_form(chain, shape[0])).value
+            assert reached(chain, shape, 2) <= proven * ROUNDING + 1e-9
+
+
 @pytest.mark.parametrize("make", ["rows", "columns", "antisymmetric", "bounded"])
 def test_linear_layers_of_the_package_have_the_norm_of_their_map(make):
     module, shape = own()[make]

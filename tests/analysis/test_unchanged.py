@@ -378,7 +378,7 @@ UNCALLED = {
 
 PLUMBING = {
     "what the book is made by": ("evidence", "replication", "experiments", "book", "cli"),
-    "how trials are run and kept": ("sweep", "training.checkpoints", "files"),
+    "how trials are run and kept": ("sweep", "training.checkpoints", "training.kept", "files"),
     "how data are fetched": ("data.downloads", "data.store", "data.official"),
 }
 """Rooms and modules that are no library of verbs, by what they are."""

@@ -57,3 +57,22 @@ def test_a_change_of_units_changes_nothing_else(
     )
     assert x.min() <= low <= high <= x.max()
     assert [other_low, other_high] == pytest.approx([scale * low + shift, scale * high + shift], rel=1e-9, abs=1e-9)
+
+
+@pytest.mark.usefixtures("unchecked")
+@pytest.mark.parametrize("dtype", [np.uint8, np.int8, np.int16, np.uint64, np.float16, np.float32])
+@pytest.mark.parametrize("statistic", ["mean", "median"])
+def test_values_of_few_bits_lose_no_digit(dtype: type, statistic: str) -> None:
+    values = np.array([100, 101, 127, 100, 99, 103, 3], dtype=dtype)
+    wide = values.astype(np.float64)
+    assert intervals.average(values, statistic) == intervals.average(wide, statistic)
+    ends = [intervals.interval(x, statistic, rng=np.random.default_rng(8), resamples=99) for x in (values, wide)]
+    assert ends[0] == ends[1]
+    batches = [np.tile(x, (1, 6)) for x in (values, wide)]
+    (low, high), expected = (intervals.limits(batch, statistic) for batch in batches)
+    assert (low, high) == expected
+
+
+@pytest.mark.usefixtures("unchecked")
+def test_the_least_integer_of_eight_bits_has_a_size() -> None:
+    assert intervals.average(np.array([-128, -128, 127], dtype=np.int8), "mean") == pytest.approx(-43)

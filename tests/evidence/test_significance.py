@@ -31,6 +31,9 @@ def test_pairs_are_matched_by_seed_whatever_the_order_of_rows():
     ("frame", "message"),
     [
         (table(plain=[1.0, 2.0], residual=[1.0]), r"'residual' and 'plain' have the seeds \[0\] and \[0, 1\]; .* same"),
+        (table(plain=[1.0]).drop(columns="y"), r"the table has no column 'y'; it has 'variant', 'seed'"),
+        (table(plain=[1.0]).rename(columns={"seed": "s"}), "the table has no column 'seed'"),
+        (table(plain=[1.0]).drop(columns="variant"), "the table has no column 'variant'"),
         (table(residual=[1.0]), r"no row has variant='plain'; the column holds \['residual'\]"),
         (
             pd.concat([table(plain=[1.0], residual=[1.0])] * 2),

@@ -1,5 +1,6 @@
 """The chapter's measures against known tables, its trials against closed forms, its choices against the tuning."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -89,16 +90,18 @@ def test_measures_take_the_right_branches_and_their_controls():
 
 @pytest.fixture
 def marks() -> pd.DataFrame:
-    """A network of 95% whose halves reach 80% alone and 96% together, and networks apart that gain 1 point."""
+    """A network of 95% whose halves reach 80% alone and 94% together, and networks apart that gain 1 point."""
     rows = []
     for seed in range(5):
         own = {"variant": "residual", "last": 1.0, "seed": seed, "whole": 0.95, "whole_ece": 0.03}
         for group, one, five, ece, correlation in (
-            ("halves", 0.8, 0.96, 0.05, 0.4),
+            ("halves", 0.6, 0.7, 0.15, 0.4),
+            ("halves-anew", 0.8, 0.94, 0.05, 0.6),
             ("copies", 0.95, 0.95, 0.03, 1.0),
             ("apart", 0.95, 0.96, 0.01, 0.5),
         ):
-            for size, accuracy in ((1, one), (5, five)):
+            more = ((50, 0.93),) if group == "halves-anew" else ((3, 0.957),)
+            for size, accuracy in ((1, one), (5, five), *more):
                 row = {"group": group, "size": size, "accuracy": accuracy, "ece": ece, "correlation": correlation}
                 rows.append(own | row)
         for variant, curve in (("residual", (0.95, 0.94, 0.84)), ("plain", (0.95, 0.3, 0.1))):
@@ -111,10 +114,25 @@ def test_marks_of_an_ensemble(marks):
     np.testing.assert_allclose(members.ens_smooth(marks).values, 10)
     np.testing.assert_allclose(members.ens_smooth(marks).control, 65)
     np.testing.assert_allclose(members.ens_errors(marks).values, 0.4)
-    np.testing.assert_allclose(members.ens_gain(marks).values, 1 - 0.5)
-    np.testing.assert_allclose(members.ens_gain(marks).control, 0, atol=1e-12)
+    np.testing.assert_allclose(members.ens_together(marks).values, 14 - 0.5)
+    np.testing.assert_allclose(members.ens_together(marks).control, 0, atol=1e-12)
+    np.testing.assert_allclose(members.ens_average(marks).values, -2)
+    np.testing.assert_allclose(members.ens_average(marks).control, -0.3)
     np.testing.assert_allclose(members.ens_calibration(marks).values, 0.02)
     np.testing.assert_allclose(members.ens_calibration(marks).control, 0)
+
+
+def test_a_genuine_ensemble_passes_and_a_damaged_network_does_not(marks):
+    """Networks trained apart, taken as members of their average; and halves that are 2 points behind."""
+    from resnet_lib.evidence import claims, statements
+    from resnet_lib.evidence.rules import Rule
+
+    claim = statements.load(ROOT / "claims.yml").claim("ens-claim.average")
+    rule, must = Rule.parse(claim.holds_if), Rule.parse(claim.control.must)
+    evidence = members.ens_average(marks)
+    assert claims.judge(rule, must, evidence, "test").status == "fails"
+    genuine = replace(evidence, values=members.behind(marks, "apart", size=3))
+    assert claims.judge(rule, must, genuine, "test").status == "holds"
 
 
 def test_removing_uses_every_set():

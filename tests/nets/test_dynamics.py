@@ -77,7 +77,7 @@ def test_a_hamiltonian_block_keeps_volumes_and_the_symplectic_form(seed, h):
 def test_a_hamiltonian_block_is_the_solvers_symplectic_euler():
     block = initialisation.initialise(dynamics.hamiltonian_block(4, 0.2), runtime.stream(0, "h")).double()
     first, second = block[0].branch.inner, block[1].branch.inner
-    field = ode.Split(
+    field = ode.SplitField(
         velocity=lambda p: torch.tanh(second(p)) @ second.weight, force=lambda q: -torch.tanh(first(q)) @ first.weight
     )
     x = torch.randn(4, generator=runtime.stream(0, "x"), dtype=torch.float64)

@@ -19,7 +19,7 @@ def smooth(t: float, x: torch.Tensor) -> torch.Tensor:
     return torch.tanh(COUPLING @ x) * math.cos(t) - 0.2 * x
 
 
-SPLIT = ode.Split(velocity=torch.sinh, force=lambda q: -torch.sin(q))
+SPLIT = ode.SplitField(velocity=torch.sinh, force=lambda q: -torch.sin(q))
 
 
 def reference(field, x0, span=(0.0, 1.0)) -> torch.Tensor:

@@ -153,7 +153,7 @@ def test_a_failure_is_a_value_where_asked():
 @pytest.mark.parametrize(
     ("change", "error", "message"),
     [
-        ({"method": "leapfrog"}, TypeError, "needs a field that splits.*ode.Split.*'implicit-midpoint'"),
+        ({"method": "leapfrog"}, TypeError, "needs a field that splits.*ode.SplitField.*'implicit-midpoint'"),
         ({"method": "leapfrog", "field": SPLIT, "x0": torch.ones(3)}, ValueError, "q and p of equal size"),
         ({"steps": None}, ValueError, "give one of them"),
         ({"tol": 1e-3}, ValueError, "give one of them"),
@@ -240,7 +240,7 @@ def test_a_field_may_write_into_its_state_and_reuse_its_answer(kind, name):
 @pytest.mark.parametrize("name", [m.name for m in METHODS.values() if isinstance(m, Splitting)])
 def test_both_parts_of_a_split_field_may_write_and_reuse(name):
     held = torch.empty(2, dtype=torch.float64)
-    field = ode.Split(velocity=lambda p: p.sinh_(), force=lambda q: torch.sin(q, out=held).neg_())
+    field = ode.SplitField(velocity=lambda p: p.sinh_(), force=lambda q: torch.sin(q, out=held).neg_())
     start = START.clone()
     found = ode.solve(field, start, method=name, steps=8)
     assert torch.equal(found.states, ode.solve(SPLIT, START, method=name, steps=8).states)
@@ -320,7 +320,7 @@ def test_the_evaluations_are_the_calls_of_the_field(name):
     def jacobian(t: float, x: torch.Tensor) -> torch.Tensor:
         return (1 - torch.tanh(COUPLING @ x) ** 2)[:, None] * COUPLING * math.cos(t) - 0.2 * torch.eye(4)
 
-    field = ode.Split(torch.sinh, force) if isinstance(METHODS[name], Splitting) else counted
+    field = ode.SplitField(torch.sinh, force) if isinstance(METHODS[name], Splitting) else counted
     with torch.no_grad():
         found = ode.solve(field, START, method=name, steps=5, jacobian=jacobian)
     assert found.evaluations == calls

@@ -134,7 +134,7 @@ def test_the_worst_eigenvalue_limits_the_step():
 def test_a_splitting_keeps_areas_and_its_matrix_is_its_step(splitting, z):
     matrix = splitting.matrix(z)
     assert np.linalg.det(matrix) == pytest.approx(1)
-    field = ode.Split(lambda p: z * p, lambda q: -z * q)
+    field = ode.SplitField(lambda p: z * p, lambda q: -z * q)
     for i in range(2):
         end = ode.solve(field, torch.eye(2, dtype=torch.float64)[i], method=splitting, steps=1).end
         np.testing.assert_allclose(end, matrix[:, i], atol=1e-12)

@@ -10,7 +10,7 @@ import pytest
 from tables import meta, table
 
 from resnet_lib.evidence import ledger
-from resnet_lib.evidence.ledger import Evidence
+from resnet_lib.evidence.ledger import Findings
 from resnet_lib.replication import comparison, replicas, report
 from resnet_lib.replication.comparison import Column
 
@@ -19,27 +19,27 @@ SIMULATIONS = 1000
 
 
 @pytest.fixture(scope="module")
-def published() -> Evidence:
+def published() -> Findings:
     return ledger.read(ROOT)
 
 
 @pytest.fixture(scope="module")
-def runs() -> list[replicas.Run]:
+def runs() -> list[replicas.Replica]:
     return replicas.kept(ROOT)
 
 
 @pytest.fixture(scope="module")
-def columns(published: Evidence, runs: list[replicas.Run]) -> list[Column]:
+def columns(published: Findings, runs: list[replicas.Replica]) -> list[Column]:
     return comparison.sampled_columns(published, published, (ROOT, ROOT), runs)
 
 
-def test_runs_of_several_kinds_of_machine_are_kept(runs: list[replicas.Run]):
+def test_runs_of_several_kinds_of_machine_are_kept(runs: list[replicas.Replica]):
     processors = [run.machine["processor"] for run in runs]
     assert len({processor.partition(",")[0] for processor in processors}) >= 2, "of two processors at least"
     assert any(processor.endswith("DEFAULT") for processor in processors), "one of them under the oldest instructions"
 
 
-def test_every_kept_run_is_of_a_claim_that_is_published(published: Evidence, runs: list[replicas.Run]):
+def test_every_kept_run_is_of_a_claim_that_is_published(published: Findings, runs: list[replicas.Replica]):
     for run in runs:
         assert set(run.claims) <= set(published.verdicts), run.name
         assert set(run.figures) <= set(published.figures), run.name

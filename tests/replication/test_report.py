@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from resnet_lib.evidence import cards, claims, statements
-from resnet_lib.evidence.ledger import Evidence
+from resnet_lib.evidence.ledger import Findings
 from resnet_lib.evidence.records import Shown
 from resnet_lib.replication import comparison, replicas, report
 from resnet_lib.sweep import Columns, Result
@@ -75,7 +75,7 @@ def rules(tmp_path_factory: pytest.TempPathFactory) -> statements.Ledger:
     return statements.load(path)
 
 
-def book(rules: statements.Ledger, numbers: Drawn, *, seeds: Sequence[int] = range(5), device: str = "cpu") -> Evidence:
+def book(rules: statements.Ledger, numbers: Drawn, *, seeds: Sequence[int] = range(5), device: str = "cpu") -> Findings:
     """The evidence of a book that found these numbers."""
     verdicts = {}
     for name in rules.claims:
@@ -89,7 +89,7 @@ def book(rules: statements.Ledger, numbers: Drawn, *, seeds: Sequence[int] = ran
             name, lambda table: claims.Evidence(table["v"].to_numpy(), table["c"].to_numpy()), result, ledger=rules
         )
         verdicts[name] = Shown("fixture", json.loads(json.dumps(check.record)))
-    return Evidence(rules, {}, verdicts, {}, ())
+    return Findings(rules, {}, verdicts, {}, ())
 
 
 def numbers(seed: int, count: int, **options: float) -> list[Drawn]:
@@ -99,7 +99,7 @@ def numbers(seed: int, count: int, **options: float) -> list[Drawn]:
     return [drawn(rng, common, **options) for _ in range(count)]
 
 
-def run(evidence: Evidence, root: Path, machine: str) -> replicas.Run:
+def run(evidence: Findings, root: Path, machine: str) -> replicas.Replica:
     kept = replicas.of(evidence, root, {})
     return replace(kept, machine={**kept.machine, "processor": machine, "blas": "torch: MKL; openblas 0.3 (Zen)"})
 
@@ -224,12 +224,12 @@ def test_false_alarms_are_as_rare_as_they_are_said_to_be(rules: statements.Ledge
 
 
 @pytest.fixture
-def kept_run(rules: statements.Ledger, tmp_path: Path) -> tuple[replicas.Run, Path]:
+def kept_run(rules: statements.Ledger, tmp_path: Path) -> tuple[replicas.Replica, Path]:
     kept = replace(run(book(rules, numbers(0, 1)[0]), tmp_path, "Some CPU (1, 2), x86_64, AVX2"), created="2026-01-01")
     return kept, replicas.write(kept, tmp_path / replicas.FOLDER)
 
 
-def test_a_run_is_read_as_it_was_kept(kept_run: tuple[replicas.Run, Path], tmp_path: Path):
+def test_a_run_is_read_as_it_was_kept(kept_run: tuple[replicas.Replica, Path], tmp_path: Path):
     kept, path = kept_run
     assert path.name == "some-cpu-1-2-x86-64-avx2-zen.json"
     assert replicas.read(path) == kept

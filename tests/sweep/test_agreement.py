@@ -104,6 +104,22 @@ def test_distance_is_in_units_of_the_largest_value(old: list[float], new: list[f
     assert distance(np.array(old), np.array(new)) == pytest.approx(expected)
 
 
+SMALL = [np.bool_, np.uint8, np.int8, np.int16, np.uint64, np.float16, np.float32]
+
+
+@pytest.mark.usefixtures("unchecked")
+@pytest.mark.parametrize("dtype", SMALL)
+def test_numbers_of_few_bits_are_compared_as_what_they_are(dtype: type):
+    high = 1 if dtype is np.bool_ else 100
+    kept = np.array([[0, high, 0, high, 0]], dtype=dtype)
+    fresh = np.array([high, 0, 0, high, high], dtype=dtype)
+    wide, other = kept.astype(np.float64), fresh.astype(np.float64)
+    assert distance(kept[0], fresh) == distance(wide[0], other) == 1
+    assert blocked(kept, fresh) == blocked(wide, other)
+    assert pooled(kept[0], fresh) == pooled(wide[0], other)
+    assert correlation(kept[0], fresh) == pytest.approx(correlation(wide[0], other))
+
+
 def test_small_shifts_of_many_columns_are_seen_together():
     rng = np.random.default_rng(5)
     tables = [list(rng.normal(size=(6, 5)) * np.sqrt(0.2)) for _ in range(15)]

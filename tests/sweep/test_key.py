@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from setting_classes import Thawed, Unit
 
-from resnet_lib.sweep import Grid, key
+from resnet_lib.sweep import Grid, key, provenance
 from resnet_lib.sweep.key import as_json
 
 
@@ -55,3 +55,17 @@ def test_key_depends_on_every_part_and_on_no_order():
     assert key.key(dict(reversed(parts.items()))) == keys[0]
     assert set(keys[0]) <= set(string.hexdigits)
     assert len(keys[0]) == 64
+
+
+def test_a_name_depends_on_the_source_the_versions_and_the_kind_of_device():
+    known = {"source": "a", "versions": {"torch": "2"}, "device": "cuda"}
+    name = key.named({"setting": 1}, **known)
+    assert key.named({"setting": 1}, **known | {"device": "cuda:1"}) == name
+    others = ({"source": "b"}, {"versions": {"torch": "3"}}, {"device": "cpu"})
+    names = {name, key.named({"setting": 2}, **known), *(key.named({"setting": 1}, **known | one) for one in others)}
+    assert len(names) == 5
+
+
+def test_the_versions_in_a_key_are_those_of_a_stamp_but_for_python_s_patch_number(monkeypatch):
+    monkeypatch.setattr(provenance, "versions", lambda: {"python": "3.12.7", "torch": "2.14.1+cpu"})
+    assert key.versions() == {"python": "3.12", "torch": "2.14.1+cpu"}

@@ -1,4 +1,5 @@
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -138,8 +139,23 @@ def test_every_stored_stamp_of_the_book_has_its_hash():
 
 
 def test_what_a_csv_cannot_hold_is_refused(tmp_path):
+    """A carriage return, where Python's csv does not quote it; from 3.13 on it does, and the text survives."""
+    table = pd.DataFrame({"x": ["a\rb"]})
+    if sys.version_info >= (3, 13):
+        sweep.store(result(table), tmp_path)
+        found = results.read("name", tmp_path)
+        assert found is not None
+        pd.testing.assert_frame_equal(found.table, table, check_exact=True)
+        return
     with pytest.raises(ValueError, match="a column of name does not survive as CSV"):
-        sweep.store(result(pd.DataFrame({"x": ["a\rb"]})), tmp_path)
+        sweep.store(result(table), tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_table_that_comes_back_as_another_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(results.pd, "read_csv", lambda *_, **__: pd.DataFrame({"x": ["a"]}))
+    with pytest.raises(ValueError, match="a column of name does not survive as CSV"):
+        sweep.store(result(pd.DataFrame({"x": ["b"]})), tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 

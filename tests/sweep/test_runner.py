@@ -71,6 +71,17 @@ def test_workers_and_order_of_completion_do_not_change_a_bit(tmp_path, monkeypat
     assert_identical(alone, run(tmp_path / "3", trials))
 
 
+def test_the_grid_is_enumerated_once_in_a_sweep(tmp_path, monkeypatch):
+    enumerated = []
+    monkeypatch.setattr(runner, "trials", lambda *of: enumerated.append(of) or trial.trials(*of))
+    table = run(tmp_path, experiment(Noise(size=1), Noise(size=2), group=2))
+    assert table["size"].unique().tolist() == [1, 2]
+    assert len(enumerated) == 1
+    with pytest.raises(SweepError, match="1 of 2 trials failed"):
+        run(tmp_path, experiment(Noise(size=1), Noise(size=3, fate="raises")))
+    assert len(enumerated) == 2
+
+
 @pytest.fixture
 def two_threads():
     before = torch.get_num_threads()

@@ -62,8 +62,11 @@ def test_a_listed_source_does_not_excuse_another_grid(tmp_path: Path, full: Resu
     assert sweep.older(fewer, full.stamp, tmp_path) == ["the grid has changed"]
 
 
-def test_a_list_that_cannot_be_read_is_refused(tmp_path: Path, full: Result):
-    listed(tmp_path, ("noise", OLD, "cut off"))
+@pytest.mark.parametrize("line", [b"cut off", b"\xff\xfe", b"<<<<<<< HEAD", b"", OLD.encode("utf-16")])
+def test_a_list_that_cannot_be_read_is_refused(tmp_path: Path, full: Result, line: bytes):
+    listed(tmp_path)
+    with (tmp_path / "results" / results.SAME).open("ab") as file:
+        file.write(line + b"\n")
     with pytest.raises(results.ResultError, match=r"same-source.csv, line 2.*git checkout"):
         sweep.older(TRIALS, full.stamp, tmp_path)
 

@@ -1,5 +1,7 @@
 """One unit of work: what a trial may return, and what it leaves behind in its process."""
 
+import io
+import json
 import signal
 import sys
 from collections.abc import Callable, Sequence
@@ -9,7 +11,7 @@ import pandas as pd
 import pytest
 
 from resnet_lib import sweep
-from resnet_lib.sweep import Failure, Grid, trial
+from resnet_lib.sweep import Failure, Grid, spent, trial
 from resnet_lib.sweep.trial import Basis
 from tests import trials
 from tests.trials import Noise
@@ -101,3 +103,18 @@ def test_a_time_limit_leaves_the_handler_of_alarms_as_it_was(function):
 def test_a_group_is_a_whole_number(unchecked, group):
     with pytest.raises(TypeError, match=r"group holds (True|1.5)"):
         Grid((Noise(1),), SEEDS, group)
+
+
+def finds(setting: Noise, seeds: Sequence[int]) -> pd.DataFrame:
+    spent.found(1000.0)
+    return pd.DataFrame({"seed": list(seeds), "value": 1.0})
+
+
+def test_the_time_of_what_a_trial_found_done_counts():
+    made, found = outcome_of(returns(SEEDS)), outcome_of(finds)
+    seconds = []
+    for each in (made, found):
+        assert isinstance(each, bytes)
+        with np.load(io.BytesIO(each)) as arrays:
+            seconds.append(json.loads(arrays["about"].tobytes())["seconds"])
+    assert seconds[0] < 1000 <= seconds[1]

@@ -179,7 +179,7 @@ def test_the_name_of_a_file_holds_all_that_decides_it(monkeypatch):
     for target, value in (
         ("datasets.checksum", lambda name: "other data"),
         ("source.digest", lambda *roots: "other code"),
-        ("provenance.versions", lambda: {"python": "3.0.0", "torch": "0"}),
+        ("key.versions", lambda: {"python": "3.0", "torch": "0"}),
     ):
         module, name = target.split(".")
         with monkeypatch.context() as patch:

@@ -161,7 +161,7 @@ def unknown(module: nn.Module, name: str) -> ValueError:
 
 
 def children(module: nn.Module, kind: type[nn.Module]) -> list[tuple[str, nn.Module]] | None:
-    """The modules that a container applies one after the other, by name; None where it is no container."""
+    """What a module applies one after the other, by name, as often as it does; None where it is no container."""
     if kind is Stack:
         assert isinstance(module, Stack)
         named: Iterator[tuple[str, nn.Module]] = ((f"blocks.{i}", block) for i, block in enumerate(module.blocks))
@@ -169,7 +169,10 @@ def children(module: nn.Module, kind: type[nn.Module]) -> list[tuple[str, nn.Mod
     if kind is Repeat:
         assert isinstance(module, Repeat)
         return [("block", module.block)] * module.times
-    return list(module.named_children()) if kind is nn.Sequential else None
+    if kind is nn.Sequential:
+        assert isinstance(module, nn.Sequential)
+        return list(zip(module._modules, module, strict=True))  # `named_children` names a repeated module once
+    return None
 
 
 def in_place(module: nn.Module, name: str, *, shared: bool) -> None:

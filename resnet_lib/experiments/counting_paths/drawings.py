@@ -18,13 +18,15 @@ FLOWS = ("residual", "scaled", "orthogonal")
 GROUPS = {
     ("apart", 1.0): ("networks trained apart", "theory"),
     ("halves", 1.0): ("halves of one network", "pre"),
-    ("halves", 0.5): ("halves, stochastic depth", "scaled"),
+    ("halves-anew", 1.0): ("halves, statistics anew", "zero-gamma"),
+    ("halves-anew", 0.5): ("the same, stochastic depth", "scaled"),
     ("copies", 1.0): ("identical copies", "reference"),
 }
 MARKS = {
     "loss": "largest loss from\none more removed",
     "correlation": "correlation\nof errors",
-    "gain": "gain of averaging 5\nover the network",
+    "gain": "gain of averaging 5\nover one of them",
+    "behind": "average of 5\nminus the whole",
     "calibration": "calibration error,\naverage - network",
 }
 
@@ -88,13 +90,13 @@ def gain(table: pd.DataFrame) -> Chart:
 
 
 def averages(table: pd.DataFrame) -> pd.DataFrame:
-    """Points of accuracy over the network itself by the number of averaged members, a row a (group, size, seed)."""
-    rows = table[(table["variant"] == "residual") & (table["group"] != "removed")]
-    base = rows["whole"].where(
-        rows["group"] != "apart", rows["seed"].map(members.group(table, "apart", size=1)["accuracy"])
-    )
-    rows = rows.assign(gain=100 * (rows["accuracy"] - base))
-    return rows[["group", "last", "size", "seed", "accuracy", "gain"]].reset_index(drop=True)
+    """Points of accuracy over the whole by the number of averaged members, one row per group, size and seed."""
+    found = []
+    for (name, last), _ in GROUPS.items():
+        for size in members.SIZES:
+            rows = members.group(table, name, size=size, last=last).reset_index()
+            found.append(rows.assign(gain=members.behind(table, name, size=size, last=last)))
+    return pd.concat(found)[["group", "last", "size", "seed", "accuracy", "gain"]].reset_index(drop=True)
 
 
 def gains(table: pd.DataFrame) -> Figure:
@@ -106,7 +108,7 @@ def gains(table: pd.DataFrame) -> Figure:
         axis.plot(mean.index, mean, color=COLOURS[key], marker=MARKERS[key], label=title)
         axis.plot(mine["size"], mine["gain"], ".", color=COLOURS[key], alpha=0.5)
     axis.axhline(0, linewidth=1, color=COLOURS["reference"])
-    axis.set(xlabel="members averaged", ylabel="points of accuracy over the network", xticks=members.SIZES)
+    axis.set(xlabel="members averaged", ylabel="points of accuracy over the whole", xticks=members.SIZES)
     axis.set_yscale("symlog", linthresh=1)
     axis.set_yticks([-30, -10, -3, -1, 0, 1])
     axis.set_yticklabels(["-30", "-10", "-3", "-1", "0", "1"])
@@ -122,6 +124,8 @@ def signatures(table: pd.DataFrame) -> pd.DataFrame:
         base = members.group(table, name, size=1)["ece"] if name == "apart" else rows["whole_ece"]
         found.append((title, "correlation", rows["correlation"]))
         found.append((title, "gain", members.gain(table, name, last=last)))
+        if name != "apart":  # of whose five the average is the whole
+            found.append((title, "behind", members.behind(table, name, last=last)))
         found.append((title, "calibration", 100 * (rows["ece"] - base)))
     smooth = members.ens_smooth(table)
     found += [("residual network", "loss", smooth.values), ("plain network", "loss", smooth.control)]
@@ -135,11 +139,12 @@ def signatures(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def marks(table: pd.DataFrame) -> Figure:
-    """A panel a mark: mean and interval for each group."""
-    figure, axes = plt.subplots(2, 2, figsize=(9, 5))
+    """One panel per mark: mean and interval for each group."""
+    figure, axes = plt.subplots(3, 2, figsize=(9, 7))
+    axes.flat[-1].remove()
     looks = {title: {"color": COLOURS[key], "marker": MARKERS[key]} for title, key in GROUPS.values()}
     looks |= {f"{variant} network": SHOWN[variant].look for variant in ("residual", "plain")}
-    for axis, (mark, title) in zip(axes.flat, MARKS.items(), strict=True):
+    for axis, (mark, title) in zip(axes.flat[:-1], MARKS.items(), strict=True):
         rows = table[table["mark"] == mark].reset_index(drop=True)
         for place, row in rows.iterrows():
             look = looks[row["group"]]

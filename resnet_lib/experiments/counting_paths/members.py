@@ -32,6 +32,7 @@ class Members:
         apart: How many networks are trained apart for one ensemble; 1 for none.
         halves: How many sub-networks, each with a random half of the blocks.
         draws: Choices of members that an average is taken over.
+        anew: Whether sub-networks are measured with running statistics of their own as well.
     """
 
     variant: str
@@ -40,6 +41,7 @@ class Members:
     halves: int = 50
     draws: int = 20
     blocks: int = 10
+    anew: bool = True
 
 
 def fit(setting: Members, seeds: Sequence[int]) -> training.Fit:
@@ -61,11 +63,13 @@ def fit(setting: Members, seeds: Sequence[int]) -> training.Fit:
 def trial(setting: Members, seeds: Sequence[int]) -> pd.DataFrame:
     """Averages of members by their number, and accuracy by the number of removed blocks; a row a (seed, group, size).
 
-    Groups: `halves` of the network, networks trained `apart`, identical `copies`, and `removed`, the network without
-    `size` blocks, mean over all sets of them. `whole` is the network itself.
+    Groups: `halves` of the network, `halves-anew` with running statistics that are estimated anew on the training
+    images, of which all are averaged too, networks trained `apart`, identical `copies`, and `removed`, the network
+    without `size` blocks, mean over all sets of them. `whole` is the network itself.
     """
     fitted = fit(setting, seeds)
-    test = data.load("digits", flat=True).test
+    images = data.load("digits", flat=True)
+    test = images.test
     columns = ("accuracy", "ece", "correlation", "disagreement", "whole", "whole_ece")
     records = []
     for seed in seeds:
@@ -76,7 +80,10 @@ def trial(setting: Members, seeds: Sequence[int]) -> pd.DataFrame:
         groups = {}
         if setting.variant == "residual":
             kept = lesion.deletions(net, setting.blocks // 2, setting.halves, generator=generator)
-            groups["halves"] = predictions([lesion.delete(net, gone) for gone in kept], test.x)
+            halves = [lesion.delete(net, gone) for gone in kept]
+            groups["halves"] = predictions(halves, test.x)
+            if setting.anew:
+                groups["halves-anew"] = predictions(halves, test.x, images.train.x)
             groups["copies"] = whole.expand(max(SIZES), -1, -1)
         if setting.apart > 1:
             others = [fitted.net(seed + OTHERS * companion) for companion in range(setting.apart)]
@@ -87,26 +94,29 @@ def trial(setting: Members, seeds: Sequence[int]) -> pd.DataFrame:
             "whole_ece": ensembles.calibration_error(whole[0], test.y),
         }
         for group, members in groups.items():
-            records += [own | row for row in averaged(setting, seed, group, members, test.y)]
+            sizes = (*SIZES, len(members)) if group == "halves-anew" else SIZES
+            records += [own | row for row in averaged(setting, seed, group, members, test.y, sizes)]
         for size, accuracy in enumerate(removed(net, test)):
             records.append(own | {"group": "removed", "size": size, "accuracy": accuracy})
     table = pd.DataFrame(records)
     return table.reindex(columns=["seed", "group", "size", *columns])
 
 
-def predictions(networks: Sequence[Stack], x: Tensor) -> Tensor:
-    """Probabilities of every network, in float64."""
-    return lesion_scores.outputs(networks, x).values.double().softmax(-1)
+def predictions(networks: Sequence[Stack], x: Tensor, learned: Tensor | None = None) -> Tensor:
+    """Probabilities of every network, in float64; with images `learned`, statistics are estimated on these anew."""
+    return lesion_scores.outputs(networks, x, anew=learned).values.double().softmax(-1)
 
 
-def averaged(setting: Members, seed: int, group: str, members: Tensor, y: Tensor) -> Iterator[dict]:
+def averaged(
+    setting: Members, seed: int, group: str, members: Tensor, y: Tensor, sizes: Sequence[int] = SIZES
+) -> Iterator[dict]:
     """Accuracy and calibration error of the average of `size` members, mean over choices of them."""
     marks = {
         "group": group,
         "correlation": ensembles.error_correlation(members, y),
         "disagreement": ensembles.disagreement(members),
     }
-    for size in SIZES:
+    for size in sizes:
         generator = runtime.stream(seed, "members", group, size)
         choices = [torch.randperm(len(members), generator=generator)[:size] for _ in range(setting.draws)]
         averages = [members[choice].mean(0) for choice in choices]
@@ -161,24 +171,37 @@ def ens_errors(table: pd.DataFrame) -> Evidence:
 
 
 def gain(table: pd.DataFrame, name: str, *, last: float = 1.0) -> np.ndarray:
-    """Points of accuracy that the average of 5 members has over the network, one value per seed.
+    """Points of accuracy that the average of 5 members has over one of them, one value per seed."""
+    five, one = (group(table, name, size=size, last=last)["accuracy"] for size in (max(SIZES), 1))
+    return 100 * (five - one).to_numpy()
 
-    Over the network itself for its halves and copies; over a single one of them for networks trained apart.
+
+def behind(table: pd.DataFrame, name: str, *, size: int = max(SIZES), last: float = 1.0) -> np.ndarray:
+    """Points of accuracy that the average of some members has over the whole, one value per seed.
+
+    The whole is the network; of networks trained apart it is the average of all five.
     """
-    rows = group(table, name, last=last)
-    base = group(table, name, size=1)["accuracy"] if name == "apart" else rows["whole"]
-    return 100 * (rows["accuracy"] - base).to_numpy()
+    rows = group(table, name, size=size, last=last)
+    whole = group(table, name)["accuracy"] if name == "apart" else rows["whole"]
+    return 100 * (rows["accuracy"] - whole).to_numpy()
 
 
-def ens_gain(table: pd.DataFrame) -> Evidence:
+def ens_together(table: pd.DataFrame) -> Evidence:
     """Gain of averaging halves minus half of that of networks trained apart, one value per seed; control: copies."""
-    values = gain(table, "halves") - gain(table, "apart") / 2
+    values = gain(table, "halves-anew") - gain(table, "apart") / 2
     return Evidence(values=values, control=gain(table, "copies"), unit="percentage points")
+
+
+def ens_average(table: pd.DataFrame) -> Evidence:
+    """Average of all halves minus the network, one value per seed; control: 3 of 5 networks trained apart and all."""
+    size = int(table.loc[table["group"] == "halves-anew", "size"].max())
+    values, control = behind(table, "halves-anew", size=size), behind(table, "apart", size=3)
+    return Evidence(values=values, control=control, unit="percentage points")
 
 
 def ens_calibration(table: pd.DataFrame) -> Evidence:
     """Calibration error of averaged halves minus that of the network, one value per seed; control: copies."""
-    halves, copies = (group(table, name) for name in ("halves", "copies"))
+    halves, copies = (group(table, name) for name in ("halves-anew", "copies"))
     return Evidence(
         values=(halves["ece"] - halves["whole_ece"]).to_numpy(),
         control=(copies["ece"] - copies["whole_ece"]).to_numpy(),

@@ -91,7 +91,7 @@ def _field(setting: Order, seeds: Sequence[int], jump: float) -> tuple[ode.Field
     d = setting.dimension
     if isinstance(tableaus.method(setting.method), Splitting):
         one, two = (gaussian(seeds, "order", name, shape=(d // 2, d // 2)) / (d // 2) ** 0.5 for name in "ab")
-        return ode.Split(lambda p: times(one, p.tanh()), lambda q: -times(two, q.tanh())), None, 1.0
+        return ode.SplitField(lambda p: times(one, p.tanh()), lambda q: -times(two, q.tanh())), None, 1.0
     weights = smooth_weights(seeds, "order", d=d)
     if setting.field == "turning":
         turn = weights(0.0) - weights(0.0).mT

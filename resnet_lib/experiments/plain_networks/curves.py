@@ -186,34 +186,40 @@ def laws(table: pd.DataFrame) -> Figure:
     return figure
 
 
+def _plain_text(title: str) -> str:
+    """A title where no mathematics is set: an interactive chart's legend."""
+    return title.replace(r"$1/\sqrt{L}$", "1/√L")
+
+
 def scale_chart(table: pd.DataFrame) -> Chart:
     """The six networks, and a slider for the exponent of the branches' scale: the law, and what was measured."""
     blocks = int(table["blocks"].max())
     power = alt.param(name="p", value=0.25, bind=alt.binding_range(min=0, max=1, step=0.05, name="exponent p "))
     factor = f"log(1 + pow({blocks}, -2 * p)) / LN10"
     rows = table[["variant", "power", "measure", "block", "decades"]].replace(
-        {"variant": {variant: title.replace(r"$1/\sqrt{L}$", "1/√L") for variant, title in stacks.TITLES.items()}}
+        {"variant": {variant: _plain_text(look.title) for variant, look in SHOWN.items()}}
     )
-    names = [stacks.TITLES[variant].replace(r"$1/\sqrt{L}$", "1/√L") for variant in stacks.VARIANTS]
+    networks = [SHOWN[variant] for variant in stacks.VARIANTS]
+    names = [_plain_text(network.title) for network in networks]
     dashes = {"-": [1, 0], "--": [6, 3], ":": [2, 3]}
     legend = alt.Legend(orient="bottom", title=None, columns=3, symbolType="stroke")
     colour = alt.Color(
-        "variant:N", legend=legend, scale=alt.Scale(domain=names, range=[ink(LOOKS[v][0]) for v in stacks.VARIANTS])
+        "variant:N", legend=legend, scale=alt.Scale(domain=names, range=[network.ink for network in networks])
     )
     dash = alt.StrokeDash(
-        "variant:N", legend=legend, scale=alt.Scale(domain=names, range=[dashes[LOOKS[v][1]] for v in stacks.VARIANTS])
+        "variant:N", legend=legend, scale=alt.Scale(domain=names, range=[dashes[network.line] for network in networks])
     )
 
     def panel(measure: str, title: str, law: str, domain: tuple[int, int]) -> alt.LayerChart:
         x = alt.X("block:Q", title="block l", scale=alt.Scale(domain=(0, blocks)))
         y = alt.Y("decades:Q", title=title, scale=alt.Scale(domain=domain))
         mine = rows[rows["measure"] == measure]
-        networks = (
+        lines = (
             alt.Chart(mine[mine["power"] == 0.5])
             .mark_line(clip=True, strokeWidth=1.5)
             .encode(x, y, colour, strokeDash=dash)
         )
-        alone = mine[mine["variant"] == stacks.TITLES["bare"]].assign(power=0.0)
+        alone = mine[mine["variant"] == _plain_text(SHOWN["bare"].title)].assign(power=0.0)
         scaled = mine[mine["variant"] == names[stacks.VARIANTS.index("scaled")]]
         measured = pd.concat([alone, scaled])
         points = (
@@ -228,7 +234,7 @@ def scale_chart(table: pd.DataFrame) -> Chart:
             .mark_line(color=ink("control"), strokeDash=[5, 3], strokeWidth=2)
             .encode(x, y)
         )
-        return alt.LayerChart(layer=[networks, line, points], width=240, height=240)
+        return alt.LayerChart(layer=[lines, line, points], width=240, height=240)
 
     told = alt.Chart(pd.DataFrame({"one": [1]})).transform_calculate(
         told=f"'L^-' + p + ': square times ' + format(pow(10, {blocks} * {factor}), '.3~g') + "

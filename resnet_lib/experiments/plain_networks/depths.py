@@ -19,7 +19,7 @@ LEARNING_RATES = (1e-10, 1e-8, 1e-6, 1e-4, 1e-3, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0)
 """So many, and so small, for the sake of the shortcut alone, whose logits start as large as the root of 2**blocks."""
 
 GUESS = float(np.log(10))  # the loss of guessing one of ten digits
-HUNDRED, FIFTY, TEN = 50, 25, 5  # blocks, of two layers each
+HUNDRED, FIFTY = 50, 25  # blocks, of two layers each
 
 
 @dataclass(frozen=True)

@@ -77,7 +77,6 @@ def plus_one(table: pd.DataFrame) -> Evidence:
     return Evidence(values=rows["from_identity"].to_numpy(), control=np.ones(len(rows)))
 
 
-REACH = (-4.0, 1.5, -3.5, 3.5)  # of the pictures: left, right, bottom, top
 STEPS = 40
 EIGENVALUES = ((-1.0, 0.0), (-0.3, 1.0), (-0.3, -1.0), (-0.6, 0.4), (-0.6, -0.4), (0.0, 0.8), (0.0, -0.8))
 SHOWN = ("euler", "heun", "rk4", "implicit-euler", "implicit-midpoint")

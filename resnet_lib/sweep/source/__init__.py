@@ -11,18 +11,18 @@ from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from resnet_lib.sweep.source.definitions import Definition, File, Sources, Text, files
+from resnet_lib.sweep.source.definitions import Definition, SourceFile, Sources, Text, files
 from resnet_lib.sweep.source.scopes import Lookup
-from resnet_lib.sweep.source.syntax import Statement
+from resnet_lib.sweep.source.syntax import TopLevel
 
 PACKAGE = __name__.partition(".")[0]
 CHAPTERS = "experiments"
 OPAQUE = "__import__", "importlib.import_module", "sys.modules"  # nobody can say what these reach
 
 _ROOMS = {
-    "sweep": "cache experiment key progress provenance results runner signals table trial turns workers",
+    "sweep": "cache experiment key progress provenance results runner signals spent table trial turns workers",
     "sweep.source": "definitions scopes syntax",
-    "training": "checkpoints",
+    "training": "checkpoints kept",
     "data": "downloads official store",
 }
 _INNER = (f"{room}.{name}" for room, names in _ROOMS.items() for name in names.split())
@@ -84,17 +84,17 @@ def _now(origins: Iterable[Definition]) -> "Digests":
     return _digests(tuple(file for top in tops for file in _files(top)))
 
 
-def _files(top: str) -> Iterator[File]:
+def _files(top: str) -> Iterator[SourceFile]:
     spec = importlib.util.find_spec(top)
     if spec and spec.submodule_search_locations:
         for folder in spec.submodule_search_locations:
             yield from files(folder, top)
     elif spec and spec.origin and Path(spec.origin).is_file():
-        yield File.of(top, spec.origin)
+        yield SourceFile.of(top, spec.origin)
 
 
 @functools.lru_cache(maxsize=4)
-def _digests(found: tuple[File, ...]) -> "Digests":
+def _digests(found: tuple[SourceFile, ...]) -> "Digests":
     return Digests(Sources(found, PLUMBING))
 
 
@@ -173,7 +173,7 @@ class Digests:
         found = [(i, self._changed_by(at, each)) for i, each in enumerate(module.statements if module else ())]
         return [(i, None if changed is None else frozenset(changed)) for i, changed in found if changed != set()]
 
-    def _changed_by(self, at: str, statement: Statement) -> set[Definition] | None:
+    def _changed_by(self, at: str, statement: TopLevel) -> set[Definition] | None:
         """What running a statement on import may change; None for anything."""
         if statement.imported:
             return set()

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from resnet_lib.sweep.source.scopes import Imported, Lookup
-from resnet_lib.sweep.source.syntax import Module, Statement
+from resnet_lib.sweep.source.syntax import Module, TopLevel
 
 DYNAMIC = {"globals", "locals", "vars", "eval", "exec"}  # they may reach all of their module, so it counts whole
 
@@ -24,7 +24,7 @@ Text = Sequence[str | Definition]  # a canonical text, with definitions in the p
 Meaning = tuple[str | Definition, tuple[str, ...]]  # what a name stands for, and the attributes of it that are left
 
 
-class File(NamedTuple):
+class SourceFile(NamedTuple):
     """A module's file at one moment."""
 
     name: str
@@ -33,25 +33,25 @@ class File(NamedTuple):
     size: int
 
     @classmethod
-    def of(cls, name: str, path: str) -> "File":
+    def of(cls, name: str, path: str) -> "SourceFile":
         """A file as it is now."""
         status = os.stat(path)
         return cls(name, path, status.st_mtime_ns, status.st_size)
 
 
-def files(folder: str | Path, name: str) -> Iterator[File]:
+def files(folder: str | Path, name: str) -> Iterator[SourceFile]:
     """The modules in a package's folder and below it."""
     with os.scandir(folder) as entries:
         for entry in sorted(entries, key=lambda entry: entry.name):
             stem, dot, kind = entry.name.partition(".")
             if kind == "py":
-                yield File.of(name if stem == "__init__" else f"{name}.{stem}", entry.path)
+                yield SourceFile.of(name if stem == "__init__" else f"{name}.{stem}", entry.path)
             elif not dot and stem != "__pycache__" and entry.is_dir():
                 yield from files(entry.path, f"{name}.{stem}")
 
 
 @functools.lru_cache(maxsize=2048)
-def _parsed(file: File) -> Module:
+def _parsed(file: SourceFile) -> Module:
     return Module(file.name, Path(file.path))  # time and size are there to read a file again that has changed
 
 
@@ -63,7 +63,7 @@ class Sources:
         plumbing: Modules of which only the names count.
     """
 
-    def __init__(self, found: Iterable[File], plumbing: Collection[str] = ()):
+    def __init__(self, found: Iterable[SourceFile], plumbing: Collection[str] = ()):
         self.files = {file.name: file for file in found}
         self.packages = {name.partition(".")[0] for name in self.files}
         self.folders = {name[:i] for name in self.files for i, letter in enumerate(name) if letter == "."}
@@ -75,7 +75,7 @@ class Sources:
         """The syntax of a module; None where there is no such file."""
         return _parsed(self.files[name]) if name in self.files else None
 
-    def bound(self, definition: Definition) -> list[Statement]:
+    def bound(self, definition: Definition) -> list[TopLevel]:
         """The statements of a definition."""
         at, name = definition
         module = self.module(at)

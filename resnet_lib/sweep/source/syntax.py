@@ -21,7 +21,7 @@ class Module:
     def __init__(self, name: str, path: Path):
         tree = ast.parse(path.read_bytes())
         _make_absolute(tree, name if path.name == "__init__.py" else name.rpartition(".")[0])
-        self.statements = [Statement(node, typing) for node, typing in _split(tree.body)]
+        self.statements = [TopLevel(node, typing) for node, typing in _split(tree.body)]
         self.binds: dict[str, list[int]] = {}
         for i, statement in enumerate(self.statements):
             for bound in statement.binds:
@@ -44,7 +44,7 @@ class Module:
         return {name: sorted(positions) for name, positions in found.items()}
 
 
-class Statement:
+class TopLevel:
     """A top-level statement.
 
     Attributes:
