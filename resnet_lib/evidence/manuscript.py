@@ -67,7 +67,7 @@ def notebook(path: Path) -> NotebookNode:
     except RecursionError as error:
         raise TextError(f"{path} is nested too deeply to be a notebook; {way_out}") from error
     try:
-        found = nbformat.convert(nbformat.reader.reads(text), 4)
+        found: Any = nbformat.from_dict(nbformat.convert(nbformat.reader.reads(text), 4))  # of older nodes, today's
         nbformat.validate(found)
     except ValidationError as error:
         raise TextError(

@@ -41,7 +41,7 @@ def test_a_notebook_of_an_older_format_is_read_as_one_of_today(tmp_path: Path):
     path = written(tmp_path, "chapters/01_a.ipynb", nbformat.writes(new_notebook(cells=cells)))
     assert [cell.source for cell in manuscript.notebook(path).cells] == ["# A title", "1 + 1"]
     older = nbformat.convert(new_notebook(cells=cells), 3)
-    path.write_text(nbformat.writes(older, version=3))
+    path.write_text(nbformat.writes(older, version=3))  # pyright: ignore[reportArgumentType]
     assert [cell.source for cell in manuscript.notebook(path).cells] == ["# A title", "1 + 1"]
 
 

@@ -206,9 +206,10 @@ def test_what_is_measured_anew_is_measured_on_the_training_images():
     anew = made[made["measure"] == "removed-anew"]
     assert anew.groupby("removed").size().to_dict() == {0: 1, 1: 4, 2: 2}
     assert len(made[made["measure"] == "exchanged-anew"]) == 3
-    fitted, images = networks.fit(setting, [0]), networks.dataset(setting)
+    net, images = networks.fit(setting, [0]).net(0), networks.dataset(setting)
+    assert isinstance(net, nets.Stack)
     for mask, value in zip(anew["mask"], anew["value"], strict=True):
-        without = lesion.delete(fitted.net(0), [block for block in range(4) if mask >> block & 1])
+        without = lesion.delete(net, [block for block in range(4) if mask >> block & 1])
         logits = statistics.reestimated(without, images.train.x)(images.test.x)
         assert value == pytest.approx(float((logits.argmax(1) == images.test.y).double().mean()), abs=1 / 597)
     stale = made[made["measure"] == "removed"].set_index("mask")["value"]

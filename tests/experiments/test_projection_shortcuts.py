@@ -262,7 +262,9 @@ def test_seeds_to_decide_shrink_with_the_square_of_the_distance():
         judged = claims.judge(Rule.parse(claim.holds_if), Rule.parse(claim.control.must), evidence, "test")
         stamp = sweep.stored(networks.TUNING, ROOT)
         assert stamp is not None
-        return claims.Check(claim, "", {"quick": claims.Run(judged, stamp.stamp, False, evidence, 1.0, "sampled")})
+        return claims.Check(
+            claim, "", {"quick": claims.Judgement(judged, stamp.stamp, False, evidence, 1.0, "sampled")}
+        )
 
     near, far = (tables.seeds_to_decide(undecided(shift)) for shift in (0.25, 0.5))
     assert near is not None

@@ -10,7 +10,7 @@ from tables import meta, table
 
 from resnet_lib.evidence import markup
 from resnet_lib.replication import comparison
-from resnet_lib.replication.replicas import Numbers, Run, grid_of
+from resnet_lib.replication.replicas import Numbers, Replica, grid_of
 from tests import books
 
 
@@ -45,9 +45,9 @@ def record(values: list[float], *, agrees: str = "sampled", seeds: int = 5, **ru
     return {"agrees": {"values": agrees, "control": "exact"}, "quick": {"stamp": stamp, **told, **inside, **run}}
 
 
-def kept(values: list[float], grid: str, control: tuple[float, ...] = ()) -> Run:
+def kept(values: list[float], grid: str, control: tuple[float, ...] = ()) -> Replica:
     numbers = Numbers("fixture-radius", grid, "s", "holds", 0.0, tuple(values), control)
-    return Run({"processor": "p", "blas": ""}, {}, "", "", {"a.b": numbers}, {}, {})
+    return Replica({"processor": "p", "blas": ""}, {}, "", "", {"a.b": numbers}, {}, {})
 
 
 def test_the_samples_of_a_claim_are_those_of_the_published_run_and_of_kept_ones_of_the_same_grid():

@@ -58,7 +58,7 @@ def test_key_depends_on_every_part_and_on_no_order():
 
 
 def test_a_name_depends_on_the_source_the_versions_and_the_kind_of_device():
-    known = {"source": "a", "versions": {"torch": "2"}, "device": "cuda"}
+    known: Any = {"source": "a", "versions": {"torch": "2"}, "device": "cuda"}
     name = key.named({"setting": 1}, **known)
     assert key.named({"setting": 1}, **known | {"device": "cuda:1"}) == name
     others = ({"source": "b"}, {"versions": {"torch": "3"}}, {"device": "cpu"})

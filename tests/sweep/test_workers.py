@@ -53,7 +53,8 @@ def kept(tmp_path: Path) -> Cache:
 def test_a_queue_postpones_what_others_compute_and_skips_what_they_have_kept(kept: Cache):
     a, b, c = plan("a", "b", "c")
     told: list[int] = []
-    with Contested(kept, a.key) as turns:
+    turns = Contested(kept, a.key)
+    with turns:
         queue = Queue([a, b, c], kept, turns, lambda: told.append(1))
         assert queue.take() == b
         assert queue.take() == c
@@ -70,7 +71,8 @@ def test_a_queue_postpones_what_others_compute_and_skips_what_they_have_kept(kep
 def test_alone_waits_for_what_others_are_computing(kept: Cache, monkeypatch: pytest.MonkeyPatch):
     a, b = plan("a", "b")
     monkeypatch.setattr(workers, "outcome", lambda trial: trial.setting.encode())
-    with Contested(kept, a.key) as turns:
+    turns = Contested(kept, a.key)
+    with turns:
         monkeypatch.setattr(workers.time, "sleep", lambda seconds: turns.theirs.clear())
         found = list(workers.alone(Queue([a, b], kept, turns, lambda: None)))
     assert found == [(b, b"b"), (a, b"a")]
