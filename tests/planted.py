@@ -318,7 +318,7 @@ FAULTS = (
         "list(zip(module._modules, module, strict=True))",
         "list(module.named_children())",
         "lipschitz-bounds",
-        ("analysis/test_certified.py::test_a_module_that_comes_twice_counts_twice",),
+        ("analysis/test_layers.py::test_a_module_that_comes_twice_counts_twice",),
     ),
     Fault(
         "paths-counted-from-the-other-end",

@@ -117,7 +117,7 @@ def gains(table: pd.DataFrame) -> Figure:
 
 
 def signatures(table: pd.DataFrame) -> pd.DataFrame:
-    """The marks of an ensemble for each group, mean over seeds with its 95% interval, a row a (mark, group)."""
+    """The marks of an ensemble for each group, mean over seeds with its 95% interval, one row per (mark, group)."""
     found = []
     for (name, last), (title, _) in GROUPS.items():
         rows = members.group(table, name, last=last)

@@ -72,7 +72,7 @@ def fit(setting: Flow, seeds: Sequence[int], device: str = "cpu") -> training.Fi
 
 
 def trial(setting: Flow, seeds: Sequence[int], device: str = "cpu") -> pd.DataFrame:
-    """Gradient at the first state by the length of the paths; a row a (seed, length).
+    """Gradient at the first state by the length of the paths; one row per (seed, length).
 
     `path` is the mean norm of a single path's gradient, over sampled paths and images; `count` the number of paths of
     that length; `exact` the mean norm of the sum of the gradients of all of them.
@@ -151,7 +151,7 @@ def tuned(table: pd.DataFrame) -> dict[str, float]:
 
 
 def weights(table: pd.DataFrame, column: str = "path") -> pd.DataFrame:
-    """The share of the gradient that each length carries, a row a (network, seed, length).
+    """The share of the gradient that each length carries, one row per (network, seed, length).
 
     By `path` as Veit et al. count: the number of paths times the mean norm along one; by `exact` the norm of the sum.
     """

@@ -201,7 +201,7 @@ def orders(table: pd.DataFrame) -> Figure:
 
 
 def change_by_block(table: pd.DataFrame) -> pd.DataFrame:
-    """Change over term, and log10 of bound over change, a row a (network, block, seed, measure)."""
+    """Change over term, and log10 of bound over change, one row per (network, block, seed, measure)."""
     pairs = [(variant, name) for variant in ("residual", "scaled") for name in ("ratio", "slack")]
     found = [measures.rows(table, variant, name) for variant, name in pairs]
     return pd.concat(found)[["variant", "measure", "block", "seed", "value"]].reset_index(drop=True)

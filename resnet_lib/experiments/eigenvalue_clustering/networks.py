@@ -38,7 +38,7 @@ def enlarged_digits(n: int) -> Tensor:
 
 
 def resnet20_trial(setting: ResNet20, seeds: Sequence[int]) -> pd.DataFrame:
-    """Spectral radius of each branch of stage 1, matrix-free, with its residual; a row a (seed, block, image)."""
+    """Spectral radius of each branch of stage 1, matrix-free, with its residual; one row per (seed, block, image)."""
     x, records = enlarged_digits(100), []
     for seed in seeds:
         unit = replace(UNITS["post"], zero_gamma=setting.zero_gamma)

@@ -38,7 +38,7 @@ class Product:
 
 
 def product_trial(setting: Product, seeds: Sequence[int]) -> pd.DataFrame:
-    """Gains of the product map: root mean square, largest and smallest singular value, as log10; a row a (seed, s, L).
+    """Gains of the product map: root mean square, largest and least singular value, as log10; one row per (seed, s, L).
 
     The product is rescaled on the way, so nothing overflows. Below 1e-16 of the largest, the smallest is rounding.
     """

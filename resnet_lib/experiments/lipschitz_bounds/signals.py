@@ -28,7 +28,7 @@ class Signal:
 
 
 def signal_trial(setting: Signal, seeds: Sequence[int]) -> pd.DataFrame:
-    """log10 of the root-mean-square gain after each block; a row a (seed, depth)."""
+    """log10 of the root-mean-square gain after each block; one row per (seed, depth)."""
     d, beta = setting.dimension, setting.beta
     alpha = (1 - (1 - beta) ** 2) ** 0.5 if setting.kind == "preserving" else beta
     pieces = []

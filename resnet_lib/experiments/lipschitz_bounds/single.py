@@ -203,7 +203,7 @@ class Condition:
 
 
 def condition_trial(setting: Condition, seeds: Sequence[int]) -> pd.DataFrame:
-    """Condition number for each `alpha`; a row a (seed, alpha)."""
+    """Condition number for each `alpha`; one row per (seed, alpha)."""
     d = setting.dimension
     eye = torch.eye(d, dtype=torch.float64)
     alphas = torch.tensor(setting.alphas, dtype=torch.float64)

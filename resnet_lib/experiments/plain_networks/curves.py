@@ -35,7 +35,7 @@ SIGNALS = {
 
 
 def growth_by_depth(table: pd.DataFrame) -> pd.DataFrame:
-    """Mean and quantiles of the growth over draws, a row a (how drawn, signal, width, layer).
+    """Mean and quantiles of the growth over draws, one row per (how drawn, signal, width, layer).
 
     Args:
         table: Of `plain-drift`.
@@ -142,7 +142,7 @@ def drift_chart(table: pd.DataFrame) -> Chart:
 
 
 def signals_by_block(table: pd.DataFrame) -> pd.DataFrame:
-    """Geometric mean over draws of the mean square, and mean of the gradient's decades; a row a (network, block)."""
+    """Geometric mean over draws of the mean square, and mean gradient in decades; one row per (network, block)."""
     found = table[table["measure"].isin(["square", "gradient"])].copy()
     square = found["measure"] == "square"
     found["decades"] = found["value"].where(~square, np.log10(found["value"].where(square, 1.0)))
@@ -247,7 +247,7 @@ def scale_chart(table: pd.DataFrame) -> Chart:
 
 
 def trained_rows(table: pd.DataFrame) -> pd.DataFrame:
-    """Loss of every epoch and accuracy of the last one, a row a (network, seed, epoch)."""
+    """Loss of every epoch and accuracy of the last one, one row per (network, seed, epoch)."""
     columns = ["variant", "blocks", "seed", "epoch", "epochs", "loss", "test"]
     return table[columns].assign(layers=2 * table["blocks"]).round(4)
 

@@ -154,7 +154,7 @@ RESCALED = (("plain", "plain"), ("bare", "plain, He"), ("bare", "plain, He"), ("
 
 
 def by_rescaling(table: pd.DataFrame) -> pd.DataFrame:
-    """Training error with and without rescaled gradients, a row a (network, seed)."""
+    """Training error with and without rescaled gradients, one row per (network, seed)."""
     deep = int(table.loc[table["variant"] == "plain", "layers"].max())
     pieces = []
     for (variant, title), layers in zip(RESCALED, (deep, deep, 8, 8), strict=True):
@@ -192,7 +192,7 @@ STARTS = ("scaled", "looks-linear", "identity", "bare")
 
 
 def by_start(table: pd.DataFrame) -> pd.DataFrame:
-    """Errors and slopes of the deepest networks, a row a (variant, measure, epoch, seed)."""
+    """Errors and slopes of the deepest networks, one row per (variant, measure, epoch, seed)."""
     deepest = table.loc[table["variant"] == "scaled", "layers"].max()
     chosen = table["variant"].isin(STARTS) & (table["layers"] == deepest) & (table["measure"] != "validation_error")
     return table[chosen][["variant", "measure", "epoch", "seed", "value"]].reset_index(drop=True)

@@ -53,7 +53,7 @@ class Drift:
 
 
 def trial(setting: Drift, seeds: Sequence[int]) -> pd.DataFrame:
-    r"""Growth of squared norms, $\ln$ of last over first; a row a (draw, layer, signal).
+    r"""Growth of squared norms, $\ln$ of last over first; one row per (draw, layer, signal).
 
     `state`: $\lVert h_L\rVert^2$. With matrices also `direction`: $\lVert Ju\rVert^2$ for a random $u$, with the
     Jacobian $J$ at $h_0$; `backward`: $\lVert J^\top v\rVert^2$ for a random $v$; `whole`: $\lVert J\rVert_F^2/n$.

@@ -34,7 +34,7 @@ class Signal:
 
 
 def trial(setting: Signal, seeds: Sequence[int]) -> pd.DataFrame:
-    r"""States and gradients along depth, in float64; a row a (draw, block, measure), where block 0 is the first state.
+    r"""States and gradients along depth, in float64; one row per (draw, block, measure), block 0 for the first state.
 
     `square`: mean square of a state over units and images. `centred`: the variance of a unit over the images, mean over
     units. `gradient`: $\log_{10}$ of the norm of the gradient at the state over that at the last one, which is random.

@@ -77,17 +77,17 @@ DETERMINANTS = Experiment(
 
 
 def det_constrained(table: pd.DataFrame) -> Evidence:
-    """Relative error of the product of eigenvalues, a value a (draw, size); control: a random point."""
+    """Relative error of the product of eigenvalues, one value per (draw, size); control: a random point."""
     return Evidence(values=(table["constrained"] - 1).abs().to_numpy(), control=(table["random"] - 1).abs().to_numpy())
 
 
 def det_unconstrained(table: pd.DataFrame) -> Evidence:
-    """log10 of what 200 free steps reach over the product, a value a (draw, size); control: with orthonormal rows."""
+    """log10 of what 200 free steps reach over the product, one value per (draw, size); control: orthonormal rows."""
     return Evidence(values=table["free"].to_numpy(), control=table["log10_constrained"].to_numpy(), unit="decades")
 
 
 def det_widening(table: pd.DataFrame) -> Evidence:
-    """Smallest over largest eigenvalue with 2d rows, a value a (draw, size); control: d/2 rows."""
+    """Smallest over largest eigenvalue with 2d rows, one value per (draw, size); control: d/2 rows."""
     return Evidence(values=table["flat_wide"].to_numpy(), control=table["flat_narrow"].to_numpy())
 
 
@@ -157,7 +157,7 @@ class Pixels:
 
 
 def pixels_trial(setting: Pixels, seeds: Sequence[int]) -> pd.DataFrame:
-    """Variance kept and test accuracy of a linear classifier for k coordinates; a row a (draw, way).
+    """Variance kept and test accuracy of a linear classifier for k coordinates; one row per (draw, way).
 
     ``pca``: principal; ``random`` and ``random2``: orthonormal; ``discriminant``: Fisher's, of which there are nine.
     """

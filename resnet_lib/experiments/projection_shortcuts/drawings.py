@@ -124,7 +124,7 @@ def kept(table: pd.DataFrame) -> Figure:
 
 
 def against_a(table: pd.DataFrame) -> pd.DataFrame:
-    """Test accuracy minus that of A with the same seed; a row a (variant, seed)."""
+    """Test accuracy minus that of A with the same seed; one row per (variant, seed)."""
     rows = differences(table).reset_index().melt(id_vars="seed", var_name="shortcut", value_name="difference")
     rows = rows[rows["shortcut"] != "A"].assign(title=lambda part: part["shortcut"].map(TITLES))
     return rows.sort_values(["shortcut", "seed"], ignore_index=True)

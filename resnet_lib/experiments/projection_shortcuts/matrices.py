@@ -52,7 +52,7 @@ def matrix_of(setting: Map, seed: int) -> Tensor:
 
 
 def norms_trial(setting: Map, seeds: Sequence[int]) -> pd.DataFrame:
-    """Ratios of norms of 100 Gaussian signals and gradients; a row a (seed, vector), with the matrix's size."""
+    """Ratios of norms of 100 Gaussian signals and gradients; one row per (seed, vector), with the matrix's size."""
     pieces = []
     for seed in seeds:
         a = matrix_of(setting, seed)
@@ -92,20 +92,20 @@ def _kept(table: pd.DataFrame, *names: str) -> pd.DataFrame:
 
 
 def orth_gradient(table: pd.DataFrame) -> Evidence:
-    """Largest deviation of a gradient's norm, orthonormal rows, a value a (draw, map); control: PyTorch's weights."""
+    """Largest deviation of a gradient's norm, orthonormal rows, one value per (draw, map); control: torch's weights."""
     free = table[(table["weights"] == "torch") & table["shortcut"].isin(["rows", "2x2"])]
     return Evidence(values=_worst(_kept(table, "rows", "2x2"), "gradient"), control=_worst(free, "gradient"))
 
 
 def orth_forward(table: pd.DataFrame) -> Evidence:
-    """Mean ratio of a signal's norm, half as many rows as columns, a value a (draw, map); control: square."""
+    """Mean ratio of a signal's norm, half as many rows as columns, one value per (draw, map); control: square."""
     rows = _kept(table, "rows", "2x2")
     half = rows[rows["columns"] == 2 * rows["rows"]]
     return Evidence(values=_mean(half, "forward"), control=_mean(rows[rows["columns"] == rows["rows"]], "forward"))
 
 
 def dim_gradient(table: pd.DataFrame) -> Evidence:
-    """Mean ratio of a gradient's norm, orthonormal columns, a value a (draw, map); control: 2x2 stride-2."""
+    """Mean ratio of a gradient's norm, orthonormal columns, one value per (draw, map); control: 2x2 stride-2."""
     patches = _kept(table, "2x2")
     return Evidence(
         values=_mean(_kept(table, "columns"), "gradient"),
@@ -114,7 +114,7 @@ def dim_gradient(table: pd.DataFrame) -> Evidence:
 
 
 def dim_columns(table: pd.DataFrame) -> Evidence:
-    """Largest deviation of a signal's norm, orthonormal columns, a value a (draw, map); control: their transposes."""
+    """Largest deviation of a signal's norm, orthonormal columns, one value per (draw, map); control: transposes."""
     columns = _kept(table, "columns")
     columns = columns[columns["size"] == 1]
     return Evidence(values=_worst(columns, "forward"), control=_worst(columns, "gradient"))
@@ -134,7 +134,7 @@ class Defects:
 
 
 def defects_trial(setting: Defects, seeds: Sequence[int]) -> pd.DataFrame:
-    """The least defect that is found from a random start and the predicted one; a row a (seed, shape)."""
+    """The least defect that is found from a random start and the predicted one; one row per (seed, shape)."""
     records = []
     for c_in, c_out in setting.shapes:
         kernel = 2 if setting.kind == "2x2" else 1
@@ -192,7 +192,7 @@ def _matrices(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def dim_narrowing(table: pd.DataFrame) -> Evidence:
-    """Least defect found, d_out <= d_in, a value a (draw, shape); control: d_out = d_in + 1."""
+    """Least defect found, d_out <= d_in, one value per (draw, shape); control: d_out = d_in + 1."""
     rows = _matrices(table)
     return Evidence(
         values=rows.loc[rows["c_out"] <= rows["c_in"], "found"].to_numpy(),
@@ -201,7 +201,7 @@ def dim_narrowing(table: pd.DataFrame) -> Evidence:
 
 
 def dim_widening(table: pd.DataFrame) -> Evidence:
-    """Least defect found, d_out = 2 d_in, a value a (draw, shape); control: d_in = 2 d_out."""
+    """Least defect found, d_out = 2 d_in, one value per (draw, shape); control: d_in = 2 d_out."""
     rows = _matrices(table)
     return Evidence(
         values=rows.loc[rows["c_out"] == 2 * rows["c_in"], "found"].to_numpy(),
@@ -210,7 +210,7 @@ def dim_widening(table: pd.DataFrame) -> Evidence:
 
 
 def dim_strided(table: pd.DataFrame) -> Evidence:
-    """Least defect found of 1x1 stride-2 convolutions, a value a (draw, shape); control: 2x2 stride-2."""
+    """Least defect found of 1x1 stride-2 convolutions, one value per (draw, shape); control: 2x2 stride-2."""
     return Evidence(
         values=table.loc[table["kind"] == "1x1", "found"].to_numpy(),
         control=table.loc[table["kind"] == "2x2", "found"].to_numpy(),
@@ -218,7 +218,7 @@ def dim_strided(table: pd.DataFrame) -> Evidence:
 
 
 def dim_least(table: pd.DataFrame) -> Evidence:
-    """Relative error of the prediction where it is not 0, a value a (draw, shape); control: PyTorch's weights."""
+    """Relative error of the prediction where it is not 0, one value per (draw, shape); control: PyTorch's weights."""
     rows = table[table["predicted"] > 0]
     return Evidence(
         values=(rows["found"] / rows["predicted"] - 1).abs().to_numpy(),

@@ -139,7 +139,7 @@ def kept_of_digits(net: nets.Stack, position: int, dataset: Dataset) -> tuple[fl
 
 
 def network_trial(setting: Network, seeds: Sequence[int], device: torch.device | str = "cpu") -> pd.DataFrame:
-    """Train, then measure the network and its shortcuts where the shape changes; a row a (seed, change of shape).
+    """Train, then measure the network and its shortcuts where the shape changes; one row per (seed, change of shape).
 
     ``test``: test accuracy in percent, ``cut``: with the shortcuts of those blocks (C: of all) carrying nothing;
     ``gradient``, ``forward``: ratios of norms after training, ``_start`` before; ``defect``: largest distance of an
@@ -229,7 +229,7 @@ def beside_cifar(result: Result, root: Path | None = None) -> Result:
 
 
 def per_network(table: pd.DataFrame) -> pd.DataFrame:
-    """One row a (variant, seed) at the largest depth: accuracy whole and cut, and the defect."""
+    """One row per (variant, seed) at the largest depth: accuracy whole and cut, and the defect."""
     rows = table[(table["depth"] == table["depth"].max()) & (table["change"] == 1)]
     return rows[["shortcut", "seed", "test", "cut", "defect"]].reset_index(drop=True)
 

@@ -72,7 +72,7 @@ def chained(matrices: Tensor) -> Tensor:
 
 
 def trained_trial(setting: Trained, seeds: Sequence[int]) -> pd.DataFrame:
-    """Norm, spectral radius and departure from normality of each block's Jacobian; a row a (seed, epoch, block, image).
+    """Norm, spectral radius and departure from normality of blocks' Jacobians; one row per (seed, epoch, block, image).
 
     `symmetric` and `symmetric_radius` are norm and spectral radius of its symmetric part. Of the whole stack, and so
     the same in the rows of all blocks: log10 of the norm of the product (`product`), of the product with the singular

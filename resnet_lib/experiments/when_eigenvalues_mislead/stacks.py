@@ -90,7 +90,7 @@ def factors(setting: Stack, seeds: Sequence[int]) -> Iterator[Float[Tensor, "see
 
 
 def stack_trial(setting: Stack, seeds: Sequence[int]) -> pd.DataFrame:
-    """The product after each block beside what norms and eigenvalues say of it, as log10; a row a (seed, depth).
+    """The product after each block beside what norms and eigenvalues say of it, as log10; one row per (seed, depth).
 
     `norm` and `rms` are the largest and the root-mean-square gain of the product, `norms` and `radii` the products of
     the blocks' norms and spectral radii. The product is rescaled on the way, so nothing overflows.
@@ -207,7 +207,7 @@ class Turning:
 
 
 def turning_trial(setting: Turning, seeds: Sequence[int]) -> pd.DataFrame:
-    """log10 of the product's norm after each block, and what the closed form says of its rate; a row an (angle, depth).
+    """log10 of the product's norm after each block, and the closed form of its rate; one row per (angle, depth).
 
     With `a = 1 + gamma` and `R` the turn by the angle, the product of `L` blocks is `R^L (R^T diag(a, 1/a))^L`. The
     matrix in brackets has determinant 1 and trace `2 cos(angle) cosh(log a)`, so its eigenvalues are off the unit
