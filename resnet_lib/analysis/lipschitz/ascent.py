@@ -163,8 +163,10 @@ def search(
 
     Raises:
         ValueError: Where `starts` is no batch of numbers that are finite, `f` gives something that is not, or a batch
-            normalisation or dropout that `f` calls is in training mode, or one keeps no running statistics.
+            normalisation or dropout that `f` calls is in training mode, or one keeps no running statistics; or where
+            this is called in inference mode.
     """
+    effects.require_graph("a gradient")
     if starts.ndim < 2 or not len(starts):
         raise ValueError(f"starts has shape {tuple(starts.shape)}; expected a batch (n, ...), n >= 1")
     _real("starts", starts)
