@@ -99,6 +99,8 @@ def score(
 ) -> Scores:
     """How many examples every network labels rightly; keeps no logits, so thousands of networks are no burden.
 
+    Logits with NaN label nothing: such an example is none of the hits, whatever its label.
+
     Args:
         networks: Lesions of one network, in evaluation mode.
         x: The examples.
@@ -117,7 +119,8 @@ def score(
             labels = y[start : start + len(batch)]
             start += len(batch)
             for members, state, computed in _walk(networks, batch):
-                hits[members] += (effects.restoring(networks[members[0]].head, state).argmax(1) == labels).sum()
+                logits = effects.restoring(networks[members[0]].head, state)
+                hits[members] += ((logits.argmax(1) == labels) & ~logits.isnan().any(1)).sum()
                 calls += computed
     alone = sum(len(network.blocks) for network in networks) * len(batches)
     return Scores(hits, len(x), calls, alone)
