@@ -111,7 +111,7 @@ def count(module: nn.Module, shape: tuple[int, ...], *, batch: SupportsIndex = 2
     """
     if (batch := whole("batch", batch)) < 1:
         raise ValueError(f"batch={batch} must be at least 1; 2 lets batch normalisation run")
-    _require_watched("what a module keeps and multiplies")
+    effects.require_graph("a count of what a module keeps and multiplies")
     tally = shared = 0
 
     def adder(times: Callable[[Tensor, Tensor], int]) -> Callable[[nn.Module, tuple[Tensor, ...], Tensor], None]:
@@ -190,14 +190,6 @@ def _countable(module: nn.Module) -> Iterator[None]:
         ) from error
 
 
-def _require_watched(what: str) -> None:
-    if torch.is_inference_mode_enabled():
-        raise ValueError(
-            f"{what} cannot be watched inside of torch.inference_mode(); call this outside of it, or under "
-            "torch.inference_mode(False)"
-        )
-
-
 class _Products(TorchDispatchMode):
     """Counts what torch multiplies, by its own formulas, at the level of its operators.
 
@@ -253,7 +245,7 @@ def latency(
     if (rounds := whole("rounds", rounds)) < 1 or not modules:
         raise ValueError(f"rounds={rounds} of {len(modules)} modules; give at least one of each")
     if backward:
-        _require_watched("a backward pass")
+        effects.require_graph("a backward pass")
     given = x.detach().clone()  # which a module may write into
     learned = {name: [p for p in module.parameters() if p.requires_grad] for name, module in modules.items()}
     if backward and not all(learned.values()):

@@ -51,7 +51,7 @@ def signatures(probabilities: Probabilities, y: Int[Tensor, " labels"]) -> Signa
         y: The labels.
 
     Raises:
-        ValueError: Where there are fewer than two members, or a row is no distribution.
+        ValueError: Where there are fewer than two members, a row is no distribution, or in half precision.
 
     Example:
         >>> twins = torch.tensor([[0.9, 0.1], [0.4, 0.6]]).expand(2, 2, 2)
@@ -77,10 +77,14 @@ def signatures(probabilities: Probabilities, y: Int[Tensor, " labels"]) -> Signa
 def accuracy(probabilities: Float[Tensor, "examples classes"], y: Int[Tensor, " examples"]) -> float:
     """Fraction of examples whose most probable class is right.
 
+    Raises:
+        ValueError: Where a probability is NaN or in half precision.
+
     Example:
         >>> accuracy(torch.tensor([[0.9, 0.1], [0.4, 0.6]]), torch.tensor([0, 0]))
         0.5
     """
+    _require_numbers(probabilities)
     return (probabilities.argmax(-1) == y).double().mean().item()
 
 
@@ -102,7 +106,8 @@ def averages(
         generator: Draws the choices.
 
     Raises:
-        ValueError: Where a size is not between 1 and the number of members.
+        ValueError: Where a size is not between 1 and the number of members, or a probability is NaN or in half
+            precision.
     """
     found = []
     for size in sizes:
@@ -137,11 +142,15 @@ def error_correlation(probabilities: Probabilities, y: Int[Tensor, " examples"])
 def disagreement(probabilities: Probabilities) -> float:
     """Mean over pairs of members of the fraction of examples to which they give different labels.
 
+    Raises:
+        ValueError: Where a probability is NaN or in half precision.
+
     Example:
         >>> one = torch.tensor([[0.9, 0.1], [0.4, 0.6]])
         >>> disagreement(torch.stack([one, one])), disagreement(torch.stack([one, one.flip(-1)]))
         (0.0, 1.0)
     """
+    _require_numbers(probabilities)
     labels = probabilities.argmax(-1)
     return _mean_of_pairs((labels[:, None] != labels[None]).double().mean(-1))
 
@@ -153,10 +162,14 @@ def calibration_error(
 
     Weighted by the number of examples in a bin (guo2017calibration, eq. 3); a bin holds its upper edge.
 
+    Raises:
+        ValueError: Where a probability is NaN or in half precision.
+
     Example:
         >>> round(calibration_error(torch.tensor([[0.9, 0.1], [0.4, 0.6]]), torch.tensor([0, 0])), 4)
         0.35
     """
+    _require_numbers(probabilities)
     confidence, label = probabilities.double().max(-1)
     right = (label == y).double()
     index = (confidence * bins).ceil().long().clamp(1, bins) - 1
@@ -175,7 +188,20 @@ def _check(probabilities: Tensor, y: Tensor) -> None:
             f"probabilities has shape {tuple(probabilities.shape)}; expected (members, examples, classes) with two "
             f"members or more and {len(y)} examples, as many as labels"
         )
+    _require_numbers(probabilities)
     if (probabilities < 0).any() or not torch.allclose(
         probabilities.sum(-1), torch.ones(()).to(probabilities), atol=1e-4
     ):
         raise ValueError("probabilities has rows that are no distribution; use logits.softmax(-1)")
+
+
+def _require_numbers(probabilities: Tensor) -> None:
+    if probabilities.dtype in (torch.float16, torch.bfloat16):
+        raise ValueError(
+            f"probabilities has dtype {probabilities.dtype}, too few digits for distributions and their means; use "
+            "logits.float().softmax(-1)"
+        )
+    if bad := int(probabilities.isnan().any(-1).sum()):
+        raise ValueError(
+            f"probabilities holds NaN in {bad} rows; leave out networks that diverged, which label nothing"
+        )

@@ -124,6 +124,8 @@ def score(
 ) -> Scores:
     """How many examples every network labels rightly; keeps no logits, so thousands of networks are no burden.
 
+    Logits with NaN label nothing: such an example is none of the hits, whatever its label.
+
     Args:
         networks: Lesions of one network, in evaluation mode.
         x: The examples.
@@ -143,7 +145,7 @@ def score(
             labels = y[start : start + len(batch)]
             start += len(batch)
             for members, logits, computed in _values(networks, batch, anew, head=True):
-                hits[members] += (logits.argmax(1) == labels).sum()
+                hits[members] += ((logits.argmax(1) == labels) & ~logits.isnan().any(1)).sum()
                 calls += computed
     alone = sum(len(network.blocks) for network in networks) * len(batches)
     return Scores(hits, len(x), calls, alone)

@@ -258,7 +258,7 @@ def renew(source: Path) -> str:
             content = hashlib.sha256(path.read_bytes()).hexdigest() if reaches_all else ""
             found.update(json.dumps([name.as_posix(), content]).encode())
     mark = build / RENDERED
-    if not mark.is_file() or mark.read_text() != found.hexdigest():
+    if not mark.is_file() or mark.read_bytes() != found.hexdigest().encode():
         mark.unlink(missing_ok=True)  # first: this may be killed as well
         for folder in (source.parent / "html", source.parent / ".doctrees"):
             if folder.exists():

@@ -20,6 +20,7 @@ from rocrate.model.contextentity import ContextEntity
 from rocrate.model.person import Person
 from rocrate.rocrate import ROCrate
 
+from resnet_lib.evidence import texts
 from resnet_lib.evidence.ledger import Findings
 from resnet_lib.evidence.significance import together
 from resnet_lib.sweep import provenance, results
@@ -34,6 +35,7 @@ COPIED = (
     "requirements.txt",
     "pyproject.toml",
 )
+CITED = ("title", "abstract", "keywords", "date-released", "version", "authors")
 TYPES = {"bool": "boolean", "int64": "integer", "float64": "number", "str": "string"}
 MEDIA = {
     ".csv": "text/csv",
@@ -52,10 +54,11 @@ def write(evidence: Findings, root: Path, target: Path) -> Path:
     Raises:
         FileExistsError: Where `target` is there already.
         ResultError: Where a stored result is damaged.
+        TextError: Where CITATION.cff is missing, damaged or lacks a field.
     """
     if target.exists():
         raise FileExistsError(f"{target} exists; choose a new folder, or a new file that ends in .zip")
-    about = yaml.safe_load((root / "CITATION.cff").read_text())
+    about = _citation(root / "CITATION.cff")
     crate = ROCrate()
     crate.name, crate.description = about["title"], about["abstract"]
     crate.license, crate.keywords = LICENCES["text"], about["keywords"]
@@ -101,7 +104,7 @@ def package(root: Path, extra: Mapping[str, str]) -> dict[str, Any]:
     for name in _results(root):
         results.read(name, root)  # refuses what was altered
         table = results.path(name, root)
-        kinds[table.relative_to(root).as_posix()] = json.loads(table.with_suffix(".json").read_text())["columns"]
+        kinds[table.relative_to(root).as_posix()] = json.loads(texts.read(table.with_suffix(".json")))["columns"]
     resources = []
     for path, data in sorted(found.items()):
         types = kinds.get(path) or _kinds(data)
@@ -205,6 +208,20 @@ def _described(path: Path, name: str) -> dict[str, Any]:
     found = {"name": name, "contentSize": str(path.stat().st_size)}
     found["sha256"] = hashlib.sha256(path.read_bytes()).hexdigest()
     return found | ({"encodingFormat": MEDIA[path.suffix]} if path.suffix in MEDIA else {})
+
+
+def _citation(path: Path) -> dict[str, Any]:
+    """What CITATION.cff says of the book."""
+    try:
+        about = yaml.safe_load(texts.read(path))
+        missing = [name for name in CITED if name not in about]
+        unnamed = [author for author in about.get("authors", []) if not _name(author)]
+    except (yaml.YAMLError, TypeError, AttributeError, KeyError) as error:
+        why = " ".join(str(error).split())
+        raise texts.TextError(f"{path} is no citation file ({why}); restore it: git checkout -- {path.name}") from error
+    if missing or unnamed:
+        raise texts.TextError(f"{path} lacks {', '.join(missing) or 'the name of an author'}; write it there")
+    return about
 
 
 def _name(author: Mapping[str, str]) -> str:

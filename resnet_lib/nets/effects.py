@@ -80,6 +80,21 @@ def _refuse(part: nn.Module, where: str, consequence: str) -> None:
         raise ValueError(f"{where} ({type(part).__name__}) {reason} {consequence}; use {cure}")
 
 
+def require_graph(what: str) -> None:
+    """Refuse inference mode, in which torch keeps no graph and does not count what is written into a tensor.
+
+    Args:
+        what: What needs them, e.g. `a gradient`.
+
+    Raises:
+        ValueError: Inside of `torch.inference_mode`.
+    """
+    if torch.is_inference_mode_enabled():
+        raise ValueError(
+            f"{what} cannot be had inside of torch.inference_mode(); call this outside of it, or under torch.no_grad()"
+        )
+
+
 class Kept:
     """A copy of the state of modules and of torch's and NumPy's generators, to see what changes and to put it back.
 

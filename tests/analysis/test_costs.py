@@ -216,9 +216,9 @@ def test_what_works_on_each_number_counts_as_nothing(call):
 def test_what_cannot_be_watched_is_not_counted():
     module = nn.Linear(4, 4)
     with torch.inference_mode():
-        with pytest.raises(ValueError, match=r"cannot be watched inside of torch.inference_mode\(\); call this"):
+        with pytest.raises(ValueError, match=r"cannot be had inside of torch.inference_mode\(\); call this"):
             costs.count(module, (4,))
-        with pytest.raises(ValueError, match="a backward pass cannot be watched"):
+        with pytest.raises(ValueError, match="a backward pass cannot be had"):
             costs.latency({"linear": module}, torch.ones(2, 4), rounds=1, backward=True)
         assert costs.latency({"linear": module}, torch.ones(2, 4), rounds=1)["linear"].best > 0
 

@@ -94,3 +94,30 @@ def test_bad_members_are_refused():
         ensembles.signatures(p * 2, y)
     with pytest.raises(ValueError, match=r"sizes holds 5; with 4 members it is 1 to 4"):
         ensembles.averages(p, y, (5,), draws=1, generator=generator("bad"))
+
+
+MARKS = [
+    ensembles.signatures,
+    ensembles.error_correlation,
+    lambda p, y: ensembles.disagreement(p),
+    lambda p, y: ensembles.accuracy(p[1], y),
+    lambda p, y: ensembles.calibration_error(p[1], y),
+    lambda p, y: ensembles.averages(p, y, (2,), draws=1, generator=generator("nan")),
+]
+
+
+@pytest.mark.parametrize("mark", MARKS)
+def test_a_member_that_diverged_labels_nothing(mark):
+    """The position of the largest of numbers that are none is 0, which would be taken for a label."""
+    p, _ = random_members()
+    p[:, 3] = torch.nan
+    with pytest.raises(ValueError, match=r"probabilities holds NaN in \d+ rows; leave out networks that diverged"):
+        mark(p, torch.zeros(200, dtype=torch.long))
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("mark", MARKS)
+def test_probabilities_of_few_digits_are_refused(mark, dtype):
+    p, y = random_members(classes=10)
+    with pytest.raises(ValueError, match=rf"probabilities has dtype {dtype}, too few digits .*; use logits.float"):
+        mark(p.to(dtype), y)

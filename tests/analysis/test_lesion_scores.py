@@ -1,6 +1,7 @@
 """Many lesioned networks at once against each by itself, written out, and the counts of what was computed."""
 
 import itertools
+import math
 
 import pytest
 import torch
@@ -128,3 +129,23 @@ def test_blocks_that_work_in_place_change_neither_the_data_nor_what_others_read(
 class Shifted(nn.Module):
     def forward(self, x):
         return x * 0.5 + 1
+
+
+class Diverged(nn.Module):
+    """A block whose output is no number for some examples."""
+
+    def forward(self, x):
+        return torch.where(x[:, :1] > 0, math.nan, x)
+
+
+def test_a_network_of_which_no_number_is_left_labels_nothing():
+    """The position of the largest of numbers that are none is 0, which would be taken for a label."""
+    net, x = mlp(), torch.randn(10, 6, generator=generator("scores"))
+    lost = lesion.splice(net, 1, [Diverged()])
+    state = net.states(x)[1]
+    good = ~(state[:, 0] > 0)
+    assert 0 < good.sum() < 10
+    for y in (torch.zeros(10, dtype=torch.long), lesion_scores.outputs([net], x).values[0].argmax(-1)):
+        found = lesion_scores.score([net, lost], x, y)
+        expected = lesion_scores.outputs([net], x).values[0].argmax(-1) == y
+        assert found.hits.tolist() == [int(expected.sum()), int((expected & good).sum())]

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from dataclasses import fields, is_dataclass
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ import torch
 from torch import Tensor
 
 from resnet_lib import data, nets, training
-from resnet_lib.analysis import costs, flow, jacobian, lesion, lesion_scores, paths
+from resnet_lib.analysis import costs, flow, jacobian, lesion, lesion_scores, lipschitz, paths
 from resnet_lib.nets import stochastic_depth
 from tests.networks import IN, NETWORKS, RECIPE, examples, generator
 from tests.unchanged import generators, same, snapshot
@@ -86,3 +87,47 @@ def test_every_network_works_with_every_verb_or_is_refused_in_words(name, verb):
             assert result.isfinite().all()
     same(before, snapshot((net, given)))
     assert state == generators()
+
+
+SEARCHES: dict[str, Callable[[Callable, nets.Stack, data.Dataset], Any]] = {
+    "dense": lambda make, net, d: jacobian.dense(net, d.test.x),
+    "singular values": lambda make, net, d: jacobian.singular_values(net, d.test.x),
+    "stretch": lambda make, net, d: lipschitz.stretch(net, d.test.x, d.test.x + 1),
+    "gains": lambda make, net, d: lipschitz.gains(net, d.test.x, start=torch.ones_like(d.test.x)),
+    "search": lambda make, net, d: lipschitz.search(net, d.test.x, rounds=1, steps=2, generator=generator()),
+    "bound": lambda make, net, d: lipschitz.product_bound(net, (IN,)),
+}
+WITH_GRAPH = {"count", "time", "search"}
+TORCH_SAYS_SO = {"train stacked", "train one by one", "expand", "gradients of paths"}
+
+
+def numbers(value: Any) -> list[Tensor]:
+    """All tensors and numbers of a result, in order."""
+    if isinstance(value, Tensor):
+        return [value.detach().clone()]
+    if isinstance(value, list | tuple):
+        return [number for part in value for number in numbers(part)]
+    if is_dataclass(value):
+        return [number for part in fields(value) for number in numbers(getattr(value, part.name))]
+    return [torch.tensor(value)] if isinstance(value, int | float) else []
+
+
+@pytest.mark.parametrize("verb", [*VERBS, *SEARCHES])
+def test_a_verb_gives_the_same_in_inference_mode_or_says_that_it_cannot(verb):
+    make = NETWORKS["order pre"]
+    net, given = make(generator("mode")).eval(), examples()
+    call = (VERBS | SEARCHES)[verb]
+    with torch.inference_mode():
+        if verb in WITH_GRAPH:
+            with pytest.raises(ValueError, match=r"cannot be had inside of torch\.inference_mode\(\); call"):
+                call(make, net, given)
+            return
+        if verb in TORCH_SAYS_SO:
+            with pytest.raises(RuntimeError, match=r"[Ii]nference|does not require grad"):
+                call(make, net, given)
+            return
+        found = numbers(call(make, net, given))
+    with torch.no_grad():
+        expected = numbers(call(make, net, given))
+    assert len(found) == len(expected) > 0
+    assert all(torch.allclose(a.double(), b.double(), atol=1e-6) for a, b in zip(found, expected, strict=True))

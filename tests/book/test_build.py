@@ -185,6 +185,16 @@ def test_a_page_that_changes_stays_with_the_others_and_one_that_goes_does_not(ro
     assert not any(folder.exists() for folder in folders)
 
 
+@pytest.mark.parametrize("content", [b"", b"\xff\xfe\x00", b"another"])
+def test_a_damaged_mark_of_the_last_rendering_renews_the_pages(root: Path, content: bytes):
+    source = root / "_build/source"
+    build.collect(evidence(root), source)
+    folders = rendered(source)
+    (source.parent / build.RENDERED).write_bytes(content)
+    build.renew(source)
+    assert not any(folder.exists() for folder in folders)
+
+
 def test_pages_of_a_rendering_that_did_not_end_are_made_again(root: Path, monkeypatch: pytest.MonkeyPatch):
     """Whatever ends it: a signal, a warning of Sphinx, or the process that is killed while it removes the old pages."""
     source = root / "_build/source"

@@ -15,7 +15,7 @@ from rocrate.rocrate import ROCrate
 
 from resnet_lib import sweep
 from resnet_lib.book import crate
-from resnet_lib.evidence import ledger
+from resnet_lib.evidence import ledger, texts
 from resnet_lib.sweep import results
 from resnet_lib.sweep.results import ResultError
 from tests import books
@@ -115,6 +115,39 @@ def test_values_that_are_no_number_and_truth_values_have_their_place(tmp_path: P
     assert package.validate().valid
     table_resource: Any = package.get_resource("t")
     assert table_resource.read_rows()[1]["ok"] is False
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (None, "cannot be read"),
+        (b"", "is empty"),
+        ("title: B\u00fccher".encode("latin-1"), "line 1, is not UTF-8"),
+        (b"title: a\n<<<<<<< HEAD\n", "line 2, holds the mark of a merge conflict"),
+        (b"title: [", "is no citation file"),
+        (b"title", "is no citation file"),
+        (b"- title", "is no citation file"),
+        (b"title: a\nauthors: [{given-names: A}]", "is no citation file"),
+        (b"title: a\nabstract: b", "lacks keywords, date-released, version, authors; write it there"),
+    ],
+)
+def test_a_citation_file_that_is_none_is_one_sentence(root: Path, tmp_path: Path, content: bytes | None, said: str):
+    damaged = shutil.copytree(root, tmp_path / "damaged")
+    (damaged / "CITATION.cff").unlink()
+    if content is not None:
+        (damaged / "CITATION.cff").write_bytes(content)
+    with pytest.raises(texts.TextError, match=said) as raised:
+        crate.write(ledger.read(root), damaged, tmp_path / "new")
+    assert "CITATION.cff" in str(raised.value)
+    assert "\n" not in str(raised.value)
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_stamp_with_the_mark_of_another_editor_can_be_packed(root: Path, tmp_path: Path):
+    marked = shutil.copytree(root, tmp_path / "marked")
+    stamp = results.path("fixture-radius", marked).with_suffix(".json")
+    stamp.write_bytes(b"\xef\xbb\xbf" + stamp.read_bytes())
+    assert crate.write(ledger.read(marked), marked, tmp_path / "new").exists()
 
 
 def test_what_is_refused(root: Path, packed: Path, tmp_path: Path):

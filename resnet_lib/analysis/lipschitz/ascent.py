@@ -172,7 +172,8 @@ def search(
 
     Raises:
         ValueError: Where `starts` is no batch of numbers that are finite, `f` gives something that is not, or a batch
-            normalisation or dropout that `f` calls is in training mode, or one keeps no running statistics.
+            normalisation or dropout that `f` calls is in training mode, or one keeps no running statistics; or where
+            this is called in inference mode.
 
     Example:
         >>> draw = torch.Generator().manual_seed(0)
@@ -180,6 +181,7 @@ def search(
         >>> 0.5 < found.start <= found.value <= 1  # the slope of the sine is at most 1, and cos(1) at the starts
         True
     """
+    effects.require_graph("a gradient")
     if starts.ndim < 2 or not len(starts):
         raise ValueError(f"starts has shape {tuple(starts.shape)}; expected a batch (n, ...), n >= 1")
     _real("starts", starts)
