@@ -101,7 +101,7 @@ def averages(table: pd.DataFrame) -> pd.DataFrame:
 
 def gains(table: pd.DataFrame) -> Figure:
     """Gain against the number of averaged members, one line per group, one dot per seed."""
-    figure, axis = plt.subplots(figsize=(6.5, 3.6))
+    figure, axis = plt.subplots(figsize=(6.5, 4.2))
     for (group, last), (title, key) in GROUPS.items():
         mine = table[(table["group"] == group) & (table["last"] == last)]
         mean = mine.groupby("size")["gain"].mean()
@@ -112,7 +112,7 @@ def gains(table: pd.DataFrame) -> Figure:
     axis.set_yscale("symlog", linthresh=1)
     axis.set_yticks([-30, -10, -3, -1, 0, 1])
     axis.set_yticklabels(["-30", "-10", "-3", "-1", "0", "1"])
-    axis.legend(loc="best")
+    figure.legend(loc="outside lower center", ncols=2)
     return figure
 
 

@@ -44,7 +44,7 @@ STATISTICS = {"removed": "as trained", "removed-anew": "anew"}
 
 def _renewed(look: dict) -> dict:
     """The same network with statistics that are estimated anew."""
-    return look | {"linestyle": ":", "markerfacecolor": "none", "label": f"{look['label']}, statistics anew"}
+    return look | {"linestyle": ":", "markerfacecolor": "none", "label": "the same, statistics anew"}
 
 
 def without_one(table: pd.DataFrame) -> pd.DataFrame:
@@ -58,7 +58,7 @@ def without_one(table: pd.DataFrame) -> pd.DataFrame:
 
 def one(table: pd.DataFrame) -> Figure:
     """Loss by the block that is missing: lines are means over seeds, points are seeds."""
-    figure, axes = plt.subplots(1, 2, sharey=True, figsize=(9, 4.2))
+    figure, axes = plt.subplots(1, 2, sharey=True, figsize=(9, 4.8))
     for axis, (title, variants) in zip(axes, PANELS.items(), strict=True):
         for variant in variants:
             look = SHOWN[variant].look
@@ -75,7 +75,7 @@ def one(table: pd.DataFrame) -> Figure:
         axis.axhline(3, linestyle="--", linewidth=1, color=COLOURS["theory"])
         axis.set(title=title, xlabel="block removed", xticks=range(1, BLOCKS + 1))
         axis.set_yscale("symlog", linthresh=1)
-        axis.legend(loc="upper center", bbox_to_anchor=(0.5, -0.17), ncols=2)
+        axis.legend(loc="upper center", bbox_to_anchor=(0.5, -0.17))
     axes[0].set(ylabel="points of accuracy lost", yticks=[0, 1, 3, 10, 30, 100])
     axes[0].set_yticklabels(["0", "1", "3", "10", "30", "100"])
     return figure
@@ -116,7 +116,7 @@ def many(table: pd.DataFrame) -> Figure:
         anew = table[(table["kind"] == "accuracy, statistics anew") & (table["variant"] == variant)]
         left.plot(anew["removed"], anew["value"], **_renewed(look))
     left.set(xlabel="blocks removed", ylabel="test accuracy", ylim=(0, 1.02), xticks=range(BLOCKS))
-    left.legend(loc="upper right")
+    left.legend(loc="lower right", bbox_to_anchor=(1, 0.18))
     width = 0.25
     for place, removed in enumerate((0, 3, 6)):
         mine = lengths[(lengths["variant"] == "residual") & (lengths["removed"] == removed)]
