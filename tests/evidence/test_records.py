@@ -140,7 +140,9 @@ def test_the_outputs_that_publish_are_found_with_their_kinds(root: Path):
 def test_a_record_from_which_no_page_can_be_made_is_refused(root: Path):
     notebook = nbformat.read(root / "chapters/01_fixture.ipynb", as_version=4)
     del notebook.cells[2].outputs[0].metadata["resnet_lib"]["record"]["caption"]
-    with pytest.raises(TextError, match=r"code cell 2: the record behind its output is not whole \(.*`make refresh`"):
+    with pytest.raises(
+        TextError, match=r"code cell 2: the record behind its output is not whole \((?s:.*)`make refresh`"
+    ):
         list(records.contradictions(notebook))
 
 
