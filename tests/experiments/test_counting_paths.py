@@ -102,7 +102,8 @@ def marks() -> pd.DataFrame:
         ):
             more = ((50, 0.93),) if group == "halves-anew" else ((3, 0.957),)
             for size, accuracy in ((1, one), (5, five), *more):
-                row = {"group": group, "size": size, "accuracy": accuracy, "ece": ece, "correlation": correlation}
+                error = ece - 0.01 * (size == 1 and group == "halves-anew")
+                row = {"group": group, "size": size, "accuracy": accuracy, "ece": error, "correlation": correlation}
                 rows.append(own | row)
         for variant, curve in (("residual", (0.95, 0.94, 0.84)), ("plain", (0.95, 0.3, 0.1))):
             for size, accuracy in enumerate(curve):
@@ -118,8 +119,8 @@ def test_marks_of_an_ensemble(marks):
     np.testing.assert_allclose(members.ens_together(marks).control, 0, atol=1e-12)
     np.testing.assert_allclose(members.ens_average(marks).values, -2)
     np.testing.assert_allclose(members.ens_average(marks).control, -0.3)
-    np.testing.assert_allclose(members.ens_calibration(marks).values, 0.02)
-    np.testing.assert_allclose(members.ens_calibration(marks).control, 0)
+    np.testing.assert_allclose(members.ens_calibrated(marks).values, 0.01)
+    np.testing.assert_allclose(members.ens_calibrated(marks).control, 0)
 
 
 def test_a_genuine_ensemble_passes_and_a_damaged_network_does_not(marks):

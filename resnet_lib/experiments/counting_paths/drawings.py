@@ -27,7 +27,7 @@ MARKS = {
     "correlation": "correlation\nof errors",
     "gain": "gain of averaging 5\nover one of them",
     "behind": "average of 5\nminus the whole",
-    "calibration": "calibration error,\naverage - network",
+    "calibration": "calibration error,\naverage of 5 - one",
 }
 
 
@@ -121,12 +121,11 @@ def signatures(table: pd.DataFrame) -> pd.DataFrame:
     found = []
     for (name, last), (title, _) in GROUPS.items():
         rows = members.group(table, name, last=last)
-        base = members.group(table, name, size=1)["ece"] if name == "apart" else rows["whole_ece"]
         found.append((title, "correlation", rows["correlation"]))
         found.append((title, "gain", members.gain(table, name, last=last)))
         if name != "apart":  # of whose five the average is the whole
             found.append((title, "behind", members.behind(table, name, last=last)))
-        found.append((title, "calibration", 100 * (rows["ece"] - base)))
+        found.append((title, "calibration", 100 * members.calibrated(table, name, last=last)))
     smooth = members.ens_smooth(table)
     found += [("residual network", "loss", smooth.values), ("plain network", "loss", smooth.control)]
     records = []

@@ -199,10 +199,12 @@ def ens_average(table: pd.DataFrame) -> Evidence:
     return Evidence(values=values, control=control, unit="percentage points")
 
 
-def ens_calibration(table: pd.DataFrame) -> Evidence:
-    """Calibration error of averaged halves minus that of the network, one value per seed; control: copies."""
-    halves, copies = (group(table, name) for name in ("halves-anew", "copies"))
-    return Evidence(
-        values=(halves["ece"] - halves["whole_ece"]).to_numpy(),
-        control=(copies["ece"] - copies["whole_ece"]).to_numpy(),
-    )
+def calibrated(table: pd.DataFrame, name: str, *, last: float = 1.0) -> np.ndarray:
+    """Calibration error of the average of 5 members minus that of one of them, one value per seed."""
+    five, one = (group(table, name, size=size, last=last)["ece"] for size in (max(SIZES), 1))
+    return (five - one).to_numpy()
+
+
+def ens_calibrated(table: pd.DataFrame) -> Evidence:
+    """Calibration error of averaged halves minus that of one, one value per seed; control: copies."""
+    return Evidence(values=calibrated(table, "halves-anew"), control=calibrated(table, "copies"))
