@@ -226,6 +226,7 @@ CALLS: dict[str, tuple[Callable, tuple, dict[str, Any]]] = {
     "nets.effects.complaint": (effects.complaint, (nn.BatchNorm1d(3),), {}),
     "nets.effects.drawing": (effects.drawing, (nn.Sequential(nn.BatchNorm1d(4), nn.Dropout(0.5)).double(), POINTS), {}),
     "nets.effects.draws": (effects.draws, (nn.Dropout(0.5),), {}),
+    "nets.effects.require_graph": (effects.require_graph, ("a gradient",), {}),
     "nets.effects.restoring": (torch.no_grad()(effects.restoring), (lambda x: x.mul_(2), POINTS.clone()), {}),
     "nets.effects.unchanged": (
         lambda module, x: _within(effects.unchanged(module, device=CPU), module, x),

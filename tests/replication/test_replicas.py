@@ -39,9 +39,14 @@ def test_runs_of_several_kinds_of_machine_are_kept(runs: list[replicas.Replica])
     assert any(processor.endswith("DEFAULT") for processor in processors), "one of them under the oldest instructions"
 
 
+GONE = {"ens-claim.gain", "ens-claim.calibration"}
+"""Claims that older runs have and the book has given up; a comparison leaves them out."""
+
+
 def test_every_kept_run_is_of_a_claim_that_is_published(published: Findings, runs: list[replicas.Replica]):
+    assert not GONE & set(published.verdicts)
     for run in runs:
-        assert set(run.claims) <= set(published.verdicts), run.name
+        assert set(run.claims) <= set(published.verdicts) | GONE, run.name
         assert set(run.figures) <= set(published.figures), run.name
 
 
