@@ -16,6 +16,7 @@ from torch.nn.utils import parametrize
 
 from resnet_lib import linalg
 from resnet_lib.linalg import subspaces
+from resnet_lib.linalg.scaling import row_norms
 from resnet_lib.linalg.stiefel import defect
 from resnet_lib.nets import effects
 from resnet_lib.nets.blocks import Absent, Block
@@ -103,10 +104,10 @@ def ratios(matrix: Float[Tensor, "out in"], vectors: Float[Tensor, "n in"]) -> F
             f"vectors have {vectors.shape[-1]} entries and the matrix {matrix.shape[-1]} columns; for gradients, which "
             "come from the output, use matrix.mT"
         )
-    lengths = vectors.norm(dim=-1)
+    lengths = row_norms(vectors)
     if not (lengths > 0).all():
         raise ValueError("vectors holds a zero vector, which has no ratio of norms; draw them from a Gaussian")
-    return (vectors @ matrix.mT).norm(dim=-1) / lengths
+    return row_norms(vectors @ matrix.mT) / lengths
 
 
 def rank(matrix: Float[Tensor, "out in"], *, tolerance: float = 1e-9) -> Rank:

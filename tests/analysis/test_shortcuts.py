@@ -139,6 +139,15 @@ def test_ratios_are_those_of_numpy():
     np.testing.assert_allclose(shortcuts.ratios(a, v), expected, atol=1e-13)
 
 
+@pytest.mark.parametrize("scale", [1e-36, 1e-25, 1e-19, 1e19, 1e25, 1e36])
+def test_a_scale_of_vectors_is_no_digit_of_their_ratio(scale):
+    """In single precision the squares of such numbers are zero or infinite."""
+    a, v = draw(3, 5).float(), draw(4, 5).float()
+    expected = shortcuts.ratios(a, v)
+    np.testing.assert_allclose(shortcuts.ratios(a, v * scale), expected, rtol=1e-5)
+    np.testing.assert_allclose(shortcuts.ratios(a * scale, v) / scale, expected, rtol=1e-5)
+
+
 @pytest.mark.parametrize(
     ("call", "error", "text"),
     [
