@@ -14,21 +14,7 @@ from torch import nn
 from resnet_lib import nets, ode, runtime
 from resnet_lib.analysis import flow
 from resnet_lib.nets import Unit, dynamics
-
-INSIDE = Unit(order="inside", norm="none", alpha=0.25)
-
-
-def net(unit: Unit = INSIDE, depth: int = 4, seed: int = 0) -> nets.Stack:
-    made = nets.mlp(depth, 12, unit=unit, in_features=6, classes=3, generator=runtime.stream(seed, "net"))
-    return made.double().eval()
-
-
-def tied(depth: int = 4, alpha: float = 0.25) -> nets.Stack:
-    like = net(Unit(order="inside", norm="none", alpha=alpha), depth=1)
-    return nets.Stack(like.stem, [dynamics.Repeat(like.blocks[0], depth)], like.head, shape=like.shape)
-
-
-X = torch.randn(5, 6, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+from tests.flows import INSIDE, X, net, tied
 
 
 def test_one_substep_is_the_network_itself():

@@ -9,24 +9,14 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from lesioned import by_hand, generator, mlp
 from scipy import stats
 from torch import nn
 
-from resnet_lib import nets, runtime
+from resnet_lib import nets
 from resnet_lib.analysis import lesion, lesion_scores
 from resnet_lib.nets import Block, blocks
 from resnet_lib.nets.units import UNITS
-
-
-def generator(*path):
-    return runtime.stream(0, "test-lesion", *path)
-
-
-def mlp(depth=5, unit="pre", width=8):
-    """A small network in evaluation mode, its batch statistics not those of the start."""
-    net = nets.mlp(depth, width, unit=unit, in_features=6, classes=3, generator=generator("mlp", unit))
-    net(torch.randn(50, 6, generator=generator("warm")) * 2 + 1)
-    return net.eval()
 
 
 @pytest.fixture(scope="module")
@@ -38,15 +28,6 @@ def resnet20():
 
 def images(n=4):
     return torch.randn(n, 3, 32, 32, generator=generator("images"))
-
-
-def by_hand(net, modules, x):
-    """The forward pass, written out: the oracle."""
-    with torch.no_grad():
-        state = net.stem(x)
-        for module in modules:
-            state = module(state)
-        return net.head(state)
 
 
 def rebuilt_without(net, gone):

@@ -191,3 +191,20 @@ def test_a_normalisation_in_evaluation_mode_is_part_of_the_matrix():
     shortcut.eval()
     a, x, y = shortcuts.matrix(shortcut, (2, 4, 4)), draw(1, 2, 4, 4), draw(1, 2, 4, 4, seed=1)
     torch.testing.assert_close(a @ (x - y).flatten(), (shortcut(x) - shortcut(y)).flatten(), atol=1e-12, rtol=0)
+
+
+class Clipped(nn.Module):
+    """Linear but for the large entries of one sign."""
+
+    def __init__(self, sign: int):
+        super().__init__()
+        self.sign = sign
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.sign * (self.sign * x).clamp(max=10)
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_a_map_that_bends_on_one_side_is_not_linear(sign):
+    with pytest.raises(ValueError, match="is no linear map"):
+        shortcuts.matrix(Clipped(sign), (1,))

@@ -13,23 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from resnet_lib import nets, ode, runtime
-from resnet_lib.nets import Unit, dynamics, initialisation
-
-INSIDE = Unit(order="inside", norm="none", alpha=0.25)
-
-
-def net(unit: Unit = INSIDE, depth: int = 4, seed: int = 0) -> nets.Stack:
-    made = nets.mlp(depth, 12, unit=unit, in_features=6, classes=3, generator=runtime.stream(seed, "net"))
-    return made.double().eval()
-
-
-def tied(depth: int = 4, alpha: float = 0.25) -> nets.Stack:
-    like = net(Unit(order="inside", norm="none", alpha=alpha), depth=1)
-    return nets.Stack(like.stem, [dynamics.Repeat(like.blocks[0], depth)], like.head, shape=like.shape)
-
-
-X = torch.randn(5, 6, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+from resnet_lib import ode, runtime
+from resnet_lib.nets import dynamics, initialisation
+from tests.flows import X, net, tied
 
 
 @given(st.integers(0, 2**32), st.floats(-0.5, 0.5))
