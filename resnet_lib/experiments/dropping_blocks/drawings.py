@@ -1,5 +1,7 @@
 """The chapter's figures: a selection of a trial's table, and a drawing of it."""
 
+import itertools
+
 import altair as alt
 import matplotlib.pyplot as plt
 import numpy as np
@@ -227,6 +229,44 @@ def _by_block(axis: Axes, rows: pd.DataFrame, variant: str) -> None:
     axis.plot(mean.index + 1, mean, **look)
     axis.plot(rows["block"] + 1, rows["value"], ".", color=look["color"], alpha=0.5)
     axis.set(xlabel="block removed", xticks=range(1, BLOCKS + 1))
+
+
+def by_rate(table: pd.DataFrame) -> pd.DataFrame:
+    """Points lost at each learning rate, without the block that is missed most and without half of the blocks."""
+    found = []
+    for (lr, (measure, statistics)), (lesion, removed, over) in itertools.product(
+        itertools.product(sorted(table["lr"].unique()), STATISTICS.items()),
+        (("worst block", 1, "max"), ("half of the blocks", 5, "mean")),
+    ):
+        lost = measures.losses(table[table["lr"] == lr], "residual", measure).query(f"removed == {removed}")
+        loss = lost.groupby("seed")["loss"].agg(over).reset_index()
+        found.append(loss.assign(lr=lr, statistics=statistics, lesion=lesion))
+    whole = measures.rows(table, "residual", "removed").query("removed == 0")
+    made = pd.concat(found).merge(
+        whole[["lr", "seed", "value"]].rename(columns={"value": "accuracy"}), on=["lr", "seed"]
+    )
+    return made[["lr", "lesion", "statistics", "seed", "loss", "accuracy"]]
+
+
+def rates(table: pd.DataFrame) -> Figure:
+    """Loss by learning rate, one panel per lesion, one line per kind of statistics, one dot per seed."""
+    figure, axes = plt.subplots(1, 2, figsize=(9, 3.6))
+    look = SHOWN["residual"].look | {"label": "statistics as trained"}
+    renewed = _renewed(look) | {"label": "statistics anew"}
+    for axis, (lesion, bound) in zip(axes, (("worst block", 3), ("half of the blocks", 10)), strict=True):
+        for statistics, line in (("as trained", look), ("anew", renewed)):
+            mine = table[(table["lesion"] == lesion) & (table["statistics"] == statistics)]
+            axis.plot(mine.groupby("lr")["loss"].mean(), **line)
+            axis.plot(mine["lr"], mine["loss"], ".", markersize=3, alpha=0.5, color=look["color"])
+        axis.axhline(bound, linestyle="--", linewidth=1, color=COLOURS["theory"])
+        axis.set(
+            xscale="log", xlabel="learning rate", title=f"without the {lesion}" if bound == 3 else f"without {lesion}"
+        )
+        axis.set_xticks(sorted(table["lr"].unique()), [f"{lr:g}" for lr in sorted(table["lr"].unique())], minor=False)
+        axis.minorticks_off()
+    axes[0].set_ylabel("points of accuracy lost")
+    axes[1].legend(loc="upper right")
+    return figure
 
 
 def depth_curves(table: pd.DataFrame) -> pd.DataFrame:

@@ -51,8 +51,8 @@ def trial(setting: Lesions, seeds: Sequence[int], device: str = "cpu") -> pd.Dat
         if setting.swaps:
             records += [{"seed": seed} | record for record in exchanged(setting, seed, net, images)]
         if setting.anew:
-            few = replace(setting, counts=(0, 1, len(net.blocks) // 2), subsets=setting.anew, swaps=(1,))
-            for measured in (removed, exchanged):
+            few = replace(setting, counts=(0, 1, len(net.blocks) // 2), subsets=setting.anew, swaps=setting.swaps[:1])
+            for measured in (removed, exchanged) if setting.swaps else (removed,):
                 records += [{"seed": seed} | record for record in measured(few, seed, net, images, learned.x)]
         if setting.change:
             records += [{"seed": seed} | record for record in changed(net.double(), images.x.double())]
@@ -156,11 +156,15 @@ def _digits_settings() -> tuple[Lesions, ...]:
 
 
 def _depth_settings(*lasts: float) -> tuple[Lesions, ...]:
-    only: dict = {"counts": SHALLOWER, "swaps": ()}
+    only: dict = {"counts": SHALLOWER, "swaps": (), "anew": 20}
     return (
         *(_digits("residual", last=last, **only) for last in (1.0, *lasts)),
         _digits("residual", last=0.5, decay="uniform", **only),
     )
+
+
+def _at_rates(*rates: float) -> tuple[Lesions, ...]:
+    return tuple(Lesions("residual", 10, lr, counts=(0, 1, 5), subsets=50, swaps=(), anew=50) for lr in rates)
 
 
 def _cifar(variant: str, blocks: int, last: float = 1.0) -> Lesions:
@@ -202,6 +206,15 @@ DEPTH = Experiment(
     trial=trial,
     quick=Grid(settings=_depth_settings(0.5), seeds=tuple(range(20))),
     full=Grid(settings=_depth_settings(0.8, 0.5, 0.2), seeds=tuple(range(50)), group=10),
+    data=("digits",),
+)
+# The same lesions at a third and at three times the learning rate: are the verdicts about residual networks or a rate?
+RATES = Experiment(
+    name="dropping-rates",
+    agrees=SAMPLED,
+    trial=trial,
+    quick=Grid(settings=_at_rates(0.1, 0.3, 1.0), seeds=MANY_SEEDS),
+    full=Grid(settings=_at_rates(0.03, 0.1, 0.3, 1.0), seeds=tuple(range(20)), group=5),
     data=("digits",),
 )
 # Needs CIFAR-10 and, in FULL, a GPU; no page runs it.
