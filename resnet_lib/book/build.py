@@ -220,7 +220,7 @@ def collect(run: Path, source: Path, root: Path | None = None) -> "Held":
     Raises:
         ValueError: One of these files cannot be read; the message names it and the place.
     """
-    from resnet_lib.evidence import ledger
+    from resnet_lib.evidence import pages
     from resnet_lib.replication import replicas
     from resnet_lib.replication.held import hold, told
 
@@ -232,13 +232,14 @@ def collect(run: Path, source: Path, root: Path | None = None) -> "Held":
             manuscript.page(run / name)
     for path in notebooks(run):
         notebook = manuscript.notebook(path)
-        ledger.show_all_digits(notebook, evidence)
+        pages.show_all_digits(notebook, evidence)
+        pages.show_statements(notebook, evidence)
         if line := told(held, manuscript.chapter(path)):
             notebook.cells.insert(1, new_markdown_cell(f":::{{note}}\n{line}\n:::", id="replication"))
         files[path.relative_to(run)] = nbformat.writes(notebook).encode()
     for path in _matches(run, ("figures/**/*",)):
         files[SERVED / path.relative_to(run)] = path.read_bytes()
-    for name, text in ledger.pages(evidence, replicas.kept(root or run)).items():
+    for name, text in pages.generated(evidence, replicas.kept(root or run)).items():
         files[Path(name)] = text.encode()
     mirror(source, files)
     return held

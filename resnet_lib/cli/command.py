@@ -93,27 +93,31 @@ def book(step: str, stored: bool, jobs: int, timeout: float) -> None:
 @main.command()
 @click.argument("chapters", nargs=-1)
 @click.option(
-    "--drawings", is_flag=True, help="Draw the published figures again from their own data, and compute nothing."
+    "--stored",
+    is_flag=True,
+    help="Draw the published figures again and tell the stored verdicts in the words of claims.yml; compute nothing.",
 )
 @jobs_option
 @runs.timeout_option
-def refresh(chapters: tuple[str, ...], drawings: bool, jobs: int, timeout: float) -> None:
+def refresh(chapters: tuple[str, ...], stored: bool, jobs: int, timeout: float) -> None:
     """Run the committed notebooks and take their outputs and figures into the checkout, for review and commit.
 
-    CHAPTERS name some of them, as `eigenvalue-clustering`; without any, all are run. Where only a colour or a caption
-    has changed, `--drawings` renews the figures and leaves every number and every stamp as it is published.
+    CHAPTERS name some of them, as `eigenvalue-clustering`; without any, all are run. Where only a colour, a caption
+    or the words of a claim have changed, `--stored` renews them and leaves every number and stamp as it is published.
     """
     with building() as (steps, root):
-        from resnet_lib.book import redraw
+        from resnet_lib.book import redraw, reword
         from resnet_lib.evidence import ledger, manuscript
 
-        folder = root if drawings else timed("staged", lambda: steps.stage(root))
+        folder = root if stored else timed("staged", lambda: steps.stage(root))
         pages = {manuscript.chapter(path): path for path in steps.notebooks(folder)}
         if unknown := [name for name in chapters if name not in pages]:
             raise ValueError(f"CHAPTERS: {unknown[0]!r} is no chapter with a notebook; known: {', '.join(pages)}")
         wanted = [pages[name] for name in chapters or pages]
-        if drawings:
-            changed = timed("drawn", lambda: [path for each in wanted for path in redraw.notebook(each, root)])
+        if stored:
+            renew = (redraw.notebook, reword.notebook)
+            changed = timed("renewed", lambda: [path for each in wanted for how in renew for path in how(each, root)])
+            changed = list(dict.fromkeys(changed))
         else:
             report(timed("executed", lambda: steps.execute(wanted, jobs=jobs, timeout=timeout)))
             changed = steps.refresh(root, folder)

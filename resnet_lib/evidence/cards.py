@@ -1,12 +1,17 @@
 """A card shows a verdict as text or as HTML, from its record. Nothing is judged here."""
 
 import functools
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from typing import Any
 
-from resnet_lib.evidence import markup, significance
+from markupsafe import Markup
+
+from resnet_lib.evidence import markup, pictures, significance
 from resnet_lib.evidence.rules import Rule
 from resnet_lib.evidence.statements import PRESETS
+
+Stamped = tuple[str, str]
+"""A run of an experiment, whose provenance a page tells once: the experiment's name and the preset."""
 
 
 def text(record: Mapping[str, Any]) -> str:
@@ -22,13 +27,14 @@ def text(record: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def card(record: Mapping[str, Any], *, exact: bool = True) -> str:
-    """A verdict as HTML, from `Check.record`.
+def card(record: Mapping[str, Any], *, exact: bool = True, told: Container[Stamped] = ()) -> str:
+    """A verdict as a row of HTML, from `Check.record`: sentence, verdict, picture; what else there is unfolds.
 
     Args:
         record: As in the metadata of a displayed `Check`; with a run `here` where this machine found another verdict.
-        exact: With intervals, four digits and the provenance, for the pages. Otherwise with what comes out the same on
-            every machine, which nbval compares: two digits, and for `every` how many of the values satisfy it.
+        exact: With picture, intervals, four digits and the provenance, for the pages. Otherwise with what comes out the
+            same on every machine, which nbval compares: two digits, and for `every` how many of the values satisfy it.
+        told: Runs of experiments whose provenance the page shows already; it is linked, and not shown again.
     """
     rows = list(_rows(record, digits=4 if exact else 2))
     interval = Rule.parse(record["rule"]).statistic != "every"
@@ -44,7 +50,29 @@ def card(record: Mapping[str, Any], *, exact: bool = True) -> str:
         surprises=_surprises(record),
         here=here,
         fragile=significance.FRAGILE,
+        picture=Markup(pictures.picture(record)) if exact else "",  # our own SVG
+        effect=_effect(record) if exact else "",
+        largest=stamped(record)[-1][1],
+        stamps=[(stamped, row["run"]["stamp"], stamped in told) for stamped, row in _stamps(record, rows)],
     )
+
+
+def stamped(record: Mapping[str, Any]) -> list[Stamped]:
+    """The runs of experiments that a verdict rests on."""
+    return [(record[preset]["stamp"]["experiment"], preset) for preset in PRESETS if record[preset]]
+
+
+def _stamps(record: Mapping[str, Any], rows: list[dict[str, Any]]) -> Iterator[tuple[Stamped, dict[str, Any]]]:
+    return zip(stamped(record), (row for row in rows if row["run"]), strict=True)
+
+
+def _effect(record: Mapping[str, Any]) -> str:
+    """What was measured, at the largest size that was computed, in a few words."""
+    run = record[[preset for preset in PRESETS if record[preset]][-1]]
+    if Rule.parse(record["rule"]).statistic == "every":
+        return f"{run['inside']} of {run['n']} values"
+    unit = record["unit"].replace("percentage points", "points")
+    return f"{markup.interval(run['effect'], run['low'], run['high'])}{' ' * bool(unit)}{unit}"
 
 
 def _surprises(record: Mapping[str, Any]) -> bool:

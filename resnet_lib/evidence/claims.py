@@ -178,6 +178,8 @@ class Check:
             "expected": {preset: self.claim.expects(preset) for preset in PRESETS},
             "expectation": self.claim.expectation,
             "statement": self.claim.statement,
+            "role": self.claim.role,
+            "kind": self.claim.kind,
             "measure": self.claim.measure,
             "rule": self.claim.holds_if,
             "control": self.claim.control.contract,
@@ -243,9 +245,10 @@ def check(
 
 
 def summary(statement: Statement, verdicts: Mapping[str, str]) -> str:
-    """A statement in the light of its atomic claims: `confirmed`, `holds under conditions`, `refuted` or `undecided`.
+    """A statement in the light of what its sources say: `confirmed`, `confirmed in part`, `refuted` or `undecided`.
 
-    Confirmed where all of them hold, refuted where none does. Where one holds and one fails it holds under conditions,
+    Only claims with the role `as-said` count; what the book adds says under which conditions, in `statement.when`.
+    Confirmed where all of them hold, refuted where none does. Where one holds and one fails it is confirmed in part,
     whatever an undecided one may come to; elsewhere that leaves it open. One that is invalid or missing always does.
 
     Args:
@@ -255,12 +258,12 @@ def summary(statement: Statement, verdicts: Mapping[str, str]) -> str:
     Raises:
         ValueError: A status that is none.
     """
-    statuses = {verdicts.get(claim.id) for claim in statement.claims}
-    if unknown := statuses - {*STATUSES, None}:
+    statuses = {verdicts.get(claim.id) for claim in statement.claims if claim.role == "as-said"}
+    if unknown := {verdicts.get(claim.id) for claim in statement.claims} - {*STATUSES, None}:
         raise ValueError(
             f"verdicts of {statement.id} have status {unknown.pop()!r}; it is one of {', '.join(STATUSES)}"
         )
     if {"holds", "fails"} <= statuses:
         statuses -= {"undecided"}
-    names = {("holds",): "confirmed", ("fails",): "refuted", ("holds", "fails"): "holds under conditions"}
+    names = {("holds",): "confirmed", ("fails",): "refuted", ("holds", "fails"): "confirmed in part"}
     return {frozenset(found): name for found, name in names.items()}.get(frozenset(statuses), "undecided")

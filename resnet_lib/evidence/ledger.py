@@ -1,20 +1,19 @@
-"""The ledger reads verdicts and figures out of the chapters' outputs, holds them against claims.yml, and makes pages.
+"""The ledger reads verdicts and figures out of the chapters' outputs, and holds them against claims.yml.
 
-It knows notebooks' outputs and the pages that are generated from them; it runs nothing. An output of `claims.check` or
+It runs nothing. An output of `claims.check` or
 `figures.publish` carries its record in `metadata["resnet_lib"]`, with all digits and its hash.
 """
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from nbformat import NotebookNode
 
 from resnet_lib import files
-from resnet_lib.evidence import cards, claims, figures, manuscript, markup, significance, statements
+from resnet_lib.evidence import claims, figures, manuscript, significance, statements
 from resnet_lib.evidence.records import REFRESH, Shown, contradictions, records, without_circumstances
 
 VERBS = {
@@ -23,7 +22,7 @@ VERBS = {
     "undecided": ("is undecided", "are undecided"),
     "invalid": ("is invalid", "are invalid"),
 }
-SUMMARIES = ("confirmed", "holds under conditions", "refuted", "undecided")
+SUMMARIES = ("confirmed", "confirmed in part", "refuted", "undecided")
 
 
 @dataclass(frozen=True)
@@ -146,19 +145,6 @@ def read(root: Path) -> Findings:
     return Findings(ledger, chapters, by_claim, by_figure, tuple(faults))
 
 
-def show_all_digits(notebook: NotebookNode, evidence: Findings) -> None:
-    """Replace the stable HTML of verdicts and figures by the one for the pages: all digits, and the provenance.
-
-    A verdict is shown as `evidence` has it: as published, with what this machine found where that is another.
-    """
-    for output, kind, record in records(notebook):
-        if kind == "verdict":
-            shown = evidence.verdicts.get(record["id"])
-            output.data["text/html"] = cards.card(shown.record if shown else record)
-        else:
-            output.data["text/html"] = figures.html(record, prefix="../figures", provenance=True)
-
-
 def _finding(notebook: NotebookNode) -> str:
     """The first paragraph in bold of the first cell, on one line; "" where there is none."""
     found = re.search(r"^\*\*(.+?)\*\*$", notebook.cells[0].source, re.MULTILINE | re.DOTALL)
@@ -215,7 +201,12 @@ def _claim_faults(
                 yield f"claim {claim.id} is checked in {entry.chapter}, and claims.yml has it in {statement.chapter}"
             if (record["rule"], record["control"]) != (claim.holds_if, claim.control.contract):
                 yield f"claim {claim.id} was judged by {record['rule']!r}, an older rule than claims.yml has; {refresh}"
-            elif (record["statement"], record["measure"]) != (claim.statement, claim.measure):
+            elif (record["statement"], record["role"], record["kind"], record["measure"]) != (
+                claim.statement,
+                claim.role,
+                claim.kind,
+                claim.measure,
+            ):
                 yield f"claim {claim.id} is shown in older words than claims.yml has; {refresh}"
 
 
@@ -244,21 +235,6 @@ def _figure_faults(ledger: statements.Ledger, drawn: list[Shown], folders: set[s
     for entry in drawn:
         for claim in sorted(set(entry.record["claims"]) - ledger.claims.keys()):
             yield f"figure {entry.record['id']} names the claim {claim}, which claims.yml does not have"
-
-
-def pages(evidence: Findings, runs: Sequence[Any] = ()) -> dict[str, str]:
-    """The generated pages by their paths: ledger, figure index, replications, and the front page's findings.
-
-    Args:
-        evidence: Of the book.
-        runs: `replicas.Replica`s that are kept, for the page that lists them.
-    """
-
-    def page(template: str) -> str:
-        return f"{markup.render(template, book=evidence, claims=claims, figures=figures, runs=runs)}\n"
-
-    generated = ("ledger.md", "figure-index.md", "replications.md", "_generated/findings.md")
-    return {path: page(Path(path).name) for path in generated}
 
 
 def table(evidence: Findings) -> str:

@@ -2,6 +2,7 @@
 
 import functools
 import inspect
+import math
 import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -14,6 +15,7 @@ from markupsafe import Markup, escape
 
 # A dollar behind a backslash is a dollar; all others come in pairs around TeX.
 MATHEMATICS = re.compile(r"(?<!\\)\$((?:[^$\\]|\\.)+)\$", re.DOTALL)
+MINUS = "−"
 LONE_DOLLAR = re.compile(r"(?<!\\)\$")
 
 
@@ -46,6 +48,16 @@ def _plain(text: str, start: int, end: int) -> Markup:
     return escape(text[start:end]).replace(r"\$", Markup("<span>$</span>"))
 
 
+def breakable(name: str) -> Markup:
+    """An id that a narrow column may break behind its dot and hyphens.
+
+    Example:
+        >>> print(breakable("drop-graceful.worst"))
+        drop-<wbr>graceful.<wbr>worst
+    """
+    return Markup(re.sub("([-.])", r"\1<wbr>", str(escape(name))))
+
+
 def number(value: float, digits: int = 2) -> str:
     """A number rounded to significant digits, trailing zeros kept: 0.98, 1.0, 120, 3.1e-15.
 
@@ -58,6 +70,29 @@ def number(value: float, digits: int = 2) -> str:
     text = f"{value:.{digits - 1}e}"
     exponent = int(text.partition("e")[2])
     return f"{float(text):.{max(digits - 1 - exponent, 0)}f}" if -4 <= exponent < 6 else text
+
+
+def interval(effect: float, low: float | None, high: float | None) -> str:
+    """A number and its interval, to two digits of what the interval leaves open: `0.12 (−0.50 to 0.50)`.
+
+    An interval of no width is not shown, and a number without one has two digits.
+
+    Example:
+        >>> interval(0.1183, -0.5, 0.496), interval(33.9, 33.9, 33.9), interval(3.14e-15, None, None)
+        ('0.12 (−0.50 to 0.50)', '34', '3.1e-15')
+    """
+    if low is None or high is None or high <= low:
+        return _minus(number(effect))
+    half = math.floor(math.log10((high - low) / 2))
+    if not -5 <= half < 6:
+        told = [number(x) for x in (effect, low, high)]
+    else:
+        told = [f"{round(x, 1 - half):.{max(1 - half, 0)}f}" for x in (effect, low, high)]
+    return "{} ({} to {})".format(*map(_minus, told))
+
+
+def _minus(text: str) -> str:
+    return f"{MINUS}{text[1:]}" if text.startswith("-") else text
 
 
 def listed(values: np.ndarray) -> str:
@@ -113,7 +148,7 @@ def _templates() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"prose": prose, "number": number, "ranges": ranges, "grid": grid}
+    environment.filters |= {"prose": prose, "breakable": breakable, "number": number, "ranges": ranges, "grid": grid}
     return environment
 
 

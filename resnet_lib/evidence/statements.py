@@ -2,6 +2,7 @@
 
 import difflib
 import functools
+import re
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass
@@ -30,6 +31,30 @@ SLUG = r"[a-z0-9]+(?:-[a-z0-9]+)*"
 Slug = Annotated[str, StringConstraints(pattern=f"^{SLUG}$")]
 Prose = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True), _parsed_by(markup.prose)]
 RuleText = Annotated[str, _parsed_by(Rule.parse)]
+LEANING = (
+    *("It", "They", "That", "This", "These", "Those", "Its", "Their", "Such", "The same", "So", "Nor", "And", "Even"),
+    *("Neither", "There", "Here", "Either"),
+)
+"""Words with which a sentence leans on the one before."""
+WORDS = 25
+"""A reader takes in so many at a glance: the most that `when` may have."""
+
+
+def _alone(text: str) -> str:
+    """Refuse a sentence, or a phrase, that says nothing without the one before it."""
+    if found := re.match(rf"(?:{'|'.join(LEANING)})\b", text[:1].upper() + text[1:]):
+        raise ValueError(f"{text!r} begins with {found[0]!r}, and has to stand alone; name what is meant")
+    return text
+
+
+def _brief(text: str) -> str:
+    if (n := len(re.sub(r"\$[^$]*\$", "x", text).split())) > WORDS:
+        raise ValueError(f"{text!r} has {n} words; say it in at most {WORDS}")
+    return text
+
+
+Alone = Annotated[Prose, AfterValidator(_alone)]
+When = Annotated[Prose, AfterValidator(_brief)]
 
 
 class LedgerPart(BaseModel):
@@ -44,7 +69,7 @@ class Control(LedgerPart):
     Its values agree between machines as those of its claim do, unless `agrees` says otherwise.
     """
 
-    measure: Prose
+    measure: Alone
     must: RuleText
     agrees: Agreement | None = None
 
@@ -54,6 +79,10 @@ class Control(LedgerPart):
         return {"measure": self.measure, "must": self.must}
 
 
+Role = Literal["as-said", "condition", "law", "foil"]
+"""Whose claim it is, as CONTRIBUTING.md (Add a claim) says; only those `as-said` decide about their statement."""
+Kind = Literal["theorem", "drawn", "trained"]
+"""What is measured: an identity or bound, random matrices and untrained networks, or trained ones."""
 Outcome = Literal["holds", "fails", "open"]
 """What is defended: a verdict, or, `open`, that this book does not decide the claim and no outcome is an error."""
 
@@ -61,14 +90,19 @@ Outcome = Literal["holds", "fails", "open"]
 class Claim(LedgerPart):
     """An atomic claim: one measurement, one rule, one control. Its id is the statement's, a dot, and a name.
 
+    Its sentence stands alone. Its `role` says whether the sources say so (`as-said`) or the book adds it: the same
+    under a restriction that no source names (`condition`), a formula behind it (`law`), what nobody says (`foil`).
+
     The tests defend the verdict `expected`; that of FULL is `expected_full` where it is another, for many seeds decide
     what few leave open. A claim whose sample could come out either way is `open`: it counts as undecided, whatever one
     run says. `agrees` says how its values agree between machines where the experiment's own word does not fit.
     """
 
     id: Annotated[str, StringConstraints(pattern=rf"^{SLUG}(?:\.{SLUG})?$")]
-    statement: Prose
-    measure: Prose
+    statement: Alone
+    role: Role
+    kind: Kind
+    measure: Alone
     holds_if: RuleText
     control: Control
     expected: Outcome
@@ -87,13 +121,14 @@ class Claim(LedgerPart):
 
 
 class Statement(LedgerPart):
-    """A statement of the sources, split into atomic claims."""
+    """A statement of the sources, split into atomic claims, and in one sentence when it is true, as the book found."""
 
     id: Slug
     chapter: Slug
     title: Prose
     statement: Prose
     sources: Annotated[list[str], Field(min_length=1)]
+    when: When
     claims: Annotated[list[Claim], Field(min_length=1)]
 
 
@@ -200,3 +235,5 @@ def _inconsistent(statements: tuple[Statement, ...]) -> Iterator[str]:
         for claim in statement.claims:
             if claim.id.partition(".")[0] != statement.id:
                 yield f"statement {statement.id}, claim {claim.id}, id: must begin with {statement.id}"
+        if all(claim.role != "as-said" for claim in statement.claims):
+            yield f"statement {statement.id}, claims: none has role: as-said; what the sources say is what decides"

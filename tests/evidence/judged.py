@@ -11,24 +11,31 @@ LEDGER = """
   title: A title
   statement: The eigenvalues.
   sources: [text-a]
+  when: Where they are.
   claims:
     - id: shift.values
       statement: Every $a<b$ & <b>all</b>.
+      role: as-said
+      kind: drawn
       measure: distance
       holds_if: every < 1
-      control: {measure: the same for $2$, must: every > 2}
+      control: {measure: distance for $2$, must: every > 2}
       expected: holds
     - id: shift.size
       statement: The size.
+      role: as-said
+      kind: drawn
       measure: size
       holds_if: 0.9 < mean < 1.1
-      control: {measure: the same, must: mean > 2}
+      control: {measure: size elsewhere, must: mean > 2}
       expected: fails
     - id: shift.middle
       statement: The middle.
+      role: as-said
+      kind: drawn
       measure: size
       holds_if: median > 0
-      control: {measure: the same, must: every < 0}
+      control: {measure: size elsewhere, must: every < 0}
       expected: holds
 """
 

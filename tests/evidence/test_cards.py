@@ -88,3 +88,23 @@ def test_the_card_gives_the_reason_of_what_is_open(ledger: statements.Ledger) ->
     invalid = shown(claims.check("shift.middle", measure, result(value=[1.0] * 5, control=[1.0] * 5), ledger=ledger))
     assert cell(invalid[0]["text/html"], 0, 1).startswith("! invalid the control did not come out as every < 0")
     assert cell(invalid[0]["text/html"], 0, 3) == "0 of 5 values; not as it must"
+
+
+def test_the_row_tells_what_was_measured_and_by_whom_it_is_said(ledger: statements.Ledger) -> None:
+    check = claims.check("shift.size", measure, result(value=NEAR_ONE, control=[3.5] * 5), ledger=ledger)
+    record = shown(check)[1] | {"unit": "percentage points"}
+    row = BeautifulSoup(cards.card(record), "html.parser").select_one(".rl-row")
+    assert isinstance(row, Tag)
+    assert row.select_one(".rl-effect").get_text(" ") == "1.000 (0.982 to 1.018) points rule:  0.9 < mean < 1.1 ; QUICK"
+    assert row.find("svg") is not None
+    assert "Said by the sources" in " ".join(BeautifulSoup(cards.card(record), "html.parser").get_text(" ").split())
+    foil = BeautifulSoup(cards.card(record | {"role": "foil"}), "html.parser")
+    assert foil.select_one(".rl-role").get_text() == "foil"
+    assert BeautifulSoup(cards.card(record, exact=False), "html.parser").find("svg") is None
+
+
+def test_a_unit_that_the_measure_names_is_not_told_twice(ledger: statements.Ledger) -> None:
+    check = claims.check("shift.size", measure, result(value=NEAR_ONE, control=[3.5] * 5), ledger=ledger)
+    record = shown(check)[1] | {"unit": "points"}
+    assert "size (points)" in cards.card(record)
+    assert "(points)" not in cards.card(record | {"measure": "size in points"})

@@ -195,9 +195,9 @@ def test_each_claim_and_its_control_have_streams_of_their_own() -> None:
     ("statuses", "expected"),
     [
         (["holds", "holds", "holds"], "confirmed"),
-        (["holds", "fails", "holds"], "holds under conditions"),
+        (["holds", "fails", "holds"], "confirmed in part"),
         (["fails", "fails", "fails"], "refuted"),
-        (["holds", "fails", "undecided"], "holds under conditions"),
+        (["holds", "fails", "undecided"], "confirmed in part"),
         (["holds", "holds", "undecided"], "undecided"),
         (["fails", "fails", "undecided"], "undecided"),
         (["holds", "fails", "invalid"], "undecided"),

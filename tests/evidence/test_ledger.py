@@ -207,51 +207,10 @@ def test_a_chapter_without_a_title_is_refused(root: Path):
         ledger.read(root)
 
 
-def test_the_outputs_of_the_pages_have_all_digits(root: Path):
-    notebook = nbformat.read(root / "chapters/01_fixture.ipynb", as_version=4)
-    stable = notebook.cells[1].outputs[0].data["text/html"]
-    ledger.show_all_digits(notebook, ledger.read(root))
-    shown = notebook.cells[1].outputs[0].data["text/html"]
-    assert "1.005" not in stable
-    assert "1.005" in shown
-    assert books.STAMP.command in shown
-
-
-def test_the_generated_pages_show_every_claim_and_figure(root: Path):
-    pages = ledger.pages(ledger.read(root))
-    assert set(pages) == {"ledger.md", "figure-index.md", "replications.md", "_generated/findings.md"}
-    for part in ("(statement-fixture-disc)=", 'id="claim-fixture-disc.radius"', "{cite:t}`ginibre1965statistical`"):
-        assert part in pages["ledger.md"]
-    for part in ("chapters/01_fixture.html#claim-fixture-disc.radius", "figure-index.html#fig-fixture-radius"):
-        assert part in pages["ledger.md"]
-    assert "figures/fixture-radius/fixture-radius.svg" in pages["figure-index.md"]
-    assert "ledger.html#statement-fixture-disc" in pages["_generated/findings.md"]
-    assert "1 claim: 1 holds" in pages["_generated/findings.md"]
-
-
-def test_a_claim_that_is_not_checked_is_shown_as_such(root: Path):
-    unchecked(root)
-    evidence = ledger.read(root)
-    assert "not checked" in ledger.pages(evidence)["ledger.md"]
-    assert evidence.tally == {"confirmed": 0, "holds under conditions": 0, "refuted": 0, "undecided": 1}
-
-
 def test_the_table_of_the_command_names_each_verdict(root: Path):
     lines = ledger.table(ledger.read(root)).splitlines()
     assert lines[0] == "fixture-disc: CONFIRMED"
     assert re.search(r"fixture-disc.radius +QUICK holds +FULL - +expected holds +0.8 < mean < 1.2", lines[1])
-
-
-def test_the_front_page_shows_each_chapter_with_its_finding(root: Path):
-    path = books.write(root, books.verdict(root), books.figure(root))
-    notebook = nbformat.read(path, as_version=4)
-    notebook.cells[0].source += "\n\n**The disc has radius\n$1$.**\n\nMore **in bold**."
-    nbformat.write(notebook, path)
-    evidence = ledger.read(root)
-    assert evidence.chapters["fixture"].finding == "The disc has radius $1$."
-    told = ledger.pages(evidence)["_generated/findings.md"]
-    assert "The disc has radius" in told
-    assert "More" not in told
 
 
 def test_chapters_come_in_the_order_of_the_book_whatever_that_of_claims_yml(root: Path):
@@ -260,19 +219,3 @@ def test_chapters_come_in_the_order_of_the_book_whatever_that_of_claims_yml(root
         text.replace("chapter: fixture", "chapter: later") + "\n" + text.replace("fixture-disc", "other-disc")
     )
     assert [name for name, _ in ledger.read(root).by_chapter] == ["fixture", "later"]
-
-
-def test_the_ledger_corrects_for_the_number_of_claims(root: Path):
-    page = ledger.pages(ledger.read(root))["ledger.md"]
-    assert "## Many claims at once" in page
-    assert "Of the\n1 claims, 1 is judged on the mean or median of at least five values" in page
-    assert "**1 of the 1 decided verdicts stand**" in page
-    wide = books.result([x + 0.25 * (-1) ** i for i, x in enumerate(books.RADII)], control=0.5)
-    books.write(root, books.verdict(root, wide), books.figure(root))
-    evidence = ledger.read(root)
-    (tested,) = evidence.tested
-    assert tested.status == "undecided"
-    assert tested.seeds is not None
-    assert f"<td>{tested.seeds}</td></tr>" in ledger.pages(evidence)["ledger.md"]
-    unchecked(root)
-    assert "Many claims at once" not in ledger.pages(ledger.read(root))["ledger.md"]

@@ -77,3 +77,24 @@ def test_a_table_scrolls_by_itself_has_a_name_and_no_empty_head():
     assert 'tabindex="0"' in shown
     assert "<th></th>" not in shown
     assert "<td>–</td>" in shown
+
+
+@pytest.mark.parametrize(
+    ("effect", "low", "high", "told"),
+    [
+        (0.1183, -0.5, 0.496, "0.12 (−0.50 to 0.50)"),
+        (-12.34, -15.21, -10.06, "−12.3 (−15.2 to −10.1)"),
+        (13781.0, 12000.0, 15400.0, "13800 (12000 to 15400)"),
+        (33.9, 33.9, 33.9, "34"),
+        (0.0312, None, None, "0.031"),
+        (-1e-12, -2e-12, 1e-12, "−1.0e-12 (−2.0e-12 to 1.0e-12)"),
+        (3e8, 1e8, 6e8, "3.0e+08 (1.0e+08 to 6.0e+08)"),
+        (99.96, 99.92, 99.99, "99.960 (99.920 to 99.990)"),
+    ],
+)
+def test_an_interval_has_two_digits_of_what_it_leaves_open(effect, low, high, told):
+    assert markup.interval(effect, low, high) == told
+
+
+def test_an_id_breaks_where_its_words_end_and_is_escaped():
+    assert markup.breakable("a-b.c<") == "a-<wbr>b.<wbr>c&lt;"

@@ -13,30 +13,38 @@ GOOD = r"""
   title: A title
   statement: The eigenvalues of $I+J$.
   sources: [text-a]
+  when: Always.
   claims:
     - id: shift.values
       statement: Every eigenvalue.
+      role: as-said
+      kind: drawn
       measure: distance
       holds_if: every < 1e-10
-      control: {measure: the same, must: every > 0.01}
+      control: {measure: another distance, must: every > 0.01}
       expected: holds
     - id: shift.size
       statement: The size.
+      role: as-said
+      kind: drawn
       measure: size
       holds_if: 0.9 < mean < 1.1
-      control: {measure: the same, must: median > 2}
+      control: {measure: another distance, must: median > 2}
       expected: fails
 - id: other
   chapter: eigenvalue-clustering
   title: Another
   statement: Another one.
   sources: [text-a, text-b]
+  when: Always.
   claims:
     - id: other
       statement: Alone.
+      role: as-said
+      kind: drawn
       measure: size
       holds_if: mean > -1
-      control: {measure: the same, must: mean < -2}
+      control: {measure: another distance, must: mean < -2}
       expected: open
 """
 
@@ -96,6 +104,18 @@ def test_an_unknown_id_lists_the_closest(tmp_path: Path) -> None:
         ),
         ("median > 2", "average > 2", r"statement shift, claim shift\.size, control\.must: .*every, mean or median"),
         ("      measure: distance\n", "", r"statement shift, claim shift\.values, measure: Field required"),
+        (
+            "measure: distance",
+            "measure: the same",
+            r"claim shift\.values, measure: .*'The same', and has to stand alone",
+        ),
+        ("statement: Every", "statement: It is so of every", r"claim shift\.values, statement: .*begins with 'It'"),
+        ("measure: another distance, must: every", "measure: those of it, must: every", r"control\.measure: .*'Those'"),
+        ("      role: as-said\n", "", r"claim shift\.values, role: Field required"),
+        ("role: as-said", "role: as said", r"role: Input should be 'as-said', 'condition', 'law' or 'foil'"),
+        ("kind: drawn", "kind: guessed", r"kind: Input should be 'theorem', 'drawn' or 'trained'"),
+        ("  when: Always.\n", "", r"statement shift, when: Field required"),
+        ("when: Always", f"when: {'so ' * 25}", r"statement shift, when: .*has 26 words; say it in at most 25"),
         ("measure: distance", "measure: 5", r"claim shift\.values, measure: Input should be a valid string"),
         (
             "expected: open",
@@ -115,14 +135,14 @@ def test_an_unknown_id_lists_the_closest(tmp_path: Path) -> None:
         ("id: other\n  chapter", "id: shift\n  chapter", r"statement shift, id: given 2 times"),
         ("id: shift.size", "id: shifts.size", r"statement shift, claim shifts\.size, id: must begin with shift"),
         ("of $I+J$", "of $I+J", r"statement shift, statement: .*has a \$ that does not delimit"),
-        ("measure: distance", "measure: distance\n      measure: size", r"line 11, is no YAML: measure is given twice"),
+        ("measure: distance", "measure: distance\n      measure: size", r"line 14, is no YAML: measure is given twice"),
         ("- id: shift\n", "- id: [shift\n", r"is no YAML"),
         (GOOD, "shift: 1", r"the file: Input should be a valid list"),
         (GOOD, "- 3", r"statement number 1: Input should be a valid dictionary"),
         (GOOD, "", r"is empty; restore it"),
         (GOOD, "# only a comment", r"the file: Input should be a valid list"),
-        ("id: shift.size", "1: shift.size", r"line 14, is no YAML: the key 1 is no text"),
-        ("id: shift.size", "? [a]\n      : shift.size", r"line 14, is no YAML: the key \['a'\] is no text"),
+        ("id: shift.size", "1: shift.size", r"line 17, is no YAML: the key 1 is no text"),
+        ("id: shift.size", "? [a]\n      : shift.size", r"line 17, is no YAML: the key \['a'\] is no text"),
         ("title: A title", "title: 2020-13-45", r"is no YAML: .*quote the value that is meant"),
         ("title: A title", "title: !!bool maybe", r"is no YAML: .*quote the value that is meant"),
         (
@@ -148,3 +168,15 @@ def test_all_faults_are_named_at_once(tmp_path: Path) -> None:
     text = GOOD.replace("every < 1e-10", "every").replace("expected: fails", "expected: 1")
     with pytest.raises(ValueError, match=r"(?s)values, holds_if: .*\n.*size, expected: "):
         statements.load(write(tmp_path, text))
+
+
+def test_a_statement_needs_a_claim_that_its_sources_make(tmp_path: Path) -> None:
+    head, tail = GOOD.split("- id: other\n  chapter")
+    with pytest.raises(ValueError, match=r"statement other, claims: none has role: as-said"):
+        statements.load(write(tmp_path, f"{head}- id: other\n  chapter{tail.replace('as-said', 'foil')}"))
+
+
+def test_words_of_formulas_count_as_one(tmp_path: Path) -> None:
+    formula = r"$a + b + c$ "
+    text = GOOD.replace("when: Always.", f"when: {formula * 25}", 1)
+    assert statements.load(write(tmp_path, text)).statements[0].when == (formula * 25).strip()

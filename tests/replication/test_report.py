@@ -26,6 +26,7 @@ RULES = """
   title: Trained
   statement: Trained.
   sources: [ginibre1965statistical]
+  when: Never.
   claims:
 """
 
@@ -33,6 +34,8 @@ RULES = """
 ONE = """
     - id: trained.c{i}
       statement: Claim {i}.
+      role: as-said
+      kind: trained
       measure: a number
       holds_if: mean > {bound}
       control: {{measure: another number, must: mean < {bound}}}
@@ -43,6 +46,8 @@ ONE = """
 EXACT = """
     - id: trained.theorem
       statement: A theorem.
+      role: law
+      kind: theorem
       measure: a number
       holds_if: every < 1
       control: {measure: another number, must: every > 1, agrees: exact}

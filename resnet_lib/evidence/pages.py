@@ -1,0 +1,70 @@
+"""The pages of the book: what the ledger adds to a chapter's page, and the pages that are made of it alone."""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from nbformat import NotebookNode
+
+from resnet_lib.evidence import cards, figures, markup
+from resnet_lib.evidence.ledger import Findings
+from resnet_lib.evidence.records import records
+from resnet_lib.evidence.statements import Statement
+
+
+def show_all_digits(notebook: NotebookNode, evidence: Findings) -> None:
+    """Replace the stable HTML of verdicts and figures by the one for the pages: all digits, and the provenance.
+
+    A verdict is shown as `evidence` has it: as published, with what this machine found where that is another. The
+    provenance of an experiment is told with the first verdict that rests on it.
+    """
+    told: set[cards.Stamped] = set()
+    for output, kind, record in records(notebook):
+        if kind == "verdict":
+            shown = evidence.verdicts.get(record["id"])
+            output.data["text/html"] = cards.card(shown.record if shown else record, told=told)
+            told.update(cards.stamped(record))
+        else:
+            output.data["text/html"] = figures.html(record, prefix="../figures", provenance=True)
+
+
+def show_statements(notebook: NotebookNode, evidence: Findings) -> None:
+    """Put each statement at the head of the section that holds the first verdict on it, with its own verdict and when.
+
+    The section is that of the nearest heading of second or third level above.
+    """
+    headed: set[str] = set()
+    heads: dict[tuple[int, int], list[Statement]] = {}
+    place: tuple[int, int] | None = None
+    owners = {claim.id: statement for statement in evidence.ledger.statements for claim in statement.claims}
+    for at, cell in enumerate(notebook.cells):
+        if cell.cell_type == "markdown":
+            lines = cell.source.splitlines()
+            place = max(((at, n + 1) for n, line in enumerate(lines) if re.match("###? ", line)), default=place)
+            continue
+        for _, kind, record in records(NotebookNode(cells=[cell])):
+            statement = owners.get(record["id"]) if kind == "verdict" else None
+            if place and statement and statement.id not in headed:
+                headed.add(statement.id)
+                heads.setdefault(place, []).append(statement)
+    for (at, line), found in sorted(heads.items(), reverse=True):
+        lines = notebook.cells[at].source.splitlines()
+        told = [markup.render("said.md", book=evidence, statement=statement) for statement in found]
+        lines[line:line] = ["", *told, ""]
+        notebook.cells[at].source = "\n".join(lines)
+
+
+def generated(evidence: Findings, runs: Sequence[Any] = ()) -> dict[str, str]:
+    """The generated pages by their paths: ledger, figure index, replications, and the front page's findings.
+
+    Args:
+        evidence: Of the book.
+        runs: `replicas.Replica`s that are kept, for the page that lists them.
+    """
+
+    def page(template: str) -> str:
+        return f"{markup.render(template, book=evidence, cards=cards, figures=figures, runs=runs)}\n"
+
+    names = ("ledger.md", "figure-index.md", "replications.md", "_generated/findings.md")
+    return {path: page(Path(path).name) for path in names}

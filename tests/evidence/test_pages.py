@@ -1,0 +1,111 @@
+"""The pages that are made of the ledger, and what it adds to those of the chapters."""
+
+from pathlib import Path
+
+import nbformat
+from nbformat.v4 import new_markdown_cell
+
+from resnet_lib.evidence import ledger, pages
+from resnet_lib.evidence.records import records
+from tests import books
+
+
+def test_the_outputs_of_the_pages_have_all_digits(root: Path):
+    notebook = nbformat.read(root / "chapters/01_fixture.ipynb", as_version=4)
+    stable = notebook.cells[1].outputs[0].data["text/html"]
+    pages.show_all_digits(notebook, ledger.read(root))
+    shown = notebook.cells[1].outputs[0].data["text/html"]
+    assert "1.005" not in stable
+    assert "1.005" in shown
+    assert books.STAMP.command in shown
+
+
+def test_the_generated_pages_show_every_claim_and_figure(root: Path):
+    made = pages.generated(ledger.read(root))
+    assert set(made) == {"ledger.md", "figure-index.md", "replications.md", "_generated/findings.md"}
+    for part in ("(statement-fixture-disc)=", 'id="claim-fixture-disc.radius"', "{cite:t}`ginibre1965statistical`"):
+        assert part in made["ledger.md"]
+    for part in ("chapters/01_fixture.html#claim-fixture-disc.radius", "figure-index.html#fig-fixture-radius"):
+        assert part in made["ledger.md"]
+    assert "figures/fixture-radius/fixture-radius.svg" in made["figure-index.md"]
+    assert "ledger.html#statement-fixture-disc" in made["_generated/findings.md"]
+    assert "For matrices of any size" in made["_generated/findings.md"]
+    assert 'aria-label="fixture-disc.radius: holds"' in made["_generated/findings.md"]
+
+
+def test_a_claim_that_is_not_checked_is_shown_as_such(root: Path):
+    books.write(root, books.figure(root))
+    evidence = ledger.read(root)
+    assert "not checked" in pages.generated(evidence)["ledger.md"]
+    assert evidence.tally == {"confirmed": 0, "confirmed in part": 0, "refuted": 0, "undecided": 1}
+
+
+def test_the_front_page_shows_each_chapter_with_its_finding(root: Path):
+    path = books.write(root, books.verdict(root), books.figure(root))
+    notebook = nbformat.read(path, as_version=4)
+    notebook.cells[0].source += "\n\n**The disc has radius\n$1$.**\n\nMore **in bold**."
+    nbformat.write(notebook, path)
+    evidence = ledger.read(root)
+    assert evidence.chapters["fixture"].finding == "The disc has radius $1$."
+    told = pages.generated(evidence)["_generated/findings.md"]
+    assert "The disc has radius" in told
+    assert "More" not in told
+
+
+def test_the_ledger_corrects_for_the_number_of_claims(root: Path):
+    page = pages.generated(ledger.read(root))["ledger.md"]
+    assert "## Many claims at once" in page
+    assert "Of the\n1 claims, 1 is judged on the mean or median of at least five values" in page
+    assert "**1 of the 1 decided verdicts stand**" in page
+    wide = books.result([x + 0.25 * (-1) ** i for i, x in enumerate(books.RADII)], control=0.5)
+    books.write(root, books.verdict(root, wide), books.figure(root))
+    evidence = ledger.read(root)
+    (tested,) = evidence.tested
+    assert tested.status == "undecided"
+    assert tested.seeds is not None
+    assert f"<td>{tested.seeds}</td></tr>" in pages.generated(evidence)["ledger.md"]
+    books.write(root, books.figure(root))
+    assert "Many claims at once" not in pages.generated(ledger.read(root))["ledger.md"]
+
+
+def test_the_provenance_of_an_experiment_is_told_once_on_a_page(root: Path):
+    text = (root / "claims.yml").read_text()
+    (root / "claims.yml").write_text(f"{text}\n{text.replace('fixture-disc', 'other-disc')}")
+    books.write(root, books.verdict(root), books.verdict(root, claim="other-disc.radius"), books.figure(root))
+    notebook = nbformat.read(root / "chapters/01_fixture.ipynb", as_version=4)
+    evidence = ledger.read(root)
+    pages.show_all_digits(notebook, evidence)
+    first, second = (output.data["text/html"] for output, kind, _ in records(notebook) if kind == "verdict")
+    for told, told_again in ((first, second), (pages.generated(evidence)["ledger.md"],) * 2):
+        assert told.count('id="provenance-fixture-radius-quick"') == 1
+        assert 'href="#provenance-fixture-radius-quick"' in told_again
+    assert 'id="provenance' not in second
+
+
+def test_a_statement_stands_at_the_head_of_the_section_that_first_judges_it(root: Path):
+    notebook = nbformat.read(root / "chapters/01_fixture.ipynb", as_version=4)
+    at = next(n for n, cell in enumerate(notebook.cells) if cell.get("outputs"))
+    before = [
+        new_markdown_cell("## Earlier\n\nNothing is judged here."),
+        new_markdown_cell("Words.\n\n## A disc\n\nMore words."),
+        new_markdown_cell("Words without a heading."),
+    ]
+    notebook.cells[at:at] = before
+    told = [cell.source for cell in notebook.cells]
+    pages.show_statements(notebook, ledger.read(root))
+    now = [cell.source for cell in notebook.cells]
+    assert [a == b for a, b in zip(told, now, strict=True)] == [n != at + 1 for n in range(len(told))]
+    start, _, rest = now[at + 1].partition("## A disc\n")
+    statement, _, end = rest.partition("More words.")
+    assert (start, end) == ("Words.\n\n", "")
+    for part in (
+        "<p>The eigenvalues of a Gaussian matrix",
+        "For matrices of any size",
+        "confirmed",
+        "{cite:t}`ginibre",
+    ):
+        assert part in statement
+    again = [cell.source for cell in notebook.cells]
+    notebook.cells = [cell for cell in notebook.cells if not cell.get("outputs")]
+    pages.show_statements(notebook, ledger.read(root))  # nothing is judged any more
+    assert [cell.source for cell in notebook.cells if cell.source in again] == [c.source for c in notebook.cells]
