@@ -19,6 +19,7 @@ from resnet_lib.nets.units import UNITS
 from resnet_lib.sweep import SAMPLED, Experiment, Grid
 
 NEAR_IDENTITY = 0.8  # share of eigenvalues within 0.5 of 1 from which a block counts as near the identity (claims.yml)
+EXACT = 1e-4  # an eigenvalue of a low-rank block in single precision is 1 to some 1e-6
 SEEDS, MANY_SEEDS = tuple(range(5)), tuple(range(10))
 TUNING_SEEDS = tuple(range(100, 103))
 
@@ -210,31 +211,39 @@ TRAINED_CONV = Experiment(
 
 
 def near_identity(table: pd.DataFrame) -> pd.DataFrame:
-    """Medians over blocks: the fraction of eigenvalues within 0.5 of 1, and the branch's norm; one row per moment."""
+    """Medians over blocks, one row per moment: fractions of eigenvalues near 1 and exactly 1, and the branch's norm.
+
+    `others` is the fraction near 1 of those that are not exactly 1, over the blocks that have such eigenvalues.
+    """
     of_network = ["kind", "variant", "blocks", "lr", "seed", "epoch"]
     of_block = [*of_network, "block"]
     per_block = pd.DataFrame(
         {
             "fraction": fraction_within(table, 0.5, of_block),
+            "exact": fraction_within(table, EXACT, of_block),
             "branch_norm": table.groupby(of_block)["branch_norm"].mean(),
         }
     )
+    left = 1 - per_block["exact"]
+    per_block["others"] = (per_block["fraction"] - per_block["exact"]) / left.where(left > 0)
     return per_block.groupby(of_network).median().reset_index()
 
 
-def _trained_measure(kind: str, variant: str, blocks: int):
+def _trained_measure(kind: str, variant: str, blocks: int, column: str = "fraction", beside: str = "fraction"):
     def measure(table: pd.DataFrame) -> Evidence:
         rows = near_identity(table)
         rows = rows[(rows["kind"] == kind) & (rows["blocks"] == blocks) & (rows["epoch"] == rows["epoch"].max())]
-        rows = rows[rows["lr"] > 0].set_index("variant")["fraction"]
-        return Evidence(values=rows[variant].to_numpy(), control=rows["plain"].to_numpy())
+        rows = rows[rows["lr"] > 0].set_index("variant")
+        return Evidence(values=rows[column][variant].to_numpy(), control=rows[beside]["plain"].to_numpy())
 
     measure.__doc__ = (
-        f"Fraction near 1 after training, {variant} {kind} of {blocks} blocks, one value per seed; control: plain twin."
+        f"`{column}` after training, {variant} {kind} of {blocks} blocks, one value per seed; control: plain twin."
     )
     return measure
 
 
+trained_exact = _trained_measure("mlp", "residual", 10, "exact", "exact")
+trained_others = _trained_measure("mlp", "residual", 10, "others")
 trained_mlp = _trained_measure("mlp", "residual", 10)
 trained_mlp_scaled = _trained_measure("mlp", "scaled", 10)
 trained_conv = _trained_measure("conv", "residual", 4)
@@ -252,6 +261,15 @@ def trained_toward(table: pd.DataFrame) -> Evidence:
     moments = _residual_mlp(near_identity(table), "fraction")
     change = moments[moments.columns.max()] - moments[0]
     return Evidence(values=change[True].to_numpy(), control=change[False].to_numpy())
+
+
+def trained_rank(table: pd.DataFrame) -> Evidence:
+    """Rise of the exact ones minus that of those near 1, residual MLP of 10 blocks, a value a seed; control: rate 0."""
+    rows = near_identity(table)
+    exact, near = (_residual_mlp(rows, column) for column in ("exact", "fraction"))
+    last = exact.columns.max()
+    rise = (exact[last] - exact[0]) - (near[last] - near[0])
+    return Evidence(values=rise[True].to_numpy(), control=rise[False].to_numpy())
 
 
 def trained_small_branch(table: pd.DataFrame) -> Evidence:
