@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -34,7 +35,7 @@ def test_what_is_measured_stands_where_its_number_is(ledger: statements.Ledger) 
     """`every < 1` of values from 0 to 0.5: an axis from 0 to 1, longer by 6% at both ends, 148 pixels behind 6."""
     picture = drawn(claims.check("shift.values", measure, result(value=[0.5, 0.0], control=[1.0, 0.9]), ledger=ledger))
 
-    def at(x: float) -> float:
+    def at(x: float) -> Any:
         return pytest.approx(6 + 148 * (x + 0.06) / 1.12, abs=0.06)
 
     assert dots(picture) == {"quick": (at(0.5), 7), "control": (at(0.9), 24)}

@@ -240,6 +240,33 @@ def test_measures_of_trained_networks_are_those_of_their_last_epoch():
     assert networks.trained_small_branch(table).control.tolist() == [2, 3]
 
 
+def test_eigenvalues_that_are_exactly_one_are_counted_apart():
+    """Three blocks of eight eigenvalues: how many are 1 to single precision, and how many more are within 0.5 of 1."""
+    made = {
+        # variant, rate, epoch: by block, exact ones and those that are merely near
+        ("residual", 0.1, 0): [(2, 2), (2, 2), (2, 2)],
+        ("residual", 0.1, 20): [(4, 3), (6, 1), (8, 0)],
+        ("residual", 0.0, 0): [(2, 2), (2, 2), (2, 2)],
+        ("residual", 0.0, 20): [(2, 2), (2, 2), (2, 2)],
+        ("plain", 0.1, 20): [(0, 1), (0, 2), (1, 0)],
+    }
+    table = pd.DataFrame(
+        {"kind": "mlp", "variant": variant, "blocks": 10, "lr": lr, "epoch": epoch, "seed": 7, "block": block}
+        | {"real": 1.0, "imag": 1e-6 if i < exact else 0.4 if i < exact + near else 2.0, "branch_norm": 1.0}
+        for (variant, lr, epoch), blocks in made.items()
+        for block, (exact, near) in enumerate(blocks)
+        for i in range(8)
+    )
+    exact, others, rank = (
+        measure(table) for measure in (networks.trained_exact, networks.trained_others, networks.trained_rank)
+    )
+    assert (exact.values.tolist(), exact.control.tolist()) == ([6 / 8], [0])
+    assert others.values == pytest.approx([(3 / 4 + 1 / 2) / 2])  # the third block has no others
+    assert others.control.tolist() == [1 / 8]  # of all eigenvalues of the plain twin
+    assert rank.values == pytest.approx([(6 / 8 - 2 / 8) - (7 / 8 - 4 / 8)])
+    assert rank.control.tolist() == [0]
+
+
 def test_spreads_of_products_are_read_at_100_blocks():
     table = product_table(lambda s, depth: s * depth)
     np.testing.assert_allclose(products.product_short(table).values, 5)
@@ -266,8 +293,11 @@ def test_gains_of_commuting_branches_by_hand():
         ("independent", 1000, 0.1, [-3.0, -1.0, -2.0, -4.0], [-900.0] * 4),
         ("gaussian", 1000, 0.1, [2.0, 2.5, 1.5, 2.0], [np.nan] * 4),
     ]
+    typical = {"independent": -2.5, "gaussian": 0.25}
     table = pd.concat(
-        pd.DataFrame({"law": law, "depth": depth, "scale": scale, "seed": 0, "log10_residual": r, "log10_plain": p})
+        pd.DataFrame(
+            {"law": law, "depth": depth, "scale": scale, "seed": 0, "log10_residual": r, "log10_plain": p}
+        ).assign(log10_typical=typical.get(law, 7.0))
         for law, depth, scale, r, p in rows
     )
     assert products.commute_plain(table[table["depth"] == 100]).values.tolist() == [-25]
@@ -276,4 +306,19 @@ def test_gains_of_commuting_branches_by_hand():
     assert products.commute_stable(table).control.tolist() == [1]
     law = -5 / np.log(10)  # decades of exp(-L s^2 / 2)
     np.testing.assert_allclose(products.commute_typical(table).values, [-2.5 / law])
-    np.testing.assert_allclose(products.commute_typical(table).control, [2 / law])
+    np.testing.assert_allclose(products.commute_typical(table).control, [0.25 / law])
+
+
+def test_the_typical_gain_is_that_of_the_eigenvalues_of_the_product():
+    """Of Gaussian branches against the eigenvalues of the product itself; of those that commute, the coordinates'."""
+    setting = products.Gains("gaussian", depth=5, scale=0.1, coordinates=8)
+    found = products.gains_trial(setting, (3, 4)).groupby("seed")["log10_typical"].unique()
+    for seed in (3, 4):
+        stream, product = runtime.stream(seed, "gains", "gaussian"), torch.eye(8, dtype=torch.float64)
+        for _ in range(5):
+            j = torch.randn(8, 8, generator=stream, dtype=torch.float64) / 8**0.5
+            product = (torch.eye(8) + 0.1 * j) @ product
+        expected = torch.linalg.eigvals(product).abs().log10().mean().item()
+        assert found[seed] == pytest.approx([expected], abs=1e-12)
+    shared = products.gains_trial(products.Gains("independent", depth=7, scale=0.1, coordinates=8), (3,))
+    assert shared["log10_typical"].unique() == pytest.approx([shared["log10_residual"].mean()])

@@ -234,7 +234,7 @@ def _trained_measure(kind: str, variant: str, blocks: int, column: str = "fracti
         rows = near_identity(table)
         rows = rows[(rows["kind"] == kind) & (rows["blocks"] == blocks) & (rows["epoch"] == rows["epoch"].max())]
         rows = rows[rows["lr"] > 0].set_index("variant")
-        return Evidence(values=rows[column][variant].to_numpy(), control=rows[beside]["plain"].to_numpy())
+        return Evidence(rows.loc[[variant], column].to_numpy(), control=rows.loc[["plain"], beside].to_numpy())
 
     measure.__doc__ = (
         f"`{column}` after training, {variant} {kind} of {blocks} blocks, one value per seed; control: plain twin."
