@@ -395,6 +395,7 @@ FAULTS = (
         "nets.mlp(setting.blocks, 64, unit=unit_of(setting)",
         "nets.mlp(setting.blocks, 72, unit=unit_of(setting)",
         "dropping-blocks",
+        ("experiments/test_recipes.py::test_a_chapter_trains_the_networks_that_its_page_names[dropping-digits]",),
     ),
     Fault(
         "another-schedule",
@@ -402,6 +403,9 @@ FAULTS = (
         'lr=setting.lr, schedule="one-cycle")',
         'lr=setting.lr, schedule="cosine")',
         "eigenvalue-clustering",
+        (
+            "experiments/test_recipes.py::test_a_chapter_trains_the_networks_that_its_page_names[eigenvalues-trained-mlp]",
+        ),
     ),
     Fault(
         "fewer-epochs",
@@ -409,6 +413,7 @@ FAULTS = (
         "    epochs: int = 20\n",
         "    epochs: int = 16\n",
         "lipschitz-bounds",
+        ("experiments/test_recipes.py::test_a_chapter_trains_the_networks_that_its_page_names[lipschitz-networks]",),
     ),
 )
 
