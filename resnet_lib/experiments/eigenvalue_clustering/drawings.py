@@ -188,12 +188,15 @@ def trained_spectra(table: pd.DataFrame) -> Figure:
 
 
 def trained_mlp(table: pd.DataFrame) -> Figure:
-    """The MLPs of 10 blocks through training: fraction of eigenvalues near 1, and norm of the branch."""
+    """The MLPs of 10 blocks through training: fractions of eigenvalues near 1 and exactly 1, and norm of the branch."""
     rows = table[(table["blocks"] == 10) & (table["lr"] > 0)]
-    figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.4))
+    figure, (left, middle, right) = plt.subplots(1, 3, figsize=(9, 3.2))
     _through_training(left, rows, "mlp", "fraction")
     left.axhline(networks.NEAR_IDENTITY, linestyle="--", color=COLOURS["theory"], linewidth=1)
     left.set(ylabel="fraction within 0.5 of 1", ylim=(-0.02, 1.04))
+    _through_training(middle, rows, "mlp", "exact")
+    middle.axhline(0.5, linestyle="--", color=COLOURS["theory"], linewidth=1)
+    middle.set(ylabel="fraction exactly 1", ylim=(-0.02, 1.04))
     _through_training(right, rows[rows["variant"] != "plain"], "mlp", "branch_norm")
     right.axhline(0.5, linestyle="--", color=COLOURS["theory"], linewidth=1)
     right.set(ylabel="spectral norm of the branch", ylim=(0, None))
