@@ -53,6 +53,7 @@ def card(record: Mapping[str, Any], *, exact: bool = True, told: Container[Stamp
         picture=Markup(pictures.picture(record)) if exact else "",  # our own SVG
         effect=_effect(record) if exact else "",
         largest=stamped(record)[-1][1],
+        varied=[(each, _varied(record, each)) for each in record.get("varied", ())] if exact else [],
         stamps=[(stamped, row["run"]["stamp"], stamped in told) for stamped, row in _stamps(record, rows)],
     )
 
@@ -73,6 +74,19 @@ def _effect(record: Mapping[str, Any]) -> str:
         return f"{run['inside']} of {run['n']} values"
     unit = record["unit"].replace("percentage points", "points")
     return f"{markup.interval(run['effect'], run['low'], run['high'])}{' ' * bool(unit)}{unit}"
+
+
+def _varied(record: Mapping[str, Any], each: Mapping[str, Any]) -> str:
+    """What was measured under another choice, in a few words."""
+    if Rule.parse(record["rule"]).statistic == "every":
+        return f"{each['inside']} of {each['n']} values"
+    return markup.interval(each["effect"], each["low"], each["high"])
+
+
+def turned(record: Mapping[str, Any]) -> list[str]:
+    """The choices under which a verdict turns into its opposite: it holds under one and fails under another."""
+    run = record[stamped(record)[-1][1]]["status"]
+    return [each["choice"] for each in record.get("varied", ()) if {each["status"], run} == {"holds", "fails"}]
 
 
 def _surprises(record: Mapping[str, Any]) -> bool:

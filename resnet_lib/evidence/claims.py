@@ -141,11 +141,13 @@ class Check:
         claim: Its entry in claims.yml.
         unit: What the values are counted in.
         runs: The verdict for each preset that was computed; at least one.
+        varied: The verdict under other choices than the experiment's, by the words that name them.
     """
 
     claim: Claim
     unit: str
     runs: Mapping[str, Judgement]
+    varied: Mapping[str, Verdict] = field(default_factory=dict)
 
     @property
     def status(self) -> str:
@@ -172,6 +174,11 @@ class Check:
                 values, control = run.evidence.values, run.evidence.control
                 runs[preset] |= {"values": markup.listed(values), "control_values": markup.listed(control)}
         agrees = self.claim.agrees or next(iter(self.runs.values())).agrees
+        varied = [
+            {"choice": choice}
+            | {name: getattr(found, name) for name in ("status", "effect", "low", "high", "n", "inside")}
+            for choice, found in self.varied.items()
+        ]
         return {
             "id": self.claim.id,
             "status": self.status,
@@ -185,6 +192,7 @@ class Check:
             "control": self.claim.control.contract,
             "unit": self.unit,
             "agrees": {"values": agrees, "control": self.claim.control.agrees or agrees},
+            **({"varied": varied} if varied else {}),
             **runs,
         }
 
@@ -198,7 +206,12 @@ class Check:
 
 
 def check(
-    id: str, measure: Callable[[pd.DataFrame], Evidence], result: Result, *, ledger: Ledger | None = None
+    id: str,
+    measure: Callable[[pd.DataFrame], Evidence],
+    result: Result,
+    *,
+    varied: Mapping[str, pd.DataFrame] | None = None,
+    ledger: Ledger | None = None,
 ) -> Check:
     """Judge a claim by its rule, on the table of `result` and on that of the stored FULL result where there is one.
 
@@ -206,6 +219,8 @@ def check(
         id: The atomic claim's, as in claims.yml.
         measure: From a table to the evidence; it gets the table of each preset.
         result: What a sweep returned.
+        varied: Tables that other choices gave, such as three times the learning rate, by the words that name them: the
+            verdict under each is shown beside the claim's own, which does not change.
         ledger: The default is the book's claims.yml.
 
     Raises:
@@ -241,7 +256,10 @@ def check(
         rng = runtime.rng(SEED, id, "same again")
         again = significance.same_again(rule, must, evidence.values, evidence.control, verdict.status, rng=rng)
         runs[preset] = Judgement(verdict, part.stamp, part.stale, evidence, again, part.agrees.default)
-    return Check(claim, unit, runs)
+    under = {
+        choice: judge(rule, must, measure(table), id, "varied", choice) for choice, table in (varied or {}).items()
+    }
+    return Check(claim, unit, runs, under)
 
 
 def summary(statement: Statement, verdicts: Mapping[str, str]) -> str:

@@ -104,6 +104,17 @@ class Findings:
                 found.append((shown, preset, again))
         return sorted(found, key=lambda entry: entry[2])
 
+    @property
+    def turning(self) -> list[tuple[Shown, list[str]]]:
+        """Verdicts that another choice turns into their opposite, with those choices."""
+        found = ((shown, cards.turned(shown.record)) for shown in self.verdicts.values())
+        return [(shown, choices) for shown, choices in found if choices]
+
+    @property
+    def varied(self) -> list[Shown]:
+        """Verdicts that were reached under other choices as well."""
+        return [shown for shown in self.verdicts.values() if shown.record.get("varied")]
+
     def drawn(self, claim: str) -> list[str]:
         """The ids of the figures that show a claim."""
         return [name for name, shown in self.figures.items() if claim in shown.record["claims"]]

@@ -108,3 +108,24 @@ def test_a_unit_that_the_measure_names_is_not_told_twice(ledger: statements.Ledg
     record = shown(check)[1] | {"unit": "points"}
     assert "size (points)" in cards.card(record)
     assert "(points)" not in cards.card(record | {"measure": "size in points"})
+
+
+def test_the_row_tells_what_comes_out_under_other_choices(ledger: statements.Ledger) -> None:
+    table = result(value=NEAR_ONE, control=[3.5] * 5)
+    others = {"three times the rate": [2.0] * 5, "twice the epochs": [0.95, 1.0, 1.05, 1.0, 1.0]}
+    varied = {name: table.table.assign(value=values) for name, values in others.items()}
+    check = claims.check("shift.size", measure, table, varied=varied, ledger=ledger)
+    assert check.status == "holds"  # the claim's own verdict
+    record = shown(check)[1]
+    assert [(each["choice"], each["status"], each["effect"]) for each in record["varied"]] == [
+        ("three times the rate", "fails", 2.0),
+        ("twice the epochs", "holds", 1.0),
+    ]
+    assert cards.turned(record) == ["three times the rate"]
+    page = BeautifulSoup(cards.card(record), "html.parser").select(".rl-choices")
+    assert "✗ fails three times the rate (2.0)" in " ".join(page[0].get_text(" ").split())
+    assert not BeautifulSoup(cards.card(record, exact=False), "html.parser").select(".rl-choices")
+    alone = shown(claims.check("shift.size", measure, table, ledger=ledger))[1]
+    assert "varied" not in alone
+    assert cards.turned(alone) == []
+    assert not BeautifulSoup(cards.card(alone), "html.parser").select(".rl-choices")

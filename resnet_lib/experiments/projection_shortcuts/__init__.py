@@ -2,6 +2,6 @@
 
 from resnet_lib.experiments.projection_shortcuts.determinants import DETERMINANTS, ELLIPSE, LABELS, PIXELS
 from resnet_lib.experiments.projection_shortcuts.matrices import DEFECTS, NORMS
-from resnet_lib.experiments.projection_shortcuts.networks import CIFAR, DIGITS, TUNING
+from resnet_lib.experiments.projection_shortcuts.networks import CHOICES, CIFAR, DIGITS, TUNING
 
-EXPERIMENTS = (NORMS, DEFECTS, DETERMINANTS, LABELS, PIXELS, ELLIPSE, DIGITS, CIFAR, TUNING)
+EXPERIMENTS = (NORMS, DEFECTS, DETERMINANTS, LABELS, PIXELS, ELLIPSE, DIGITS, CIFAR, TUNING, CHOICES)

@@ -1,7 +1,7 @@
 """Networks: the same residual network with every kind of shortcut where its shape changes, trained and measured."""
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -18,8 +18,9 @@ from resnet_lib.linalg import subspaces
 from resnet_lib.nets.blocks import Absent
 from resnet_lib.nets.units import UNITS
 from resnet_lib.sweep import SAMPLED, Experiment, Grid, Result
+from resnet_lib.training import tuning
 
-SEEDS, TUNING_SEEDS = tuple(range(5)), tuple(range(100, 103))
+SEEDS = tuple(range(5))
 TITLES = {
     "A": "zero-padding (A)",
     "B": "1x1 where needed (B)",
@@ -33,7 +34,6 @@ TITLES = {
 }
 """The variants, in the order of the figures: names of `units.SHORTCUTS`, and the plain twin."""
 
-LEARNING_RATES = (0.03, 0.1, 0.3)
 VECTORS = 20
 
 
@@ -183,17 +183,16 @@ def network_trial(setting: Network, seeds: Sequence[int], device: torch.device |
     return pd.DataFrame(records)
 
 
-# For every variant the best of LEARNING_RATES by mean validation accuracy, over seeds that are used for nothing else
-# (`shortcuts-tuning`, stored under results/; a test compares).
+# What `tuning.choose` takes of RATES (`shortcuts-tuning`, stored under results/; a test compares).
 BEST = {
     "A": 0.1,
-    "B": 0.03,
+    "B": 0.1,
     "C": 0.1,
     "columns": 0.1,
-    "2x2": 0.3,
-    "pca": 0.03,
+    "2x2": 0.1,
+    "pca": 0.1,
     "pool": 0.1,
-    "none": 0.3,
+    "none": 0.1,
     "plain": 0.1,
 }
 
@@ -205,6 +204,45 @@ DIGITS = Experiment(
     full=Grid(settings=tuple(Network(name, BEST[name]) for name in TITLES), seeds=tuple(range(20)), group=1),
     data=("digits",),
 )
+
+
+OTHERWISE = {
+    "a third of each rate": {"rate": 1 / 3, "time": 1},
+    "three times each rate": {"rate": 3, "time": 1},
+    "twice the epochs": {"rate": 1, "time": 2},
+    "the same rate for all": {"rate": 0, "time": 1},
+}
+"""Choices that nobody meant to test: factors of every variant's best rate (0: A's rate for all) and of the epochs."""
+COMPARED = ("A", "B", "C", "2x2", "pool", "none")
+
+
+def _otherwise(rate: float, time: int) -> tuple[Network, ...]:
+    rates = {name: tuning.rounded(BEST[name] * rate) if rate else BEST["A"] for name in COMPARED}
+    return tuple(Network(name, lr, epochs=4 * time) for name, lr in rates.items())
+
+
+CHOICES = Experiment(
+    name="shortcuts-choices",
+    agrees=SAMPLED,
+    trial=network_trial,
+    quick=Grid(settings=_otherwise(1 / 3, 1)[:1], seeds=(0,)),
+    full=Grid(
+        settings=tuple(dict.fromkeys(each for way in OTHERWISE.values() for each in _otherwise(**way))),
+        seeds=tuple(range(20)),
+        group=1,
+    ),
+    data=("digits",),
+)
+
+
+def choices(root: Path | None = None) -> dict[str, pd.DataFrame]:
+    """The stored tables under other choices, by the words that name them; empty where they have not been computed."""
+    result = sweep.stored(CHOICES, root or files.root())
+    found = {}
+    for name, way in OTHERWISE.items() if result else ():
+        wanted = pd.DataFrame([vars(setting) for setting in _otherwise(**way)])[["shortcut", "lr", "epochs"]]
+        found[name] = result.table.merge(wanted)  # pyright: ignore[reportOptionalMemberAccess]
+    return found
 
 
 def _cifar(depth: int, epochs: int) -> tuple[Network, ...]:
@@ -260,6 +298,11 @@ def need_learned(table: pd.DataFrame) -> Evidence:
     return _paired(table, "B", "A", "B")
 
 
+def need_averaged(table: pd.DataFrame) -> Evidence:
+    """Averages, then 1x1 (D) minus A, paired, one value per seed; control: D whole minus cut."""
+    return _paired(table, "pool", "A", "pool")
+
+
 def need_everywhere(table: pd.DataFrame) -> Evidence:
     """B minus C, paired, one value per seed; control: C whole minus cut."""
     return _paired(table, "B", "C", "C")
@@ -276,26 +319,29 @@ def orth_trained(table: pd.DataFrame) -> Evidence:
     return Evidence(values=defect.get_group("2x2").to_numpy(), control=defect.get_group("pca").to_numpy())
 
 
+RATES = dict.fromkeys(TITLES, (0.01, 0.032, 0.1, 0.32, 1.0))
+"""The rates that each variant is tried at, as many for each, refined to a factor of two about its best."""
+
+
 def tuning_trial(setting: Network, seeds: Sequence[int]) -> pd.DataFrame:
     """Validation accuracy at the end of training, 0 where it diverged; one row per seed."""
-    history = fit(setting, seeds, data.load(setting.dataset)).history
-    last = history[history["epoch"] == setting.epochs].set_index("seed")["validation_accuracy"]
-    return last.fillna(0.0).reset_index()
+    return tuning.scores(fit(setting, seeds, data.load(setting.dataset)), setting.epochs)
 
 
 TUNING = Experiment(
     name="shortcuts-tuning",
     agrees=SAMPLED,
     trial=tuning_trial,
-    quick=Grid(settings=tuple(Network("A", lr) for lr in LEARNING_RATES), seeds=TUNING_SEEDS, group=1),
+    quick=Grid(settings=tuple(Network("A", lr) for lr in RATES["A"]), seeds=tuning.SEEDS, group=1),
     full=Grid(
-        settings=tuple(Network(name, lr) for name in TITLES for lr in LEARNING_RATES), seeds=TUNING_SEEDS, group=1
+        settings=tuple(Network(name, lr) for name, rates in RATES.items() for lr in rates),
+        seeds=tuning.SEEDS,
+        group=1,
     ),
     data=("digits",),
 )
 
 
-def tuned(table: pd.DataFrame) -> dict[str, float]:
-    """For every variant the learning rate of the highest mean validation accuracy; of equals the smallest."""
-    mean = table.groupby(["shortcut", "lr"])["validation_accuracy"].mean()
-    return {name: lr for name, lr in mean.groupby("shortcut").idxmax()}  # noqa: C416 (pairs, not a mapping)
+def tuned(table: pd.DataFrame) -> dict[Hashable, tuning.Choice]:
+    """The choice for every variant."""
+    return tuning.choose(table, ["shortcut"])

@@ -1,0 +1,121 @@
+"""The rule that chooses learning rates, on tables made by hand."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from resnet_lib import data, nets, training
+from resnet_lib.training import tuning
+
+RATES = (0.1, 0.2, 0.4, 0.8)
+
+
+def table(accuracies: dict[float, list[float]], **variant: object) -> pd.DataFrame:
+    """By rate the validation accuracies of the seeds 100, 101, ..."""
+    rows = [(rate, 100 + i, x) for rate, found in accuracies.items() for i, x in enumerate(found)]
+    return pd.DataFrame(rows, columns=["lr", "seed", "validation_accuracy"]).assign(**variant)
+
+
+def choice(accuracies: dict[float, list[float]]) -> tuning.Choice:
+    (found,) = tuning.choose(table(accuracies, net="A"), ["net"]).values()
+    return found
+
+
+def test_the_best_mean_is_chosen_where_nothing_comes_near():
+    found = choice({0.1: [0.5, 0.5], 0.2: [0.9, 0.7], 0.4: [0.6, 0.6]})
+    assert found == tuning.Choice(0.2, 0.8, (0.2,), (0.1, 0.2, 0.4), 2)
+    assert found.edge == ""
+    assert found.refined
+
+
+def test_one_image_breaks_no_tie():
+    """Three rates within an error of each other: the middle one, though another has the best mean."""
+    near = {0.1: [0.90, 0.94, 0.92], 0.2: [0.93, 0.91, 0.92], 0.4: [0.92, 0.93, 0.9201]}
+    found = choice(near | {0.8: [0.5, 0.5, 0.5]})
+    assert found.ties == (0.1, 0.2, 0.4)
+    assert found.rate == 0.2
+    assert found.score == pytest.approx(0.92)
+
+
+def test_what_is_always_behind_is_no_tie_however_the_seeds_differ():
+    """Seeds differ by tenths, the rates by hundredths: pairs tell them apart."""
+    seeds = np.array([0.5, 0.7, 0.9])
+    assert choice({0.1: list(seeds), 0.2: list(seeds + [0.02, 0.021, 0.019])}).ties == (0.2,)
+
+
+def test_of_two_that_tie_the_smaller_is_taken():
+    assert choice({0.1: [0.9, 0.8], 0.2: [0.8, 0.9]}).rate == 0.1
+
+
+def test_diverged_trainings_count_nothing():
+    digits = data.load("digits", flat=True)
+    recipe = training.Recipe(epochs=1, batch=100, lr=1e12)
+    fitted = training.fit(lambda generator: nets.mlp(1, 8, generator=generator), digits, recipe, (3, 4))
+    assert all(fitted.diverged)
+    assert tuning.scores(fitted, 1).to_dict("list") == {"seed": [3, 4], "validation_accuracy": [0, 0]}
+
+
+@pytest.mark.parametrize(
+    ("best", "edge", "further"),
+    [(0.1, "lowest", 0.032), (0.8, "highest", 2.5)],
+)
+def test_an_edge_asks_for_a_rate_beyond(best: float, edge: str, further: float):
+    found = choice({rate: [0.9 if rate == best else 0.5] * 5 for rate in RATES})
+    assert (found.edge, found.further) == (edge, further)
+    assert list(tuning.complaints({"A": found})) == [
+        f"the best rate of A, {best}, is the {edge} of its grid; try {further}"
+    ]
+    assert list(tuning.complaints({"A": found}, {"A": "says the chapter"})) == []
+
+
+@pytest.mark.parametrize(("rates", "further"), [((0.1, 1.0, 2.0), 0.32), ((0.5, 1.0, 9.0), 3.0)])
+def test_a_far_neighbour_asks_for_a_rate_between(rates: tuple[float, ...], further: float):
+    found = choice({rate: [0.9 if rate == 1.0 else 0.5] * 5 for rate in rates})
+    assert not found.refined
+    assert list(tuning.complaints({"A": found})) == [
+        f"the best rate of A, 1, has a neighbour that is far off; try {further:g}"
+    ]
+
+
+def test_every_variant_gets_as_many_rates_and_enough_seeds():
+    good = {rate: [0.9 if rate == 0.2 else 0.5] * 5 for rate in RATES}
+    few = {rate: good[rate] for rate in RATES[:3]}
+    both = pd.concat([table(good, net="A", depth=1), table(few, net="B", depth=1)])
+    choices = tuning.choose(both, ["net", "depth"])
+    assert list(choices) == [("A", 1), ("B", 1)]
+    (said,) = tuning.complaints(choices)
+    assert said.startswith("('B', 1) was tried at 3 rates and another at 4; try ")
+    (said,) = tuning.complaints(tuning.choose(table({rate: good[rate][:4] for rate in RATES}, net="A"), ["net"]))
+    assert said == "A was tuned with 4 seeds; it takes at least 5"
+
+
+@pytest.mark.parametrize("wrong", [lambda rows: rows.iloc[1:], lambda rows: pd.concat([rows, rows.iloc[:1]])])
+def test_uneven_tables_are_refused(wrong):
+    rows = table({0.1: [0.5, 0.6], 0.2: [0.7, 0.8]}, net="A")
+    with pytest.raises(ValueError, match=r"the tuning of \{'net': 'A'\} is uneven: every rate needs a score for each"):
+        tuning.choose(wrong(rows), ["net"])
+
+
+@given(st.lists(st.lists(st.floats(0, 1), min_size=3, max_size=3), min_size=1, max_size=6))
+def test_the_choice_ties_with_the_best_and_the_rest_is_told(found: list[list[float]]):
+    rates = [0.1 * 2**i for i in range(len(found))]
+    chosen = choice(dict(zip(rates, found, strict=True)))
+    means = np.mean(found, axis=1)
+    assert rates[int(means.argmax())] in chosen.ties
+    assert chosen.rate in chosen.ties
+    assert chosen.score <= means.max()
+    assert chosen.rates == tuple(rates)
+    assert chosen.further not in chosen.rates
+
+
+def test_the_table_for_a_page():
+    shown = tuning.table_of({"A": tuning.Choice(0.2, 0.91234, (0.1, 0.2), RATES, 5)})
+    assert shown.to_dict("list") == {
+        "variant": ["A"],
+        "learning rate": [0.2],
+        "validation accuracy, %": [91.23],
+        "as good within an error": ["0.1, 0.2"],
+        "rates tried": [4],
+    }
