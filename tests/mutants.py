@@ -79,7 +79,20 @@ LIMIT = 400
 """Seconds of a processor for one of them; a mutant that needs more is in an endless loop, and is told as such."""
 WAIT = 3600
 """Seconds after which a mutant that waits, and so needs no processor, is told the same."""
-EQUIVALENT: dict[tuple[str, str], str] = {}
+EQUIVALENT: dict[tuple[str, str], str] = {
+    (
+        "resnet_lib/sweep/source/definitions.py",
+        'return f"#{before}" if 1 < len(touched) > before else ""',
+    ): "what comes before a statement is never more than all",
+    (
+        "resnet_lib/replication/report.py",
+        'average = Rule.parse(record["rule"]).statistic > "every"',
+    ): "mean and median are behind every in the alphabet",
+    (
+        "resnet_lib/analysis/ensembles.py",
+        "index = (confidence * bins).ceil().long().clamp( 0, bins) - 1",
+    ): "the largest of some probabilities is never 0",
+}
 """Mutants that no test can see: the file and the line that the mutant has, and why it computes the same."""
 
 

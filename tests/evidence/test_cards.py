@@ -95,7 +95,7 @@ def test_the_row_tells_what_was_measured_and_by_whom_it_is_said(ledger: statemen
     record = shown(check)[1] | {"unit": "percentage points"}
     row = BeautifulSoup(cards.card(record), "html.parser").select_one(".rl-row")
     assert isinstance(row, Tag)
-    assert row.select(".rl-effect")[0].get_text(" ") == "1.000 (0.982 to 1.018) points rule:  0.9 < mean < 1.1 ; QUICK"
+    assert row.select(".rl-effect")[0].get_text(" ") == "1.000 (0.982 to 1.018) points QUICK;  0.9 < mean < 1.1"
     assert row.find("svg") is not None
     assert "Said by the sources" in " ".join(BeautifulSoup(cards.card(record), "html.parser").get_text(" ").split())
     foil = BeautifulSoup(cards.card(record | {"role": "foil"}), "html.parser")

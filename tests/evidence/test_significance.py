@@ -85,6 +85,13 @@ def test_for_a_median_it_is_the_sign_test(text: str):
     assert p == pytest.approx(stats.binomtest(int((values > 0).sum()), 15).pvalue)
 
 
+@pytest.mark.parametrize("n", [5, 9, 200])
+def test_an_interval_that_reaches_its_bound_has_a_p_value_of_five_percent_whatever_the_number_of_values(n: int):
+    reaching = {"effect": 2.0, "low": 1.0, "high": 3.5, "n": n, "inside": n}
+    assert significance.p_value(Rule.parse("mean > 1"), reaching) == pytest.approx(0.05, rel=1e-9)
+    assert significance.p_value(Rule.parse("mean < 3.5"), reaching) == pytest.approx(0.05, rel=1e-9)
+
+
 def test_what_has_no_p_value():
     assert significance.p_value(Rule.parse("every > 0"), verdict(np.ones(9), "every > 0")) is None
     assert significance.p_value(Rule.parse("mean > 0"), verdict(np.ones(4), "mean > 0")) is None

@@ -3,6 +3,7 @@
 import dataclasses
 import math
 
+import pandas as pd
 import pytest
 import torch
 from small import COLUMNS, RECIPE, accuracy, small_conv, small_mlp
@@ -62,6 +63,7 @@ def test_no_epoch_is_the_initialisation(digits):
 def test_history_has_one_row_for_each_seed_and_epoch(kept):
     assert kept.history[["seed", "epoch"]].to_numpy().tolist() == [[s, e] for s in (5, 6) for e in (1, 2, 3)]
     assert kept.history["lr"].is_monotonic_decreasing is False
+    assert kept.history.index.equals(pd.RangeIndex(len(kept.history)))  # in the order of its rows
 
 
 def test_a_network_with_a_buffer_that_no_file_holds_is_taken_out_whole(digits):
