@@ -17,6 +17,7 @@ from resnet_lib.evidence.claims import Evidence
 from resnet_lib.evidence.rules import Rule
 from resnet_lib.experiments.projection_shortcuts import charts, determinants, drawings, matrices, networks, tables
 from resnet_lib.nets.units import SHORTCUTS
+from resnet_lib.training import tuning
 
 ROOT = Path(__file__).parents[2]
 
@@ -159,7 +160,10 @@ FLAT = [90.0, 92.0, 91.0, 93.0, 90.5]
 
 
 def test_differences_are_paired_by_seed():
-    table = network_table({"A": FLAT, "B": [v + 1 for v in FLAT], "none": FLAT[::-1], "C": FLAT, "2x2": FLAT})
+    made = {"A": FLAT, "B": [v + 1 for v in FLAT], "none": FLAT[::-1], "C": FLAT, "2x2": FLAT}
+    table = network_table(made | {"pool": [v + 2 for v in FLAT]})
+    assert networks.need_averaged(table).values.tolist() == [2.0] * 5
+    assert networks.need_averaged(table).control.tolist() == [v + 2 - 20 for v in FLAT]
     assert networks.differences(table)["B"].tolist() == [1.0] * 5
     assert networks.need_learned(table).values.tolist() == [1.0] * 5
     assert verdict("proj-need.learned", networks.need_learned(table)) == "holds"
@@ -224,7 +228,27 @@ def test_norm_ratios_agree_with_the_matrix():
 def test_learning_rates_are_those_that_the_stored_tuning_chose():
     result = sweep.stored(networks.TUNING, ROOT)
     assert result is not None
-    assert networks.tuned(result.table) == networks.BEST
+    chosen = networks.tuned(result.table)
+    assert {name: choice.rate for name, choice in chosen.items()} == networks.BEST
+    assert list(tuning.complaints(chosen)) == []
+    assert {name: choice.rates for name, choice in chosen.items()} == {
+        name: tuple(sorted(rates)) for name, rates in networks.RATES.items()
+    }
+
+
+def test_choices_are_told_apart_by_rate_and_epochs(tmp_path):
+    assert networks.choices(tmp_path) == {}  # not computed there
+    found = networks.choices(ROOT)
+    assert list(found) == list(networks.OTHERWISE)
+    for name, table in found.items():
+        assert set(table["shortcut"]) == set(networks.COMPARED), name
+        assert (table.groupby("shortcut")["seed"].nunique() == 20).all(), name
+        evidence = networks.need_learned(table)
+        assert len(evidence.values) == 20
+    assert set(found["twice the epochs"]["epochs"]) == {8}
+    assert found["the same rate for all"]["lr"].unique().tolist() == [networks.BEST["A"]]
+    third = found["a third of each rate"].set_index("shortcut")["lr"].groupby("shortcut").first()
+    assert third["C"] == pytest.approx(networks.BEST["C"] / 3, rel=0.05)
 
 
 def test_every_variant_is_a_shortcut_and_every_shortcut_but_two_is_a_variant():

@@ -41,8 +41,8 @@ def test_one_image_breaks_no_tie():
 
 def test_what_is_always_behind_is_no_tie_however_the_seeds_differ():
     """Seeds differ by tenths, the rates by hundredths: pairs tell them apart."""
-    seeds = np.array([0.5, 0.7, 0.9])
-    assert choice({0.1: list(seeds), 0.2: list(seeds + [0.02, 0.021, 0.019])}).ties == (0.2,)
+    seeds, more = np.array([0.5, 0.7, 0.9]), np.array([0.02, 0.021, 0.019])
+    assert choice({0.1: seeds.tolist(), 0.2: (seeds + more).tolist()}).ties == (0.2,)
 
 
 def test_of_two_that_tie_the_smaller_is_taken():
