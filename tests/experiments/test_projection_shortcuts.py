@@ -242,9 +242,9 @@ def test_choices_are_told_apart_by_rate_and_epochs(tmp_path):
     assert list(found) == list(networks.OTHERWISE)
     for name, table in found.items():
         assert set(table["shortcut"]) == set(networks.COMPARED), name
-        assert (table.groupby("shortcut")["seed"].nunique() == 20).all(), name
+        assert (table.groupby("shortcut")["seed"].nunique() == 10).all(), name
         evidence = networks.need_learned(table)
-        assert len(evidence.values) == 20
+        assert len(evidence.values) == 10
     assert set(found["twice the epochs"]["epochs"]) == {8}
     assert found["the same rate for all"]["lr"].unique().tolist() == [networks.BEST["A"]]
     third = found["a third of each rate"].set_index("shortcut")["lr"].groupby("shortcut").first()

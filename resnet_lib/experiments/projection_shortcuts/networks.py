@@ -228,7 +228,7 @@ CHOICES = Experiment(
     quick=Grid(settings=_otherwise(1 / 3, 1)[:1], seeds=(0,)),
     full=Grid(
         settings=tuple(dict.fromkeys(each for way in OTHERWISE.values() for each in _otherwise(**way))),
-        seeds=tuple(range(20)),
+        seeds=tuple(range(10)),
         group=1,
     ),
     data=("digits",),
