@@ -395,7 +395,7 @@ FAULTS = (
         "nets.mlp(setting.blocks, 64, unit=unit_of(setting)",
         "nets.mlp(setting.blocks, 72, unit=unit_of(setting)",
         "dropping-blocks",
-        ("experiments/test_recipes.py::test_a_chapter_trains_the_networks_that_its_page_names[dropping-digits]",),
+        ("experiments/test_chosen.py::test_a_chapter_trains_the_networks_that_its_page_names[dropping-digits]",),
     ),
     Fault(
         "another-schedule",
@@ -404,7 +404,7 @@ FAULTS = (
         'lr=setting.lr, schedule="cosine")',
         "eigenvalue-clustering",
         (
-            "experiments/test_recipes.py::test_a_chapter_trains_the_networks_that_its_page_names[eigenvalues-trained-mlp]",
+            "experiments/test_chosen.py::test_a_chapter_trains_the_networks_that_its_page_names[eigenvalues-trained-mlp]",
         ),
     ),
     Fault(
@@ -413,7 +413,7 @@ FAULTS = (
         "    epochs: int = 20\n",
         "    epochs: int = 16\n",
         "lipschitz-bounds",
-        ("experiments/test_recipes.py::test_a_chapter_trains_the_networks_that_its_page_names[lipschitz-networks]",),
+        ("experiments/test_chosen.py::test_a_chapter_trains_the_networks_that_its_page_names[lipschitz-networks]",),
     ),
 )
 
