@@ -319,8 +319,8 @@ def orth_trained(table: pd.DataFrame) -> Evidence:
     return Evidence(values=defect.get_group("2x2").to_numpy(), control=defect.get_group("pca").to_numpy())
 
 
-RATES = dict.fromkeys(TITLES, (0.01, 0.032, 0.1, 0.32, 1.0))
-"""The rates that each variant is tried at, as many for each, refined to a factor of two about its best."""
+RATES = dict.fromkeys(TITLES, (0.01, 0.018, 0.032, 0.056, 0.1, 0.18, 0.32, 0.56, 1.0))
+"""The rates that each variant is tried at: four to a decade, so that the neighbours of each are within a factor of two."""
 
 
 def tuning_trial(setting: Network, seeds: Sequence[int]) -> pd.DataFrame:
