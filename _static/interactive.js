@@ -1,5 +1,5 @@
-/* Interactive figures: when one comes near the screen, Vega and the figure's script are fetched from this book, and the
-   chart with its inputs takes the place of the drawing. The drawing stays for print and where anything goes wrong.
+/* Interactive figures: when one is unfolded, Vega and the figure's script are fetched from this book, and the chart with
+   its inputs appears below the drawing, which stays. Where anything goes wrong nothing appears.
    Scripts, not JSON: a page that is opened as a file may fetch nothing else. */
 "use strict";
 

@@ -1,6 +1,7 @@
 """The built pages in headless Chromium, cut off from the network: wide and on a phone, light and dark."""
 
 import re
+import statistics
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Literal
@@ -67,12 +68,19 @@ INTERACTIVE = ".rl-interactive"
 
 
 def come_alive(figure: Locator) -> Locator:
-    """Scroll to an interactive figure and wait for its chart, which takes the drawing's place."""
-    figure.evaluate("figure => figure.scrollIntoView({block: 'center'})")
+    """Unfold an interactive figure, scroll there and wait for its chart; the drawing stays in view."""
+    expect(figure).to_be_hidden()
+    figure.evaluate("figure => { figure.closest('details').open = true; figure.scrollIntoView({block: 'center'}) }")
     expect(figure).to_have_class(re.compile("rl-alive"))
     expect(figure.locator(".rl-chart svg")).to_be_visible()
-    expect(figure.locator("xpath=following-sibling::*[contains(@class, 'rl-images')]")).to_be_hidden()
+    expect(drawing(figure)).to_be_visible()
     return figure
+
+
+def drawing(figure: Locator) -> Locator:
+    """The drawing that an interactive figure belongs to, in the version for the theme."""
+    around = figure.locator("xpath=ancestor::div[contains(@class, 'rl-figure')]")
+    return around.locator(".rl-images img").locator("visible=true").first
 
 
 def look(figure: Locator) -> str:
@@ -142,7 +150,7 @@ def test_page(visit: Visitor, address: str, page_name: str, size: str, scheme: L
     assert page.locator("mjx-merror, [data-mjx-error]").all_inner_texts() == []
     assert page.evaluate(RAW_TEX) == []
 
-    for figure in page.locator(INTERACTIVE).all():  # first: a drawing vanishes once its chart lives
+    for figure in page.locator(INTERACTIVE).all():
         come_alive(figure)
 
     for image in page.locator("main img").all():
@@ -206,7 +214,7 @@ def test_on_paper_the_drawing_stands(visit: Visitor, address: str):
     figure = come_alive(page.locator(INTERACTIVE).first)
     page.emulate_media(media="print")
     expect(figure).to_be_hidden()
-    expect(figure.locator("xpath=following-sibling::*//img").first).to_be_visible()
+    expect(drawing(figure)).to_be_visible()
 
 
 def test_search_finds_a_word_and_leads_to_its_page(visit: Visitor, address: str):
@@ -266,3 +274,30 @@ def test_pages_work_from_a_folder_without_a_server(browser: Browser, built):
     assert page.locator("mjx-container").count() > 0
     assert said == []
     page.close()
+
+
+@pytest.mark.parametrize(("size", "most"), [("wide", 100), ("phone", 170)])
+def test_a_claim_is_a_row_and_no_card(visit: Visitor, address: str, pytestconfig, size: str, most: int):
+    """The median height of a claim, folded: more would hold more words than the argument around it."""
+    heights = []
+    for page_name in page_names(pytestconfig):
+        if page_name.startswith("chapters/"):
+            page = visit(size).open(address + page_name)
+            heights += page.locator(".rl-card").evaluate_all("all => all.map(e => e.getBoundingClientRect().height)")
+    assert len(heights) > 100
+    assert statistics.median(heights) <= most
+
+
+def test_a_row_unfolds_to_its_rule_its_control_and_its_runs(visit: Visitor, address: str):
+    page = visit().open(address + "chapters/04_eigenvalue_clustering.html")
+    row = page.locator(".rl-card").first
+    expect(row.locator(".rl-rule")).to_be_hidden()
+    row.locator("summary").focus()
+    page.keyboard.press("Enter")
+    for part in (".rl-rule", ".rl-results", ".rl-provenance"):
+        expect(row.locator(part).first).to_be_visible()
+    again = page.locator(".rl-card", has_text="provenance").locator("a[href^='#provenance-']").first
+    again.evaluate("link => link.closest('details').open = true")
+    page.locator(".rl-card").first.evaluate("row => row.querySelector('details').open = false")
+    again.click()  # the browser opens what the anchor is in
+    expect(page.locator(again.get_attribute("href") or "")).to_be_visible()

@@ -11,9 +11,11 @@ import pytest
 from bs4 import BeautifulSoup, Tag
 from PIL import Image
 
+from resnet_lib.evidence import ledger
 from tests import books
 
 pytestmark = pytest.mark.book
+ROOT = Path(__file__).parents[2]
 
 # Elements that fetch: each with the attributes that say what.
 FETCHING = {
@@ -133,6 +135,26 @@ def test_no_page_and_no_style_names_a_content_network(pages: Pages):
             if path.suffix == ".css":
                 found += [f"{path.name}: {url}" for url in REMOTE_STYLE.findall(text)]
     none(found)
+
+
+def test_every_chapter_shows_its_statements_in_their_words_and_when_they_are_true(pages: Pages):
+    evidence = ledger.read(ROOT)
+    wrong = []
+    for statement in evidence.ledger.statements:
+        page = f"{evidence.chapters[statement.chapter].page}.html"
+        said = [
+            tag for tag in pages.soups[page].select(".rl-said") if tag.select(f'code:-soup-contains("{statement.id}")')
+        ]
+        texts = [" ".join(tag.get_text(" ").split()) for tag in said]
+        for words in (statement.statement, statement.when):
+            plain = max(re.split(r"\$[^$]*\$", words), key=len).strip()
+            if not any(plain in text for text in texts):
+                wrong.append(f"{page}: {statement.id} does not say {plain!r}")
+        for shown in ("index.html", "ledger.html"):
+            plain = max(re.split(r"\$[^$]*\$", statement.when), key=len).strip()
+            if plain not in " ".join(pages.soups[shown].get_text(" ").split()):
+                wrong.append(f"{shown}: {statement.id} does not say when")
+    none(wrong)
 
 
 def test_every_figure_offers_all_its_files(built: Path):
