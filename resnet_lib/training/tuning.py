@@ -79,6 +79,14 @@ def scores(fitted: Fit, epoch: int) -> pd.DataFrame:
     Args:
         fitted: What `training.fit` returned.
         epoch: The last one, as a rule.
+
+    Example:
+        >>> from resnet_lib import data, nets, training
+        >>> recipe = training.Recipe(epochs=1, batch=100, lr=0.1)
+        >>> digits = data.load("digits", flat=True)
+        >>> fitted = training.fit(lambda generator: nets.mlp(1, 8, generator=generator), digits, recipe, (100, 101))
+        >>> scores(fitted, 1)["validation_accuracy"].between(0.1, 1).tolist()
+        [True, True]
     """
     last = fitted.history[fitted.history["epoch"] == epoch].set_index("seed")[SCORE]
     return last.fillna(0.0).reset_index()
@@ -130,6 +138,10 @@ def complaints(choices: Mapping[Hashable, Choice], allowed: Mapping[Hashable, st
     Args:
         choices: From `choose`.
         allowed: Variants whose best rate may lie at an edge, and why, as the chapter says.
+
+    Example:
+        >>> list(complaints({"A": Choice(0.4, 0.9, (0.4,), (0.1, 0.2, 0.4), seeds=5)}))
+        ['the best rate of A, 0.4, is the highest of its grid; try 1.3']
     """
     most = max((len(choice.rates) for choice in choices.values()), default=0)
     for name, choice in choices.items():
@@ -144,7 +156,12 @@ def complaints(choices: Mapping[Hashable, Choice], allowed: Mapping[Hashable, st
 
 
 def table_of(choices: Mapping[Hashable, Choice]) -> pd.DataFrame:
-    """The choices as a table for a page: the rate, its accuracy in percent, its ties, how many were tried."""
+    """The choices as a table for a page: the rate, its accuracy in percent, its ties, how many were tried.
+
+    Example:
+        >>> table_of({"A": Choice(0.2, 0.9, (0.2,), (0.1, 0.2, 0.4), seeds=5)})["learning rate"].tolist()
+        [0.2]
+    """
     return pd.DataFrame(
         {
             "variant": [str(name) for name in choices],

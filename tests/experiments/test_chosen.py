@@ -33,6 +33,7 @@ CHOSEN = {
     "lipschitz-block": {"convolutions of [2], 4 x 100, one-cycle, sgd", "layers of [16], 4 x 100, one-cycle, sgd"},
     "lipschitz-networks": {"layers of [16], 20 x 100, one-cycle, sgd"},
     "shortcuts-digits": {"convolutions of [8, 16, 32], 4 x 50, one-cycle, sgd"},
+    "shortcuts-choices": {"convolutions of [8, 16, 32], 4 x 50, one-cycle, sgd"},
     "paths-gradients": {"layers of [64], 20 x 100, one-cycle, sgd", "layers of [64], 0 x 100, one-cycle, sgd"},
     "paths-members": {"layers of [64], 20 x 100, one-cycle, sgd"},
     "dropping-digits": {"layers of [64], 20 x 100, one-cycle, sgd"},

@@ -15,7 +15,15 @@ from resnet_lib.evidence import charts as interactive
 from resnet_lib.evidence import claims, statements, style
 from resnet_lib.evidence.claims import Evidence
 from resnet_lib.evidence.rules import Rule
-from resnet_lib.experiments.projection_shortcuts import charts, determinants, drawings, matrices, networks, tables
+from resnet_lib.experiments.projection_shortcuts import (
+    charts,
+    determinants,
+    drawings,
+    matrices,
+    networks,
+    rates,
+    tables,
+)
 from resnet_lib.nets.units import SHORTCUTS
 from resnet_lib.training import tuning
 
@@ -226,22 +234,22 @@ def test_norm_ratios_agree_with_the_matrix():
 
 
 def test_learning_rates_are_those_that_the_stored_tuning_chose():
-    result = sweep.stored(networks.TUNING, ROOT)
+    result = sweep.stored(rates.TUNING, ROOT)
     assert result is not None
-    chosen = networks.tuned(result.table)
+    chosen = rates.tuned(result.table)
     assert {name: choice.rate for name, choice in chosen.items()} == networks.BEST
     assert list(tuning.complaints(chosen)) == []
     assert {name: choice.rates for name, choice in chosen.items()} == {
-        name: tuple(sorted(rates)) for name, rates in networks.RATES.items()
+        name: tuple(sorted(rates)) for name, rates in rates.RATES.items()
     }
 
 
 def test_choices_are_told_apart_by_rate_and_epochs(tmp_path):
-    assert networks.choices(tmp_path) == {}  # not computed there
-    found = networks.choices(ROOT)
-    assert list(found) == list(networks.OTHERWISE)
+    assert rates.choices(tmp_path) == {}  # not computed there
+    found = rates.choices(ROOT)
+    assert list(found) == list(rates.OTHERWISE)
     for name, table in found.items():
-        assert set(table["shortcut"]) == set(networks.COMPARED), name
+        assert set(table["shortcut"]) == set(rates.COMPARED), name
         assert (table.groupby("shortcut")["seed"].nunique() == 10).all(), name
         evidence = networks.need_learned(table)
         assert len(evidence.values) == 10
@@ -284,7 +292,7 @@ def test_seeds_to_decide_shrink_with_the_square_of_the_distance():
         evidence = claims.Evidence(values=values, control=np.full(5, 50.0))
         claim = statements.load(ROOT / "claims.yml").claim("proj-need.learned")
         judged = claims.judge(Rule.parse(claim.holds_if), Rule.parse(claim.control.must), evidence, "test")
-        stamp = sweep.stored(networks.TUNING, ROOT)
+        stamp = sweep.stored(rates.TUNING, ROOT)
         assert stamp is not None
         return claims.Check(
             claim, "", {"quick": claims.Judgement(judged, stamp.stamp, False, evidence, 1.0, "sampled")}

@@ -2,6 +2,7 @@
 
 from resnet_lib.experiments.projection_shortcuts.determinants import DETERMINANTS, ELLIPSE, LABELS, PIXELS
 from resnet_lib.experiments.projection_shortcuts.matrices import DEFECTS, NORMS
-from resnet_lib.experiments.projection_shortcuts.networks import CHOICES, CIFAR, DIGITS, TUNING
+from resnet_lib.experiments.projection_shortcuts.networks import CIFAR, DIGITS
+from resnet_lib.experiments.projection_shortcuts.rates import CHOICES, TUNING
 
 EXPERIMENTS = (NORMS, DEFECTS, DETERMINANTS, LABELS, PIXELS, ELLIPSE, DIGITS, CIFAR, TUNING, CHOICES)

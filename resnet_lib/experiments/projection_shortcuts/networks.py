@@ -1,7 +1,7 @@
 """Networks: the same residual network with every kind of shortcut where its shape changes, trained and measured."""
 
 import copy
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -18,7 +18,6 @@ from resnet_lib.linalg import subspaces
 from resnet_lib.nets.blocks import Absent
 from resnet_lib.nets.units import UNITS
 from resnet_lib.sweep import SAMPLED, Experiment, Grid, Result
-from resnet_lib.training import tuning
 
 SEEDS = tuple(range(5))
 TITLES = {
@@ -183,7 +182,7 @@ def network_trial(setting: Network, seeds: Sequence[int], device: torch.device |
     return pd.DataFrame(records)
 
 
-# What `tuning.choose` takes of RATES (`shortcuts-tuning`, stored under results/; a test compares).
+# What `tuning.choose` takes of `rates.RATES` (`rates.TUNING`, stored under results/; a test compares).
 BEST = {
     "A": 0.1,
     "B": 0.18,
@@ -204,45 +203,6 @@ DIGITS = Experiment(
     full=Grid(settings=tuple(Network(name, BEST[name]) for name in TITLES), seeds=tuple(range(20)), group=1),
     data=("digits",),
 )
-
-
-OTHERWISE = {
-    "a third of each rate": {"rate": 1 / 3, "time": 1},
-    "three times each rate": {"rate": 3, "time": 1},
-    "twice the epochs": {"rate": 1, "time": 2},
-    "the same rate for all": {"rate": 0, "time": 1},
-}
-"""Choices that nobody meant to test: factors of every variant's best rate (0: A's rate for all) and of the epochs."""
-COMPARED = ("A", "B", "C", "2x2", "pool", "none")
-
-
-def _otherwise(rate: float, time: int) -> tuple[Network, ...]:
-    rates = {name: tuning.rounded(BEST[name] * rate) if rate else BEST["A"] for name in COMPARED}
-    return tuple(Network(name, lr, epochs=4 * time) for name, lr in rates.items())
-
-
-CHOICES = Experiment(
-    name="shortcuts-choices",
-    agrees=SAMPLED,
-    trial=network_trial,
-    quick=Grid(settings=_otherwise(1 / 3, 1)[:1], seeds=(0,)),
-    full=Grid(
-        settings=tuple(dict.fromkeys(each for way in OTHERWISE.values() for each in _otherwise(**way))),
-        seeds=tuple(range(10)),
-        group=1,
-    ),
-    data=("digits",),
-)
-
-
-def choices(root: Path | None = None) -> dict[str, pd.DataFrame]:
-    """The stored tables under other choices, by the words that name them; empty where they have not been computed."""
-    result = sweep.stored(CHOICES, root or files.root())
-    found = {}
-    for name, way in OTHERWISE.items() if result else ():
-        wanted = pd.DataFrame([vars(setting) for setting in _otherwise(**way)])[["shortcut", "lr", "epochs"]]
-        found[name] = result.table.merge(wanted)  # pyright: ignore[reportOptionalMemberAccess]
-    return found
 
 
 def _cifar(depth: int, epochs: int) -> tuple[Network, ...]:
@@ -317,31 +277,3 @@ def orth_trained(table: pd.DataFrame) -> Evidence:
     """Largest distance of a kernel from orthonormal at any epoch, one value per seed; control: PCA, free to learn."""
     defect = per_network(table).groupby("shortcut")["defect"]
     return Evidence(values=defect.get_group("2x2").to_numpy(), control=defect.get_group("pca").to_numpy())
-
-
-RATES = dict.fromkeys(TITLES, (0.01, 0.018, 0.032, 0.056, 0.1, 0.18, 0.32, 0.56, 1.0))
-"""The rates that each variant is tried at: four to a decade, so that neighbours are within a factor of two."""
-
-
-def tuning_trial(setting: Network, seeds: Sequence[int]) -> pd.DataFrame:
-    """Validation accuracy at the end of training, 0 where it diverged; one row per seed."""
-    return tuning.scores(fit(setting, seeds, data.load(setting.dataset)), setting.epochs)
-
-
-TUNING = Experiment(
-    name="shortcuts-tuning",
-    agrees=SAMPLED,
-    trial=tuning_trial,
-    quick=Grid(settings=tuple(Network("A", lr) for lr in RATES["A"]), seeds=tuning.SEEDS, group=1),
-    full=Grid(
-        settings=tuple(Network(name, lr) for name, rates in RATES.items() for lr in rates),
-        seeds=tuning.SEEDS,
-        group=1,
-    ),
-    data=("digits",),
-)
-
-
-def tuned(table: pd.DataFrame) -> dict[Hashable, tuning.Choice]:
-    """The choice for every variant."""
-    return tuning.choose(table, ["shortcut"])
