@@ -13,7 +13,7 @@ from pathlib import Path
 from nbformat import NotebookNode
 
 from resnet_lib import files
-from resnet_lib.evidence import claims, figures, manuscript, significance, statements
+from resnet_lib.evidence import cards, claims, figures, manuscript, significance, statements
 from resnet_lib.evidence.records import REFRESH, Shown, contradictions, records, without_circumstances
 
 VERBS = {

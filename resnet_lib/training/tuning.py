@@ -118,18 +118,20 @@ def choose(table: pd.DataFrame, by: Sequence[str]) -> dict[Hashable, Choice]:
 
 
 def _choice(part: pd.DataFrame, variant: Mapping[str, object]) -> Choice:
-    wide = part.pivot_table(index="seed", columns=RATE, values=SCORE, aggfunc=list)  # a list shows what is there twice
-    if wide.isna().any(axis=None) or (wide.map(len) > 1).any(axis=None):
-        raise ValueError(f"the tuning of {variant} is uneven: every rate needs a score for each of its seeds, and one")
-    wide = wide.map(lambda found: found[0])
-    mean = wide.mean()
-    best = mean.idxmax()
-    behind = wide.sub(wide[best], axis=0)
-    error = behind.std(ddof=1) / math.sqrt(len(wide))
-    ties = [rate for rate in wide.columns if rate == best or behind[rate].mean() >= -error[rate]]
+    uneven = ValueError(f"the tuning of {variant} is uneven: every rate needs a score for each of its seeds, and one")
+    if part.duplicated([RATE, "seed"]).any():
+        raise uneven
+    wide = part.pivot(index="seed", columns=RATE, values=SCORE)
+    if wide.isna().to_numpy().any():
+        raise uneven
+    rates, found = [float(rate) for rate in wide.columns], wide.to_numpy()
+    means = found.mean(0)
+    behind = found - found[:, [int(means.argmax())]]
+    errors = behind.std(0, ddof=1) / math.sqrt(len(found)) if len(found) > 1 else np.zeros(len(rates))
+    ties = [rate for rate, gap, error in zip(rates, behind.mean(0), errors, strict=True) if gap >= -error]
     middle = (math.log(ties[0]) + math.log(ties[-1])) / 2
     rate = min(ties, key=lambda rate: (round(abs(math.log(rate) - middle), 9), rate))
-    return Choice(float(rate), float(mean[rate]), tuple(map(float, ties)), tuple(map(float, wide.columns)), len(wide))
+    return Choice(rate, float(means[rates.index(rate)]), tuple(ties), tuple(rates), len(found))
 
 
 def complaints(choices: Mapping[Hashable, Choice], allowed: Mapping[Hashable, str] | None = None) -> Iterator[str]:

@@ -12,7 +12,7 @@ from resnet_lib.training import tuning
 RATES = (0.1, 0.2, 0.4, 0.8)
 
 
-def table(accuracies: dict[float, list[float]], **variant: object) -> pd.DataFrame:
+def table(accuracies: dict[float, list[float]], **variant: str | int) -> pd.DataFrame:
     """By rate the validation accuracies of the seeds 100, 101, ..."""
     rows = [(rate, 100 + i, x) for rate, found in accuracies.items() for i, x in enumerate(found)]
     return pd.DataFrame(rows, columns=["lr", "seed", "validation_accuracy"]).assign(**variant)
@@ -47,6 +47,12 @@ def test_what_is_always_behind_is_no_tie_however_the_seeds_differ():
 
 def test_of_two_that_tie_the_smaller_is_taken():
     assert choice({0.1: [0.9, 0.8], 0.2: [0.8, 0.9]}).rate == 0.1
+
+
+def test_one_seed_has_no_error_and_is_told():
+    found = choice({0.1: [0.8], 0.2: [0.9], 0.4: [0.7]})
+    assert (found.rate, found.ties, found.seeds) == (0.2, (0.2,), 1)
+    assert list(tuning.complaints({"A": found})) == ["A was tuned with 1 seeds; it takes at least 5"]
 
 
 def test_diverged_trainings_count_nothing():
