@@ -123,7 +123,7 @@ def test_the_row_tells_what_comes_out_under_other_choices(ledger: statements.Led
     ]
     assert cards.turned(record) == ["three times the rate"]
     page = BeautifulSoup(cards.card(record), "html.parser").select(".rl-choices")
-    assert "✗ fails three times the rate (2.0)" in " ".join(page[0].get_text(" ").split())
+    assert "✗ fails three times the rate: 2.0" in " ".join(page[0].get_text(" ").split())
     assert not BeautifulSoup(cards.card(record, exact=False), "html.parser").select(".rl-choices")
     alone = shown(claims.check("shift.size", measure, table, ledger=ledger))[1]
     assert "varied" not in alone
