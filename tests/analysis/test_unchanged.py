@@ -36,7 +36,7 @@ from resnet_lib.linalg import applied, convolutions, krylov, newton, scaling, st
 from resnet_lib.nets import blocks, dynamics, effects, initialisation, merges, projections, stochastic_depth, units
 from resnet_lib.ode import order, steppers, tableaus
 from resnet_lib.sweep import agreement
-from resnet_lib.training import fits, optimizers
+from resnet_lib.training import fits, optimizers, tuning
 from tests.networks import CLASSES, IN, NETWORKS, RECIPE, WIDTH, N, examples, generator, mlp
 from tests.unchanged import generators, same, snapshot
 
@@ -66,6 +66,10 @@ STATE, SQUARE = X @ torch.ones(IN, WIDTH), nn.Linear(4, 4).double()
 RECORD = {"id": "a.b", "rule": "mean < 2", "full": None, "quick": VERDICT}
 
 CPU = torch.device("cpu")
+
+
+TUNED = pd.DataFrame({"net": "A", "lr": [0.1, 0.1, 0.2, 0.2], "seed": [0, 1, 0, 1], "validation_accuracy": 0.5})
+CHOICE = tuning.Choice(0.2, 0.9, (0.2,), (0.1, 0.2, 0.4), seeds=5)
 
 
 def _within(context: Any, module: nn.Module, x: Tensor) -> Tensor:
@@ -194,6 +198,10 @@ CALLS: dict[str, tuple[Callable, tuple, dict[str, Any]]] = {
     "ode.tableaus.implicit": (tableaus.implicit, (), {}),
     "ode.tableaus.largest_step": (tableaus.largest_step, ("rk4", np.array([-1.0, 1j])), {}),
     "ode.tableaus.method": (tableaus.method, ("rk4",), {}),
+    "training.tuning.scores": (tuning.scores, (FITTED, RECIPE.epochs), {}),
+    "training.tuning.choose": (tuning.choose, (TUNED, ["net"]), {}),
+    "training.tuning.complaints": (lambda choices: list(tuning.complaints(choices)), ({"A": CHOICE},), {}),
+    "training.tuning.table_of": (tuning.table_of, ({"A": CHOICE},), {}),
     "training.loop.fit": (training.fit, (NETWORKS["order pre"], examples(), RECIPE, [0, 1]), {"keep": [0]}),
     "sweep.agreement.blocked": (agreement.blocked, (SAMPLE[:2].copy(), SAMPLE[2].copy()), {}),
     "sweep.agreement.correlation": (agreement.correlation, (SAMPLE[0].copy(), SAMPLE[1].copy()), {}),
@@ -371,6 +379,7 @@ IN_PLACE = {
 
 UNCALLED = {
     "training.ranks.joined": "starts a group of processes, on several devices",
+    "training.tuning.rounded": "takes a number alone",
     "training.zoo.default_policy": "takes names alone",
     "training.zoo.path": "takes names alone",
     "training.zoo.train": "trains the package's own networks from their names, and is given none",

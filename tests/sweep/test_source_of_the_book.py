@@ -48,7 +48,7 @@ CHANGES = [
         "linalg/subspaces.py",
         "RIDGE = 1e-3",
         "RIDGE = 1e-2",
-        {f"shortcuts-{x}" for x in ("cifar", "digits", "labels", "pixels")},
+        {f"shortcuts-{x}" for x in ("choices", "cifar", "digits", "labels", "pixels")},
     ),
     ("linalg/krylov.py", "-np.real(values)", "np.real(values)", {"eigenvalues-resnet20"}),
     (
@@ -71,7 +71,12 @@ CHANGES = [
         "class BlowUp(SolverError, ArithmeticError)",
         SOLVED,
     ),  # a base class
-    ("analysis/lesion.py", "PROBE = 32", "PROBE = 33", DROPPED | {"shortcuts-cifar", "shortcuts-digits"}),
+    (
+        "analysis/lesion.py",
+        "PROBE = 32",
+        "PROBE = 33",
+        DROPPED | {f"shortcuts-{x}" for x in ("choices", "cifar", "digits")},
+    ),
     ("analysis/lesion_scores.py", "AT_ONCE = 256", "AT_ONCE = 255", DROPPED),
     ("analysis/paths.py", "MOST = 14", "MOST = 15", {"dropping-linear", "paths-unrolled"}),
     (
