@@ -56,5 +56,4 @@ def reworded(record: dict[str, Any], claim: statements.Claim) -> dict[str, Any]:
     for name, (was, now) in decided.items():
         if was != now:
             raise ValueError(f"claim {claim.id} has the {name} {now!r}, and was judged with {was!r}")
-    words = {"statement": claim.statement, "role": claim.role, "kind": claim.kind, "measure": claim.measure}
-    return record | words | {"control": claim.control.contract}
+    return record | claim.words | {"control": claim.control.contract}

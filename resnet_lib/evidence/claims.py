@@ -134,6 +134,27 @@ class Judgement:
 
 
 @dataclass(frozen=True)
+class Varied:
+    """The verdict under another choice than the experiment's, and where its table comes from.
+
+    Attributes:
+        verdict: The verdict.
+        stamp: Of the stored table.
+        stale: Whether the source has changed since the table was stored.
+    """
+
+    verdict: Verdict
+    stamp: Stamp
+    stale: bool
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """What a row tells of it."""
+        told = {name: getattr(self.verdict, name) for name in ("status", "effect", "low", "high", "n", "inside")}
+        return told | {"stale": self.stale, "command": self.stamp.command, "commit": self.stamp.commit}
+
+
+@dataclass(frozen=True)
 class Check:
     """A judged claim. A notebook shows it as a card of stable text; the metadata of that output carry the whole record.
 
@@ -141,13 +162,13 @@ class Check:
         claim: Its entry in claims.yml.
         unit: What the values are counted in.
         runs: The verdict for each preset that was computed; at least one.
-        varied: The verdict under other choices than the experiment's, by the words that name them.
+        varied: The judgements under other choices than the experiment's, by the words that name them.
     """
 
     claim: Claim
     unit: str
     runs: Mapping[str, Judgement]
-    varied: Mapping[str, Verdict] = field(default_factory=dict)
+    varied: Mapping[str, Varied] = field(default_factory=dict)
 
     @property
     def status(self) -> str:
@@ -174,20 +195,13 @@ class Check:
                 values, control = run.evidence.values, run.evidence.control
                 runs[preset] |= {"values": markup.listed(values), "control_values": markup.listed(control)}
         agrees = self.claim.agrees or next(iter(self.runs.values())).agrees
-        varied = [
-            {"choice": choice}
-            | {name: getattr(found, name) for name in ("status", "effect", "low", "high", "n", "inside")}
-            for choice, found in self.varied.items()
-        ]
+        varied = [{"choice": choice, **found.record} for choice, found in self.varied.items()]
         return {
             "id": self.claim.id,
             "status": self.status,
             "expected": {preset: self.claim.expects(preset) for preset in PRESETS},
             "expectation": self.claim.expectation,
-            "statement": self.claim.statement,
-            "role": self.claim.role,
-            "kind": self.claim.kind,
-            "measure": self.claim.measure,
+            **self.claim.words,
             "rule": self.claim.holds_if,
             "control": self.claim.control.contract,
             "unit": self.unit,
@@ -210,7 +224,7 @@ def check(
     measure: Callable[[pd.DataFrame], Evidence],
     result: Result,
     *,
-    varied: Mapping[str, pd.DataFrame] | None = None,
+    varied: Mapping[str, Result] | None = None,
     ledger: Ledger | None = None,
 ) -> Check:
     """Judge a claim by its rule, on the table of `result` and on that of the stored FULL result where there is one.
@@ -219,7 +233,7 @@ def check(
         id: The atomic claim's, as in claims.yml.
         measure: From a table to the evidence; it gets the table of each preset.
         result: What a sweep returned.
-        varied: Tables that other choices gave, such as three times the learning rate, by the words that name them: the
+        varied: Stored results of other choices, such as three times the learning rate, by the words that name them: the
             verdict under each is shown beside the claim's own, which does not change.
         ledger: The default is the book's claims.yml.
 
@@ -257,7 +271,8 @@ def check(
         again = significance.same_again(rule, must, evidence.values, evidence.control, verdict.status, rng=rng)
         runs[preset] = Judgement(verdict, part.stamp, part.stale, evidence, again, part.agrees.default)
     under = {
-        choice: judge(rule, must, measure(table), id, "varied", choice) for choice, table in (varied or {}).items()
+        choice: Varied(judge(rule, must, measure(part.table), id, "varied", choice), part.stamp, part.stale)
+        for choice, part in (varied or {}).items()
     }
     return Check(claim, unit, runs, under)
 

@@ -212,12 +212,7 @@ def _claim_faults(
                 yield f"claim {claim.id} is checked in {entry.chapter}, and claims.yml has it in {statement.chapter}"
             if (record["rule"], record["control"]) != (claim.holds_if, claim.control.contract):
                 yield f"claim {claim.id} was judged by {record['rule']!r}, an older rule than claims.yml has; {refresh}"
-            elif (record["statement"], record["role"], record["kind"], record["measure"]) != (
-                claim.statement,
-                claim.role,
-                claim.kind,
-                claim.measure,
-            ):
+            elif {name: record.get(name) for name in claim.words} != claim.words:
                 yield f"claim {claim.id} is shown in older words than claims.yml has; {refresh}"
 
 

@@ -114,6 +114,11 @@ class Claim(LedgerPart):
         return self.expected_full or self.expected if preset == "full" else self.expected
 
     @property
+    def words(self) -> dict[str, str]:
+        """What a record of the claim tells, and what decides about nothing."""
+        return {"statement": self.statement, "role": self.role, "kind": self.kind, "measure": self.measure}
+
+    @property
     def expectation(self) -> str:
         """Both in words: `holds`, or `open (FULL: holds)`."""
         full = self.expects("full")

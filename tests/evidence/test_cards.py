@@ -113,7 +113,8 @@ def test_a_unit_that_the_measure_names_is_not_told_twice(ledger: statements.Ledg
 def test_the_row_tells_what_comes_out_under_other_choices(ledger: statements.Ledger) -> None:
     table = result(value=NEAR_ONE, control=[3.5] * 5)
     others = {"three times the rate": [2.0] * 5, "twice the epochs": [0.95, 1.0, 1.05, 1.0, 1.0]}
-    varied = {name: table.table.assign(value=values) for name, values in others.items()}
+    varied = {name: replace(table, table=table.table.assign(value=values)) for name, values in others.items()}
+    varied["twice the epochs"] = replace(varied["twice the epochs"], stale=True)
     check = claims.check("shift.size", measure, table, varied=varied, ledger=ledger)
     assert check.status == "holds"  # the claim's own verdict
     record = shown(check)[1]
@@ -123,7 +124,11 @@ def test_the_row_tells_what_comes_out_under_other_choices(ledger: statements.Led
     ]
     assert cards.turned(record) == ["three times the rate"]
     page = BeautifulSoup(cards.card(record), "html.parser").select(".rl-choices")
-    assert "✗ fails three times the rate: 2.0" in " ".join(page[0].get_text(" ").split())
+    assert "✗ fails three times the rate: 2.0, n = 5 ✓ holds twice the epochs" in " ".join(
+        page[0].get_text(" ").split()
+    )
+    assert page[0].get_text().rstrip().endswith("(older)")
+    assert cards.card(record).count(f"Other choices: <code>{table.stamp.command}</code>") == 1
     assert not BeautifulSoup(cards.card(record, exact=False), "html.parser").select(".rl-choices")
     alone = shown(claims.check("shift.size", measure, table, ledger=ledger))[1]
     assert "varied" not in alone

@@ -164,6 +164,13 @@ def network_table(accuracies: dict[str, list[float]], cut: float = 20.0, defect:
     return pd.DataFrame(rows)
 
 
+NEEDS = (
+    networks.need_something,
+    networks.need_learned,
+    networks.need_averaged,
+    networks.need_everywhere,
+    networks.need_orthonormal,
+)
 FLAT = [90.0, 92.0, 91.0, 93.0, 90.5]
 
 
@@ -244,18 +251,41 @@ def test_learning_rates_are_those_that_the_stored_tuning_chose():
     }
 
 
+def test_the_differences_that_the_page_tells_are_those_of_the_stored_tables():
+    """Its words, in points, of the twenty seeds of FULL and of ten with other choices."""
+    stored = sweep.stored(networks.DIGITS, ROOT)
+    assert stored is not None
+    means = networks.differences(stored.table).mean()
+    near, behind = means[["A", "B", "2x2", "columns", "pool"]], means[["C", "pca", "none"]]
+    assert near.max() - near.min() <= 0.3  # within three tenths of each other
+    assert (means[["B", "2x2", "columns", "pool"]].abs() <= 0.25).all()  # four of eight within a quarter
+    assert behind.between(-0.8, -0.6).all()  # six to eight tenths
+    assert means["plain"] == pytest.approx(-2, abs=0.25)
+    assert means["none"] == pytest.approx(-0.75, abs=0.05)  # three quarters
+    assert networks.need_everywhere(stored.table).values.mean() == pytest.approx(0.5, abs=0.05)
+    found = {name: result.table for name, result in rates.choices(ROOT).items()}
+    kept = [[measure(table).values.mean() > 0 for table in (stored.table, *found.values())] for measure in NEEDS]
+    assert [len(set(signs)) == 1 for signs in kept] == [True, False, False, True, False]  # two keep their sign
+    assert networks.need_something(found["twice the epochs"]).values.mean() == pytest.approx(0.2, abs=0.05)
+    tens = [networks.per_network(table[table["seed"] < 10]) for table in (found["twice the epochs"], stored.table)]
+    twice, once = (rows.groupby("shortcut")["test"].mean() for rows in tens)
+    assert (twice - once).dropna().min() > 1
+
+
 def test_choices_are_told_apart_by_rate_and_epochs(tmp_path):
     assert rates.choices(tmp_path) == {}  # not computed there
     found = rates.choices(ROOT)
     assert list(found) == list(rates.OTHERWISE)
-    for name, table in found.items():
+    for name, result in found.items():
+        table = result.table
+        assert result.stamp.experiment == "shortcuts-choices"
         assert set(table["shortcut"]) == set(rates.COMPARED), name
         assert (table.groupby("shortcut")["seed"].nunique() == 10).all(), name
         evidence = networks.need_learned(table)
         assert len(evidence.values) == 10
-    assert set(found["twice the epochs"]["epochs"]) == {8}
-    assert found["the same rate for all"]["lr"].unique().tolist() == [networks.BEST["A"]]
-    third = found["a third of each rate"].set_index("shortcut")["lr"].groupby("shortcut").first()
+    assert set(found["twice the epochs"].table["epochs"]) == {8}
+    assert found["the same rate for all"].table["lr"].unique().tolist() == [networks.BEST["A"]]
+    third = found["a third of each rate"].table.set_index("shortcut")["lr"].groupby("shortcut").first()
     assert third["C"] == pytest.approx(networks.BEST["C"] / 3, rel=0.05)
 
 

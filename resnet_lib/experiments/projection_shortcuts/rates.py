@@ -1,13 +1,16 @@
 """How the networks' learning rates were chosen, and what comes out under other choices."""
 
 from collections.abc import Hashable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
+from IPython.display import HTML
 
 from resnet_lib import data, files, sweep
+from resnet_lib.evidence import markup
 from resnet_lib.experiments.projection_shortcuts.networks import BEST, TITLES, Network, fit, network_trial
-from resnet_lib.sweep import SAMPLED, Experiment, Grid
+from resnet_lib.sweep import SAMPLED, Experiment, Grid, Result
 from resnet_lib.training import tuning
 
 RATES = dict.fromkeys(TITLES, (0.01, 0.018, 0.032, 0.056, 0.1, 0.18, 0.32, 0.56, 1.0))
@@ -31,6 +34,19 @@ TUNING = Experiment(
     ),
     data=("digits",),
 )
+
+
+def shown(root: Path | None = None) -> HTML:
+    """The stored choices as a table that a notebook shows.
+
+    Raises:
+        ValueError: Where the tuning has not been stored.
+    """
+    result = sweep.stored(TUNING, root or files.root())
+    if result is None:
+        raise ValueError(f"{TUNING.name} has not been stored; run: resnet-lib run {TUNING.name} --preset full")
+    chosen: dict[Hashable, tuning.Choice] = {TITLES[str(name)]: choice for name, choice in tuned(result.table).items()}
+    return markup.table("Learning rates", tuning.table_of(chosen))
 
 
 def tuned(table: pd.DataFrame) -> dict[Hashable, tuning.Choice]:
@@ -67,11 +83,13 @@ CHOICES = Experiment(
 )
 
 
-def choices(root: Path | None = None) -> dict[str, pd.DataFrame]:
-    """The stored tables under other choices, by the words that name them; empty where they have not been computed."""
+def choices(root: Path | None = None) -> dict[str, Result]:
+    """The stored results of other choices, by the words that name them; empty where they have not been computed."""
     result = sweep.stored(CHOICES, root or files.root())
+    if result is None:
+        return {}
     found = {}
-    for name, way in OTHERWISE.items() if result else ():
+    for name, way in OTHERWISE.items():
         wanted = pd.DataFrame([vars(setting) for setting in _otherwise(**way)])[["shortcut", "lr", "epochs"]]
-        found[name] = result.table.merge(wanted)  # pyright: ignore[reportOptionalMemberAccess]
+        found[name] = replace(result, table=result.table.merge(wanted))
     return found
