@@ -114,9 +114,10 @@ def disc(table: pd.DataFrame) -> claims.Evidence:
     return claims.Evidence(values=table["radius"].to_numpy(), control=table["half"].to_numpy())
 
 
-def verdict(root: Path, found: Result | None = None, claim: str = CLAIM) -> NotebookNode:
-    """The output of `claims.check`."""
-    check = claims.check(claim, disc, found or result(), ledger=statements.load(root / "claims.yml"))
+def verdict(root: Path, found: Result | None = None, claim: str = CLAIM, **options: Any) -> NotebookNode:
+    """The output of `claims.check`, with `options` of it."""
+    ledger = statements.load(root / "claims.yml")
+    check = claims.check(claim, disc, found or result(), ledger=ledger, **options)
     data, metadata = check._repr_mimebundle_()
     return new_output("execute_result", data, metadata=metadata, execution_count=1)
 

@@ -218,3 +218,19 @@ def test_a_status_that_is_none_is_refused(ledger: statements.Ledger) -> None:
         ValueError, match=r"verdicts of shift have status 'true'; it is one of holds, fails, undecided, inv"
     ):
         claims.summary(ledger.statements[0], {"shift.values": "true"})
+
+
+@pytest.mark.parametrize("role", ["condition", "law", "foil"])
+@pytest.mark.parametrize(
+    ("said", "expected"), [("holds", "confirmed"), ("fails", "refuted"), ("undecided", "undecided")]
+)
+def test_only_what_the_sources_say_decides_about_their_statement(
+    ledger: statements.Ledger, role: str, said: str, expected: str
+) -> None:
+    """The book's own claims count neither for the sources nor against them, whatever comes out."""
+    first, *others = ledger.statements[0].claims
+    added = [claim.model_copy(update={"role": role}) for claim in others]
+    statement = ledger.statements[0].model_copy(update={"claims": [first, *added]})
+    for own in ("holds", "fails", "undecided", "invalid"):
+        assert claims.summary(statement, {first.id: said} | {claim.id: own for claim in added}) == expected
+    assert claims.summary(statement, {first.id: said}) == expected  # nor does it matter that they are not checked

@@ -1,8 +1,10 @@
 """The pages that are made of the ledger, and what it adds to those of the chapters."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import nbformat
+import pytest
 from nbformat.v4 import new_markdown_cell
 
 from resnet_lib.evidence import ledger, pages
@@ -109,3 +111,15 @@ def test_a_statement_stands_at_the_head_of_the_section_that_first_judges_it(root
     notebook.cells = [cell for cell in notebook.cells if not cell.get("outputs")]
     pages.show_statements(notebook, ledger.read(root))  # nothing is judged any more
     assert [cell.source for cell in notebook.cells if cell.source in again] == [c.source for c in notebook.cells]
+
+
+@pytest.mark.parametrize(("value", "told"), [(2.0, True), (1.0, False)])
+def test_the_ledger_lists_the_verdicts_that_another_choice_turns(root: Path, value: float, told: bool):
+    assert "## Under other choices" not in pages.generated(ledger.read(root))["ledger.md"]
+    found = books.result()
+    other = replace(found, table=found.table.assign(radius=value))
+    books.write(root, books.verdict(root, varied={"twice the size": other}), books.figure(root))
+    page = pages.generated(ledger.read(root))["ledger.md"]
+    assert "For\n1 claim the rule has been applied under others as well" in page
+    line = "- fixture-disc.radius: holds as measured, the opposite with twice the size"
+    assert (line in page, "None turns into its opposite." in page) == (told, not told)

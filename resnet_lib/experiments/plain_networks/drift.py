@@ -21,8 +21,8 @@ from resnet_lib.sweep import Columns, Experiment, Grid
 
 # A slope has a deviation of 1.1 and, by `mean_of_layer`, a mean of -2.62 at these widths, 0.25 from a bound: that is
 # seven standard errors of a thousand draws. The first four hundred had a mean of -2.75, 2.3 of theirs from the bound.
-DRAWS, MANY_DRAWS = tuple(range(1000)), tuple(range(500))
-FEW_DRAWS = tuple(range(400))  # where the whole Jacobian is multiplied out, and the slope is 0.3 from a bound
+DRAWS = tuple(range(1000))
+FEW_DRAWS, MORE_DRAWS = tuple(range(400)), tuple(range(500))  # of whole Jacobians, whose slope is 0.3 from a bound
 LAYERS = 100
 RATE = -2.5  # of the typical ln |h|^2, per L/n
 REAL, LARGE = (32, 64, 128), (256, 512)
@@ -144,12 +144,12 @@ def mean_of_layer(width: int) -> float:
     return float(np.log(4 / width) + (chances * special.digamma(on / 2)).sum() / chances.sum())
 
 
-def _grid(real: Sequence[int], widths: Sequence[int], layers: int) -> tuple[Drift, ...]:
+def _grid(real: Sequence[int], widths: Sequence[int], layers: int, every: int) -> tuple[Drift, ...]:
     return (
         *(Drift(width) for width in real),
         *(Drift(width, gain=2.0) for width in DOUBLED),
-        *(Drift(width, layers, "law") for width in widths),
-        *(Drift(width, LAYERS, "law", 2.0) for width in widths),
+        *(Drift(width, layers, "law", every=every) for width in widths),
+        *(Drift(width, LAYERS, "law", 2.0, every=every) for width in widths),
     )
 
 
@@ -157,8 +157,8 @@ DRIFT = Experiment(
     name="plain-drift",
     agrees=Columns("rounded", {"mean": "sampled", "std": "sampled"}),  # a Jacobian amplifies rounding
     trial=trial,
-    quick=Grid(settings=_grid(REAL, WIDTHS, 200), seeds=DRAWS, group=50),
-    full=Grid(settings=_grid((*REAL, *LARGE), (*WIDTHS, 4096), 400), seeds=MANY_DRAWS, group=5),
+    quick=Grid(settings=_grid(REAL, WIDTHS, 200, every=25), seeds=DRAWS, group=50),
+    full=Grid(settings=_grid((*REAL, *LARGE), (*WIDTHS, 4096), 400, every=100), seeds=DRAWS, group=5),
 )
 
 WHOLE = (Drift(64, whole=True), Drift(128, whole=True), Drift(64, gain=2.0, whole=True))
@@ -167,7 +167,7 @@ JACOBIANS = Experiment(
     agrees=Columns("rounded", {"mean": "sampled", "std": "sampled"}),
     trial=trial,
     quick=Grid(settings=WHOLE, seeds=FEW_DRAWS, group=30),
-    full=Grid(settings=WHOLE, seeds=MANY_DRAWS, group=20),
+    full=Grid(settings=WHOLE, seeds=MORE_DRAWS, group=20),
 )
 
 
