@@ -3,16 +3,20 @@
 The rule refuses what a reader would object to. The best rate lies inside its grid and not at an edge; its neighbours
 are at most a factor of two away; every variant gets as many rates as any other, and at least five seeds that are used
 for nothing else. Rates that come within a standard error of the best are a tie, and of a tie the middle one is taken.
+
+`search` tries the rates, each where the ones before it say: beyond the edge until the best lies inside, then ever
+closer to it. `choose` takes one from what was tried, `complaints` says what a reader would object to.
 """
 
 import math
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
 from resnet_lib.training.fits import Fit
+from resnet_lib.whole import whole
 
 SEEDS = tuple(range(100, 105))
 """Seeds for tuning; no experiment uses them for anything else."""
@@ -20,7 +24,13 @@ STEP = math.sqrt(10)
 """A grid that has to be longer gets a rate so many times beyond its edge."""
 FACTOR = 2.05
 """The neighbours of the best rate are at most so far away; 1, 2, 4 and so on may be rounded to two digits."""
+AROUND = (1 / STEP, 1.0, STEP)
+"""The first rates of a search, times the one that it starts from."""
+NUMBER = 9
+"""So many rates are tried for a variant, if nothing else is said."""
 RATE, SCORE = "lr", "validation_accuracy"
+TRIED = "rate"
+"""The column of a search's table that holds the rates; a setting may have its own, `lr`."""
 
 
 @dataclass(frozen=True)
@@ -48,12 +58,31 @@ class Choice:
 
     @property
     def further(self) -> float:
-        """The rate to try next: beyond the edge, or between the chosen rate and the farther of its neighbours."""
-        i = self.rates.index(self.rate)
+        """The rate to try next, which is none of those that were tried.
+
+        Beyond the edge, where the chosen one is there: by `STEP`, and from the second time on by the square of the last
+        gap. Else between the chosen rate and the farther of its neighbours, in the middle of the logarithms; and where
+        two digits cannot tell that one from its neighbours, at the edge that is nearer.
+        """
+        i, step = self.rates.index(self.rate), self.step
+        below, above = self.rates[0] / step, self.rates[-1] * step
+        outside = [below, above] if self.rate**2 <= self.rates[0] * self.rates[-1] else [above, below]
         if self.edge:
-            return rounded(self.rate / STEP if i == 0 else self.rate * STEP)
-        below, above = self.rate / self.rates[i - 1], self.rates[i + 1] / self.rate
-        return rounded(self.rate * math.sqrt(above) if above >= below else self.rate / math.sqrt(below))
+            wanted = [below if i == 0 else above, *outside]
+        else:
+            gaps = sorted(
+                ((self.rates[i - 1], self.rate), (self.rate, self.rates[i + 1])), key=lambda gap: -gap[1] / gap[0]
+            )
+            wanted = [*(math.sqrt(low * high) for low, high in gaps), *outside]
+        return next(rate for rate in map(rounded, wanted) if rate not in self.rates)
+
+    @property
+    def step(self) -> float:
+        """How far beyond its edge a grid is continued."""
+        if len(self.rates) <= len(AROUND):
+            return STEP
+        low, beside, *_ = self.rates if self.edge == "lowest" else tuple(1 / rate for rate in reversed(self.rates))
+        return max(STEP, 10 ** (round(8 * math.log10(beside / low)) / 4))  # rates have two digits, decades have none
 
     @property
     def refined(self) -> bool:
@@ -92,28 +121,69 @@ def scores(fitted: Fit, epoch: int) -> pd.DataFrame:
     return last.fillna(0.0).reset_index()
 
 
-def choose(table: pd.DataFrame, by: Sequence[str]) -> dict[Hashable, Choice]:
+def search(train: Callable[[float], Fit], start: float, number: int = NUMBER) -> pd.DataFrame:
+    """Validation accuracies at the end of training, 0 where it diverged; one row per seed and rate that was tried.
+
+    The first rates are `start` and its neighbours, a factor of the root of ten away. Then `Choice.further` says which
+    one comes next: the grid is continued until the best of it lies inside, and then refined around the best.
+
+    Args:
+        train: Trains the networks of all seeds, the same at every rate, at the one that it is given.
+        start: A rate near the best, as far as one knows.
+        number: How many rates are tried.
+
+    Returns:
+        A table with the columns `rate`, `seed` and `validation_accuracy`, which `choose` takes.
+
+    Raises:
+        ValueError: Where fewer than three rates are asked for, or the first one is not above 0.
+
+    Example:
+        >>> from resnet_lib import data, nets, training
+        >>> digits = data.load("digits", flat=True)
+        >>> def train(lr):
+        ...     recipe = training.Recipe(epochs=1, batch=100, lr=lr)
+        ...     return training.fit(lambda generator: nets.mlp(1, 8, generator=generator), digits, recipe, (100, 101))
+        >>> sorted(set(search(train, start=0.1, number=3)["rate"]))
+        [0.032, 0.1, 0.32]
+    """
+    if start <= 0 or not math.isfinite(start):
+        raise ValueError(f"start={start} must be a learning rate above 0, e.g. 0.1")
+    if whole("number", number) < len(AROUND):
+        raise ValueError(f"number={number} is too few rates to see whether the best lies inside; use 3 or more")
+    tried: list[pd.DataFrame] = []
+    while len(tried) < number:
+        begun = len(tried) < len(AROUND)
+        rate = rounded(start * AROUND[len(tried)]) if begun else _choice(pd.concat(tried), {}).further
+        fitted = train(rate)
+        tried.append(scores(fitted, fitted.history["epoch"].max()).assign(**{RATE: rate}))
+    return pd.concat(tried, ignore_index=True).rename(columns={RATE: TRIED})
+
+
+def choose(table: pd.DataFrame, by: Sequence[str], rate: str = TRIED) -> dict[Hashable, Choice]:
     """The choice for every variant, by the value of the column `by` or, where there are several, by their values.
 
     The best rate is that of the highest mean. Another one ties with it if, seed by seed, it is behind by less than the
     standard error of that difference. Of those that tie the one nearest to their geometric middle is chosen, the
-    smaller of two: a rate in the middle of what does well is one that another seed would choose, too.
+    smaller of two: a rate in the middle of what does well is one that another seed would choose, too. Where every
+    training diverged, that is the smallest rate of all.
 
     Args:
-        table: One row per variant, rate and seed, with the columns `lr`, `seed` and `validation_accuracy`.
+        table: One row per variant, rate and seed, with the columns `seed` and `validation_accuracy`.
         by: The columns that tell variants apart.
+        rate: The column that holds the rates.
 
     Raises:
         ValueError: A rate was tried with other seeds than another of the same variant, or twice with one.
 
     Example:
-        >>> table = pd.DataFrame({"net": "A", "lr": [0.1, 0.1, 0.2, 0.2, 0.4, 0.4], "seed": [0, 1, 0, 1, 0, 1]})
+        >>> table = pd.DataFrame({"net": "A", "rate": [0.1, 0.1, 0.2, 0.2, 0.4, 0.4], "seed": [0, 1, 0, 1, 0, 1]})
         >>> choose(table.assign(validation_accuracy=[0.8, 0.8, 0.9, 0.95, 0.7, 0.8]), ["net"])["A"].rate
         0.2
     """
     return {
         key[0] if len(by) == 1 else key: _choice(part, dict(zip(by, key, strict=True)))
-        for key, part in table.groupby(list(by))
+        for key, part in table.rename(columns={rate: RATE}).groupby(list(by))
     }
 
 
@@ -129,6 +199,8 @@ def _choice(part: pd.DataFrame, variant: Mapping[str, object]) -> Choice:
     behind = found - found[:, [int(means.argmax())]]
     errors = behind.std(0, ddof=1) / math.sqrt(len(found)) if len(found) > 1 else np.zeros(len(rates))
     ties = [rate for rate, gap, error in zip(rates, behind.mean(0), errors, strict=True) if gap >= -error]
+    if not found.any():  # every training diverged, and smaller steps are what may help
+        ties = ties[:1]
     middle = (math.log(ties[0]) + math.log(ties[-1])) / 2
     rate = min(ties, key=lambda rate: (round(abs(math.log(rate) - middle), 9), rate))
     return Choice(rate, float(means[rates.index(rate)]), tuple(ties), tuple(rates), len(found))
@@ -166,7 +238,7 @@ def table_of(choices: Mapping[Hashable, Choice]) -> pd.DataFrame:
     """
     return pd.DataFrame(
         {
-            "variant": [str(name) for name in choices],
+            "variant": [", ".join(map(str, name)) if isinstance(name, tuple) else str(name) for name in choices],
             "learning rate": [choice.rate for choice in choices.values()],
             "validation accuracy, %": [np.round(100 * choice.score, 2) for choice in choices.values()],
             "as good within an error": [", ".join(f"{rate:g}" for rate in choice.ties) for choice in choices.values()],

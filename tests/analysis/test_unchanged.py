@@ -68,7 +68,7 @@ RECORD = {"id": "a.b", "rule": "mean < 2", "full": None, "quick": VERDICT}
 CPU = torch.device("cpu")
 
 
-TUNED = pd.DataFrame({"net": "A", "lr": [0.1, 0.1, 0.2, 0.2], "seed": [0, 1, 0, 1], "validation_accuracy": 0.5})
+TUNED = pd.DataFrame({"net": "A", "rate": [0.1, 0.1, 0.2, 0.2], "seed": [0, 1, 0, 1], "validation_accuracy": 0.5})
 CHOICE = tuning.Choice(0.2, 0.9, (0.2,), (0.1, 0.2, 0.4), seeds=5)
 
 
@@ -199,6 +199,7 @@ CALLS: dict[str, tuple[Callable, tuple, dict[str, Any]]] = {
     "ode.tableaus.largest_step": (tableaus.largest_step, ("rk4", np.array([-1.0, 1j])), {}),
     "ode.tableaus.method": (tableaus.method, ("rk4",), {}),
     "training.tuning.scores": (tuning.scores, (FITTED, RECIPE.epochs), {}),
+    "training.tuning.search": (lambda table: tuning.search(lambda rate: FITTED, 0.1, len(table)), (TUNED,), {}),
     "training.tuning.choose": (tuning.choose, (TUNED, ["net"]), {}),
     "training.tuning.complaints": (lambda choices: list(tuning.complaints(choices)), ({"A": CHOICE},), {}),
     "training.tuning.table_of": (tuning.table_of, ({"A": CHOICE},), {}),

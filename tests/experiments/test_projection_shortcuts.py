@@ -25,7 +25,6 @@ from resnet_lib.experiments.projection_shortcuts import (
     tables,
 )
 from resnet_lib.nets.units import SHORTCUTS
-from resnet_lib.training import tuning
 
 ROOT = Path(__file__).parents[2]
 
@@ -240,17 +239,6 @@ def test_norm_ratios_agree_with_the_matrix():
     assert gradient == pytest.approx(float(shortcuts.ratios(matrix.mT, g).mean()), rel=1e-5)
 
 
-def test_learning_rates_are_those_that_the_stored_tuning_chose():
-    result = sweep.stored(rates.TUNING, ROOT)
-    assert result is not None
-    chosen = rates.tuned(result.table)
-    assert {name: choice.rate for name, choice in chosen.items()} == networks.BEST
-    assert list(tuning.complaints(chosen)) == []
-    assert {name: choice.rates for name, choice in chosen.items()} == {
-        name: tuple(sorted(rates)) for name, rates in rates.RATES.items()
-    }
-
-
 def test_the_differences_that_the_page_tells_are_those_of_the_stored_tables():
     """Its words, in points, of the twenty seeds of FULL and of ten with other choices."""
     stored = sweep.stored(networks.DIGITS, ROOT)
@@ -263,7 +251,7 @@ def test_the_differences_that_the_page_tells_are_those_of_the_stored_tables():
     assert means["plain"] == pytest.approx(-2, abs=0.25)
     assert means["none"] == pytest.approx(-0.75, abs=0.05)  # three quarters
     assert networks.need_everywhere(stored.table).values.mean() == pytest.approx(0.5, abs=0.05)
-    found = {name: result.table for name, result in rates.choices(ROOT).items()}
+    found = {name: result.table for name, result in rates.CHOICES.results(ROOT).items()}
     kept = [[measure(table).values.mean() > 0 for table in (stored.table, *found.values())] for measure in NEEDS]
     assert [len(set(signs)) == 1 for signs in kept] == [True, False, False, True, False]  # two keep their sign
     assert networks.need_something(found["twice the epochs"]).values.mean() == pytest.approx(0.2, abs=0.05)
@@ -273,9 +261,9 @@ def test_the_differences_that_the_page_tells_are_those_of_the_stored_tables():
 
 
 def test_choices_are_told_apart_by_rate_and_epochs(tmp_path):
-    assert rates.choices(tmp_path) == {}  # not computed there
-    found = rates.choices(ROOT)
-    assert list(found) == list(rates.OTHERWISE)
+    assert rates.CHOICES.results(tmp_path) == {}  # not computed there
+    found = rates.CHOICES.results(ROOT)
+    assert list(found) == list(rates.CHOICES.ways)
     for name, result in found.items():
         table = result.table
         assert result.stamp.experiment == "shortcuts-choices"

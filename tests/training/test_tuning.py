@@ -1,10 +1,13 @@
 """The rule that chooses learning rates, on tables made by hand."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from torch import nn
 
 from resnet_lib import data, nets, training
 from resnet_lib.training import tuning
@@ -15,7 +18,7 @@ RATES = (0.1, 0.2, 0.4, 0.8)
 def table(accuracies: dict[float, list[float]], **variant: str | int) -> pd.DataFrame:
     """By rate the validation accuracies of the seeds 100, 101, ..."""
     rows = [(rate, 100 + i, x) for rate, found in accuracies.items() for i, x in enumerate(found)]
-    return pd.DataFrame(rows, columns=["lr", "seed", "validation_accuracy"]).assign(**variant)
+    return pd.DataFrame(rows, columns=["rate", "seed", "validation_accuracy"]).assign(**variant)
 
 
 def choice(accuracies: dict[float, list[float]]) -> tuning.Choice:
@@ -63,9 +66,61 @@ def test_diverged_trainings_count_nothing():
     assert tuning.scores(fitted, 1).to_dict("list") == {"seed": [3, 4], "validation_accuracy": [0, 0]}
 
 
+def peak(best: float, sharp: float = 0.2) -> Callable[[float], training.Fit]:
+    """Trains nothing: accuracies fall with the distance from the best rate, in decades, and differ by seed alone."""
+
+    def train(rate: float) -> training.Fit:
+        if rate > 100 * best:
+            history = pd.DataFrame({"seed": [100, 101], "epoch": [2, 2], "validation_accuracy": [np.nan, np.nan]})
+        else:
+            score = 0.9 - sharp * min(abs(np.log10(rate / best)), 4)
+            rows = [(seed, epoch, score - seed / 1e4 - (epoch == 1)) for epoch in (1, 2) for seed in (100, 101)]
+            history = pd.DataFrame(rows, columns=["seed", "epoch", "validation_accuracy"])
+        return training.Fit((100, 101), history, {}, (rate > 100 * best,) * 2, nn.Identity())
+
+    return train
+
+
+@pytest.mark.parametrize("best", [1e-4, 0.003, 0.1, 0.2, 30.0])
+def test_a_search_ends_around_the_best_wherever_it_starts(best: float):
+    found = tuning.search(peak(best), start=0.1, number=15)
+    assert list(found.columns) == ["seed", "validation_accuracy", "rate"]
+    rates = found["rate"].unique()
+    assert rates[:3].tolist() == [0.032, 0.1, 0.32]
+    assert len(rates) == 15
+    (chosen,) = tuning.choose(found.assign(net="A"), ["net"]).values()
+    assert abs(np.log10(chosen.rate / best)) < np.log10(2)
+    assert chosen.edge == ""
+    assert chosen.refined
+    assert found["validation_accuracy"].max() > 0.8  # of the last epoch
+
+
+def test_a_search_goes_beyond_its_edge_in_growing_steps():
+    rates = tuning.search(peak(1e-12), start=0.01, number=7)["rate"].unique()
+    assert rates.tolist() == [0.0032, 0.01, 0.032, 0.001, 1e-4, 1e-6, 1e-10]
+
+
+def test_a_search_spends_all_its_rates_where_all_are_as_good():
+    rates = tuning.search(peak(1.0, sharp=0.0), start=1.0, number=20)["rate"]
+    assert rates.nunique() == 20
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"start": 0.0}, r"start=0.0 must be a learning rate above 0"),
+        ({"start": float("nan")}, r"start=nan must be"),
+        ({"start": 0.1, "number": 2}, r"number=2 is too few rates"),
+    ],
+)
+def test_a_search_refuses_what_it_cannot_do(options, said):
+    with pytest.raises(ValueError, match=said):
+        tuning.search(peak(1.0), **options)
+
+
 @pytest.mark.parametrize(
     ("best", "edge", "further"),
-    [(0.1, "lowest", 0.032), (0.8, "highest", 2.5)],
+    [(0.1, "lowest", 0.025), (0.8, "highest", 3.2)],
 )
 def test_an_edge_asks_for_a_rate_beyond(best: float, edge: str, further: float):
     found = choice({rate: [0.9 if rate == best else 0.5] * 5 for rate in RATES})

@@ -10,14 +10,14 @@ from torch import nn
 
 from resnet_lib import data, nets, runtime, training
 from resnet_lib.analysis import paths
+from resnet_lib.evidence import choices
 from resnet_lib.evidence.claims import Evidence
 from resnet_lib.nets import Stack, Unit, initialisation
 from resnet_lib.nets.units import UNITS
 from resnet_lib.sweep import SAMPLED, Experiment, Grid
+from resnet_lib.training import tuning
 
 SEEDS, MANY_SEEDS = tuple(range(5)), tuple(range(10))
-TUNING_SEEDS = tuple(range(100, 103))
-LEARNING_RATES = (0.01, 0.03, 0.1, 0.3)
 DEEP = 54  # blocks of ResNet-110
 
 
@@ -96,8 +96,7 @@ def trial(setting: Flow, seeds: Sequence[int], device: str = "cpu") -> pd.DataFr
     return pd.DataFrame(records)
 
 
-# For every network the best of LEARNING_RATES by mean validation accuracy, over seeds that are used for nothing else
-# (`paths-tuning`, stored under results/; a test compares).
+# What `tuning.choose` takes of `paths-tuning`, which is stored under results/; a test compares.
 BEST = {"residual": 0.3, "scaled": 0.3}
 
 FLOWS = (
@@ -128,26 +127,20 @@ CIFAR10 = Experiment(
 
 
 def tuning_trial(setting: Flow, seeds: Sequence[int]) -> pd.DataFrame:
-    """Validation accuracy at the end of training, 0 where it diverged; one row per seed."""
-    history = fit(setting, seeds).history
-    last = history[history["epoch"] == setting.epochs].set_index("seed")["validation_accuracy"]
-    return last.fillna(0.0).reset_index()
+    """Validation accuracies at the rates that a search tries, from the setting's own; one row per rate and seed."""
+    return tuning.search(lambda lr: fit(replace(setting, lr=lr), seeds), setting.lr)
 
 
+START = 0.1
 TUNING = Experiment(
     name="paths-tuning",
     agrees=SAMPLED,
     trial=tuning_trial,
-    quick=Grid(settings=tuple(Flow("residual", 2, lr) for lr in LEARNING_RATES), seeds=TUNING_SEEDS),
-    full=Grid(settings=tuple(Flow(kind, lr=lr) for kind in BEST for lr in LEARNING_RATES), seeds=TUNING_SEEDS),
+    quick=Grid(settings=(Flow("residual", 2, START),), seeds=tuning.SEEDS),
+    full=Grid(settings=tuple(Flow(kind, lr=START) for kind in BEST), seeds=tuning.SEEDS),
     data=("digits",),
 )
-
-
-def tuned(table: pd.DataFrame) -> dict[str, float]:
-    """For every network the learning rate of the highest mean validation accuracy; of equals the smallest."""
-    best = table.groupby(["kind", "lr"])["validation_accuracy"].mean().groupby("kind").idxmax()
-    return dict(best.to_list())
+RATES = choices.Rates(TUNING, by=("kind",), best=BEST)
 
 
 def weights(table: pd.DataFrame, column: str = "path") -> pd.DataFrame:

@@ -138,7 +138,7 @@ def slope(block: nn.Module) -> float:
 
 
 def _digits(variant: str, blocks: int = 10, *, last: float = 1.0, decay: str = "linear", **more: object) -> Lesions:
-    lr = BEST[variant, blocks, last < 1]
+    lr = BEST[variant, blocks, last]
     return Lesions(variant, blocks, lr, last=last, decay=decay, **more)  # pyright: ignore[reportArgumentType]
 
 

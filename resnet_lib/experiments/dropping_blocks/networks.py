@@ -8,13 +8,13 @@ import torch
 from torch import nn
 
 from resnet_lib import data, nets, training
+from resnet_lib.evidence import choices
 from resnet_lib.nets import Unit, stochastic_depth
 from resnet_lib.nets.units import UNITS
 from resnet_lib.sweep import SAMPLED, Experiment, Grid
+from resnet_lib.training import tuning
 
 SEEDS, MANY_SEEDS = tuple(range(5)), tuple(range(10))
-TUNING_SEEDS = tuple(range(100, 103))
-LEARNING_RATES = (0.003, 0.01, 0.03, 0.1, 0.3)
 
 BARE = replace(UNITS["pre"], norm="none")
 VARIANTS = {
@@ -102,57 +102,34 @@ def fit(setting: Network, seeds: Sequence[int], device: str = "cpu") -> training
 
 
 def tuning_trial(setting: Network, seeds: Sequence[int]) -> pd.DataFrame:
-    """Validation accuracy at the end of training, 0 where it diverged; one row per seed."""
-    history = fit(setting, seeds).history
-    last = history[history["epoch"] == setting.epochs].set_index("seed")["validation_accuracy"]
-    return last.fillna(0.0).reset_index()
+    """Validation accuracies at the rates that a search tries, from the setting's own; one row per rate and seed."""
+    return tuning.search(lambda lr: fit(replace(setting, lr=lr), seeds), setting.lr)
 
 
-# For every network the best of LEARNING_RATES by mean validation accuracy, over seeds that are used for nothing else
-# (`dropping-tuning`, stored under results/; a test compares).
+# What `tuning.choose` takes of `dropping-tuning`, which is stored under results/; a test compares. The key: variant,
+# blocks, the last block's chance to survive.
 BEST = {
-    ("bare", 10, False): 0.01,
-    ("plain", 10, False): 0.03,
-    ("plain-bare", 10, False): 0.01,
-    ("plain-identity", 10, False): 0.03,
-    ("residual", 3, False): 0.1,
-    ("residual", 3, True): 0.3,
-    ("residual", 10, False): 0.3,
-    ("residual", 10, True): 0.3,
-    ("scaled", 10, False): 0.03,
+    ("bare", 10, 1.0): 0.01,
+    ("plain", 10, 1.0): 0.03,
+    ("plain-bare", 10, 1.0): 0.01,
+    ("plain-identity", 10, 1.0): 0.03,
+    ("residual", 3, 1.0): 0.1,
+    ("residual", 3, 0.5): 0.3,
+    ("residual", 10, 1.0): 0.3,
+    ("residual", 10, 0.5): 0.3,
+    ("scaled", 10, 1.0): 0.03,
 }
-
-
-# (variant, blocks, whether with stochastic depth) of the digits' networks.
-TUNED = (
-    *((variant, 10, False) for variant in ("residual", "scaled", "bare", "plain", "plain-bare", "plain-identity")),
-    ("residual", 3, False),
-    ("residual", 3, True),
-    ("residual", 10, True),
-)
-
-
-def _candidates(keys: Sequence[tuple[str, int, bool]]) -> tuple[Network, ...]:
-    return tuple(
-        Network(variant, blocks, lr, last=0.5 if stochastic else 1.0)
-        for variant, blocks, stochastic in keys
-        for lr in LEARNING_RATES
-    )
-
+START = 0.1
 
 TUNING = Experiment(
     name="dropping-tuning",
     agrees=SAMPLED,
     trial=tuning_trial,
-    quick=Grid(settings=_candidates([("residual", 3, False)]), seeds=TUNING_SEEDS),
-    full=Grid(settings=_candidates(TUNED), seeds=TUNING_SEEDS),
+    quick=Grid(settings=(Network("residual", 3, START),), seeds=tuning.SEEDS),
+    full=Grid(
+        settings=tuple(Network(variant, blocks, START, last=last) for variant, blocks, last in BEST),
+        seeds=tuning.SEEDS,
+    ),
     data=("digits",),
 )
-
-
-def tuned(table: pd.DataFrame) -> dict[tuple[str, int, bool], float]:
-    """For every network the learning rate of the highest mean validation accuracy; of equals the smallest."""
-    keys = [table["variant"], table["blocks"], table["last"] < 1]
-    mean = table.groupby([*keys, table["lr"]])["validation_accuracy"].mean()
-    best = mean.groupby(level=[0, 1, 2]).idxmax()
-    return {(variant, blocks, stochastic): lr for variant, blocks, stochastic, lr in best}
+RATES = choices.Rates(TUNING, by=("variant", "blocks", "last"), best=BEST)

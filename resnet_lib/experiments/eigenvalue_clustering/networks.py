@@ -12,16 +12,17 @@ from torch.optim.swa_utils import update_bn
 
 from resnet_lib import data, linalg, nets, runtime, training
 from resnet_lib.analysis import jacobian
+from resnet_lib.evidence import choices
 from resnet_lib.evidence.claims import Evidence
 from resnet_lib.experiments.eigenvalue_clustering.matrices import fraction_within
 from resnet_lib.nets import Unit
 from resnet_lib.nets.units import UNITS
 from resnet_lib.sweep import SAMPLED, Experiment, Grid
+from resnet_lib.training import tuning
 
 NEAR_IDENTITY = 0.8  # share of eigenvalues within 0.5 of 1 from which a block counts as near the identity (claims.yml)
 EXACT = 1e-4  # an eigenvalue of a low-rank block in single precision is 1 to some 1e-6
 SEEDS, MANY_SEEDS = tuple(range(5)), tuple(range(10))
-TUNING_SEEDS = tuple(range(100, 103))
 
 
 @dataclass(frozen=True)
@@ -91,7 +92,6 @@ VARIANTS = {
     ("conv", "zero-gamma"): UNITS["zero-gamma"],
     ("conv", "plain"): UNITS["plain-pre"],
 }
-LEARNING_RATES = (0.003, 0.01, 0.03, 0.1, 0.3)
 
 
 @dataclass(frozen=True)
@@ -154,8 +154,7 @@ def trained_trial(setting: Trained, seeds: Sequence[int]) -> pd.DataFrame:
     return pd.concat(pieces, ignore_index=True)
 
 
-# For every network the best of LEARNING_RATES by mean validation accuracy, over seeds that are used for nothing else
-# (`eigenvalues-tuning`, stored under results/; a test compares).
+# What `tuning.choose` takes of `eigenvalues-tuning`, which is stored under results/; a test compares.
 BEST = {
     ("mlp", "residual", 5): 0.03,
     ("mlp", "residual", 10): 0.01,
@@ -279,30 +278,17 @@ def trained_small_branch(table: pd.DataFrame) -> Evidence:
 
 
 def tuning_trial(setting: Trained, seeds: Sequence[int]) -> pd.DataFrame:
-    """Validation accuracy at the end of training, 0 where it diverged; one row per seed."""
-    fitted = fit(setting, seeds)
-    last = fitted.history[fitted.history["epoch"] == setting.epochs].set_index("seed")["validation_accuracy"]
-    return last.fillna(0.0).reset_index()
+    """Validation accuracies at the rates that a search tries, from the setting's own; one row per rate and seed."""
+    return tuning.search(lambda lr: fit(replace(setting, lr=lr), seeds), setting.lr)
 
 
+START = {"mlp": 0.03, "conv": 0.3}
 TUNING = Experiment(
     name="eigenvalues-tuning",
     agrees=SAMPLED,
     trial=tuning_trial,
-    quick=Grid(
-        settings=tuple(network("mlp", "residual", 5, lr=lr) for lr in LEARNING_RATES), seeds=TUNING_SEEDS, group=1
-    ),
-    full=Grid(
-        settings=tuple(network(*key, lr=lr) for key in NETWORKS for lr in LEARNING_RATES),
-        seeds=TUNING_SEEDS,
-        group=1,
-    ),
+    quick=Grid(settings=(network("mlp", "residual", 5, lr=START["mlp"]),), seeds=tuning.SEEDS),
+    full=Grid(settings=tuple(network(*key, lr=START[key[0]]) for key in NETWORKS), seeds=tuning.SEEDS),
     data=("digits",),
 )
-
-
-def tuned(table: pd.DataFrame) -> dict[tuple[str, str, int], float]:
-    """For every network the learning rate of the highest mean validation accuracy; of equals the smallest."""
-    mean = table.groupby(["kind", "variant", "blocks", "lr"])["validation_accuracy"].mean()
-    best = mean.groupby(["kind", "variant", "blocks"]).idxmax()
-    return {(kind, variant, blocks): lr for kind, variant, blocks, lr in best}
+RATES = choices.Rates(TUNING, by=("kind", "variant", "blocks"), best=BEST)

@@ -11,13 +11,14 @@ from torch import Tensor, nn
 
 from resnet_lib import data, nets, ode, runtime, training
 from resnet_lib.analysis import flow
+from resnet_lib.evidence import choices
 from resnet_lib.evidence.claims import Evidence
 from resnet_lib.experiments.euler_and_its_limit.orders import gaussian, smooth_weights, times
 from resnet_lib.nets import Unit, dynamics, initialisation
 from resnet_lib.sweep import SAMPLED, Experiment, Grid
+from resnet_lib.training import tuning
 
-SEEDS, MANY_SEEDS, TUNING_SEEDS = tuple(range(5)), tuple(range(10)), tuple(range(100, 103))
-LEARNING_RATES = (0.003, 0.01, 0.03, 0.1, 0.3)
+SEEDS, MANY_SEEDS = tuple(range(5)), tuple(range(10))
 SUBSTEPS = (1, 2, 4, 8, 16)
 FINEST = 64
 RULE = 8  # sub-steps, in claims.yml
@@ -128,8 +129,7 @@ def distance(net: nets.Stack, x: Tensor) -> float:
     return float(((end - exact).norm(dim=1) / exact.norm(dim=1)).mean())
 
 
-# For every network the best of LEARNING_RATES by mean validation accuracy, over seeds that are used for nothing else
-# (`ode-tuning`, stored under results/; a test compares).
+# What `tuning.choose` takes of `ode-tuning`, which is stored under results/; a test compares.
 DEPTH, DEPTHS, POWERS = 16, (4, 8, 16), (0.0, 0.25, 0.5, 1.0)
 BEST = {
     ("mlp", 0.0, 4): 0.03,
@@ -170,27 +170,20 @@ CIFAR = Experiment(
 
 
 def tuning_trial(setting: Network, seeds: Sequence[int]) -> pd.DataFrame:
-    """Validation accuracy at the end of training, 0 where it diverged; one row per seed."""
-    fitted = fit(setting, seeds, torch.device("cpu"))
-    last = fitted.history[fitted.history["epoch"] == setting.epochs].set_index("seed")["validation_accuracy"]
-    return last.fillna(0.0).reset_index()
+    """Validation accuracies at the rates that a search tries, from the setting's own; one row per rate and seed."""
+    return tuning.search(lambda lr: fit(replace(setting, lr=lr), seeds, torch.device("cpu")), setting.lr)
 
 
+START = 0.1
 TUNING = Experiment(
     name="ode-tuning",
     agrees=SAMPLED,
     trial=tuning_trial,
-    quick=Grid(settings=(Network("mlp", 1.0, 4, 0.1),), seeds=TUNING_SEEDS),
-    full=Grid(settings=tuple(replace(net, lr=lr) for net in NETWORKS for lr in LEARNING_RATES), seeds=TUNING_SEEDS),
+    quick=Grid(settings=(Network("mlp", 1.0, 4, START),), seeds=tuning.SEEDS),
+    full=Grid(settings=tuple(replace(net, lr=START) for net in NETWORKS), seeds=tuning.SEEDS),
     data=("digits",),
 )
-
-
-def tuned(table: pd.DataFrame) -> dict[tuple[str, float, int], float]:
-    """For every network the learning rate of the highest mean validation accuracy; of equals the smallest."""
-    mean = table.groupby(["kind", "power", "depth", "lr"])["validation_accuracy"].mean()
-    best = mean.groupby(["kind", "power", "depth"]).idxmax()
-    return {(str(kind), float(power), int(depth)): float(lr) for kind, power, depth, lr in best}
+RATES = choices.Rates(TUNING, by=("kind", "power", "depth"), best=BEST)
 
 
 def values(table: pd.DataFrame, measure: str, k: int, kind: str, power: float, depth: int = DEPTH) -> np.ndarray:

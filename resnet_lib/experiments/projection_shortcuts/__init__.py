@@ -5,4 +5,4 @@ from resnet_lib.experiments.projection_shortcuts.matrices import DEFECTS, NORMS
 from resnet_lib.experiments.projection_shortcuts.networks import CIFAR, DIGITS
 from resnet_lib.experiments.projection_shortcuts.rates import CHOICES, TUNING
 
-EXPERIMENTS = (NORMS, DEFECTS, DETERMINANTS, LABELS, PIXELS, ELLIPSE, DIGITS, CIFAR, TUNING, CHOICES)
+EXPERIMENTS = (NORMS, DEFECTS, DETERMINANTS, LABELS, PIXELS, ELLIPSE, DIGITS, CIFAR, TUNING, CHOICES.experiment)

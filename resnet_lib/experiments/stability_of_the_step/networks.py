@@ -1,7 +1,7 @@
 """Networks of 100 tied layers on digits, from contracting to expanding: what one contraction per layer costs."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -9,14 +9,15 @@ import torch
 from torch import nn
 
 from resnet_lib import data, nets, training
+from resnet_lib.evidence import choices
 from resnet_lib.evidence.claims import Evidence
 from resnet_lib.nets import Block, blocks, dynamics, initialisation
 from resnet_lib.nets.merges import Scaled
 from resnet_lib.sweep import SAMPLED, Experiment, Grid
+from resnet_lib.training import tuning
 
-SEEDS, MANY_SEEDS, TUNING_SEEDS = tuple(range(5)), tuple(range(10)), tuple(range(100, 103))
+SEEDS, MANY_SEEDS = tuple(range(5)), tuple(range(10))
 DEPTH, WIDTH, STEP, BOUND = 100, 32, 0.05, 2.0
-LEARNING_RATES = (0.03, 0.1, 0.3, 1.0, 3.0, 10.0)
 NEUTRAL = 1.0
 FACTORS = (0.5, 0.9, 0.95, 0.9999, NEUTRAL)
 
@@ -76,8 +77,7 @@ def contracting_trial(setting: Contracting, seeds: Sequence[int]) -> pd.DataFram
     )
 
 
-# The best of LEARNING_RATES by mean validation accuracy, over seeds that are used for nothing else
-# (`stability-tuning`, stored under results/; a test compares).
+# What `tuning.choose` takes of `stability-tuning`, which is stored under results/; a test compares.
 BEST = {0.5: 0.03, 0.9: 10.0, 0.95: 10.0, 0.9999: 0.03, 1.0: 0.03}
 
 CONTRACTING = Experiment(
@@ -99,20 +99,23 @@ FASHION = Experiment(
     ),
     data=("fashion-mnist",),
 )
+
+
+def tuning_trial(setting: Contracting, seeds: Sequence[int]) -> pd.DataFrame:
+    """Validation accuracies at the rates that a search tries, from the setting's own; one row per rate and seed."""
+    return tuning.search(lambda lr: fit(replace(setting, lr=lr), seeds), setting.lr, number=11)
+
+
+START = 0.3
 TUNING = Experiment(
     name="stability-tuning",
     agrees=SAMPLED,
-    trial=contracting_trial,
-    quick=Grid(settings=tuple(Contracting(0.95, lr) for lr in LEARNING_RATES[-2:]), seeds=TUNING_SEEDS),
-    full=Grid(settings=tuple(Contracting(f, lr) for f in FACTORS for lr in LEARNING_RATES), seeds=TUNING_SEEDS),
+    trial=tuning_trial,
+    quick=Grid(settings=(Contracting(0.95, START),), seeds=tuning.SEEDS),
+    full=Grid(settings=tuple(Contracting(f, START) for f in FACTORS), seeds=tuning.SEEDS),
     data=("digits",),
 )
-
-
-def tuned(table: pd.DataFrame) -> dict[float, float]:
-    """For every factor the learning rate of the highest mean validation accuracy; of equals the smallest."""
-    mean = table.groupby(["factor", "lr"])["validation_accuracy"].mean()
-    return {float(factor): float(lr) for factor, lr in mean.groupby("factor").idxmax()}
+RATES = choices.Rates(TUNING, by=("factor",), best=BEST)
 
 
 def _cost(factor: float):

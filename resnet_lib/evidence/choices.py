@@ -1,0 +1,152 @@
+"""What a chapter chose and could have chosen otherwise: its learning rates, and its claims under other choices.
+
+A verdict about trained networks may hang on what nobody meant to test, a learning rate or the number of epochs. The
+idea of judging it under every defensible choice is that of a multiverse analysis (Steegen, Tuerlinckx, Gelman and
+Vanpaemel 2016, doi:10.1177/1745691616658637) and of a specification curve (Simonsohn, Simmons and Nelson 2020,
+doi:10.1038/s41562-020-0912-z).
+"""
+
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from IPython.display import HTML
+
+from resnet_lib import files, sweep
+from resnet_lib.evidence import markup
+from resnet_lib.sweep import Experiment, Grid, Result
+from resnet_lib.training import tuning
+
+THIRD, THRICE, LONGER, SAME = (
+    "a third of each rate",
+    "three times each rate",
+    "twice the epochs",
+    "the same rate for all",
+)
+
+
+@dataclass(frozen=True)
+class Rates:
+    """The learning rates of a chapter's networks, and the stored experiment that they were chosen from.
+
+    Attributes:
+        experiment: Tries rates by `tuning.search`; its table has what `tuning.choose` takes.
+        by: The columns that tell its networks apart.
+        best: What the chapter trains with, by the values of these columns; `complaints` compares.
+        edges: Networks whose best rate may lie at the edge of what was tried, and why.
+        rate: The column that holds the rates.
+    """
+
+    experiment: Experiment
+    by: tuple[str, ...]
+    best: Mapping[Any, float]
+    edges: Mapping[Any, str] = field(default_factory=dict)
+    rate: str = tuning.TRIED
+
+    def choose(self, table: pd.DataFrame) -> dict[Hashable, tuning.Choice]:
+        """The choice for every network, from the experiment's table."""
+        return tuning.choose(table, self.by, self.rate)
+
+    def stored(self, root: Path | None = None) -> dict[Hashable, tuning.Choice]:
+        """The choice for every network, from the stored result.
+
+        Raises:
+            ValueError: Where the tuning has not been stored.
+        """
+        result, name = sweep.stored(self.experiment, root or files.root()), self.experiment.name
+        if result is None:
+            raise ValueError(f"{name} has not been stored; run: resnet-lib run {name} --preset full")
+        return self.choose(result.table)
+
+    def complaints(self, root: Path | None = None) -> list[str]:
+        """What a reader would object to: a tuning that breaks the rule, or a rate that is not the one it chose."""
+        found = self.stored(root)
+        said = list(tuning.complaints(found, self.edges))
+        chosen = {name: choice.rate for name, choice in found.items()}
+        for name in sorted({*chosen, *self.best}, key=str):
+            if chosen.get(name) != self.best.get(name):
+                said.append(f"{name} is trained with {self.best.get(name)}; its tuning chose {chosen.get(name)}")
+        return said
+
+    def shown(self, titles: Mapping[Any, str] | None = None, root: Path | None = None) -> HTML:
+        """The stored choices as a table that a notebook shows.
+
+        Args:
+            titles: Words for the networks, by the values that tell them apart; None where those speak for themselves.
+            root: The book's folder.
+
+        Raises:
+            ValueError: Where the tuning has not been stored.
+        """
+        named = {(titles or {}).get(name, name): choice for name, choice in self.stored(root).items()}
+        return markup.table("Learning rates", tuning.table_of(named))
+
+
+@dataclass(frozen=True)
+class Choices:
+    """An experiment under other choices than its own.
+
+    Attributes:
+        base: The experiment as the chapter has it.
+        ways: The settings that stand in for those of its QUICK grid, by the words that name the choice.
+        seeds: None for those of the QUICK grid.
+        name: None for that of the experiment with `-choices` behind it.
+    """
+
+    base: Experiment
+    ways: Mapping[str, tuple[Any, ...]]
+    seeds: tuple[int, ...] | None = None
+    name: str | None = None
+
+    @cached_property
+    def experiment(self) -> Experiment:
+        """The same trial, on the settings of all choices; only its FULL is meant to be read."""
+        everything = tuple(dict.fromkeys(setting for way in self.ways.values() for setting in way))
+        quick = self.base.quick
+        return replace(
+            self.base,
+            name=self.name or f"{self.base.name}-choices",
+            quick=Grid(settings=everything[:1], seeds=quick.seeds[:1]),
+            full=Grid(settings=everything, seeds=self.seeds or quick.seeds, group=quick.group),
+        )
+
+    def results(self, root: Path | None = None) -> dict[str, Result]:
+        """The stored results by the words that name their choice; empty where they have not been computed."""
+        result = sweep.stored(self.experiment, root or files.root())
+        if result is None:
+            return {}
+        found = {}
+        for name, way in self.ways.items():
+            wanted = pd.DataFrame([vars(setting) for setting in way])
+            wanted = wanted[[column for column in wanted if column in result.table]]
+            found[name] = replace(result, table=result.table.merge(wanted))
+        return found
+
+
+def ways(settings: Sequence[Any], *, same: float | None = None) -> dict[str, tuple[Any, ...]]:
+    """Other choices for networks that are trained: their rates a third and three times as large, twice the epochs.
+
+    Args:
+        settings: With the fields `lr` and `epochs`; a rate of 0 stays one.
+        same: A rate that all networks get, for one more choice; None leaves it out.
+
+    Example:
+        >>> from dataclasses import dataclass
+        >>> @dataclass(frozen=True)
+        ... class Network:
+        ...     lr: float
+        ...     epochs: int = 2
+        >>> ways([Network(0.1)])["three times each rate"]
+        (Network(lr=0.3, epochs=2),)
+    """
+    found = {
+        THIRD: tuple(replace(setting, lr=tuning.rounded(setting.lr / 3)) for setting in settings),
+        THRICE: tuple(replace(setting, lr=tuning.rounded(setting.lr * 3)) for setting in settings),
+        LONGER: tuple(replace(setting, epochs=2 * setting.epochs) for setting in settings),
+    }
+    if same is not None:
+        found[SAME] = tuple(replace(setting, lr=same if setting.lr else 0.0) for setting in settings)
+    return found
