@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from resnet_lib import data, linalg, runtime
 from resnet_lib.analysis import lesion, lesion_scores
 from resnet_lib.experiments.dropping_blocks import networks
-from resnet_lib.experiments.dropping_blocks.networks import BEST, MANY_SEEDS, SEEDS, Network
+from resnet_lib.experiments.dropping_blocks.networks import BEST, MANY_SEEDS, SEEDS, STOCHASTIC, Network
 from resnet_lib.nets import Block, Stack
 from resnet_lib.sweep import SAMPLED, Experiment, Grid
 
@@ -138,7 +138,7 @@ def slope(block: nn.Module) -> float:
 
 
 def _digits(variant: str, blocks: int = 10, *, last: float = 1.0, decay: str = "linear", **more: object) -> Lesions:
-    lr = BEST[variant, blocks, last]
+    lr = BEST[variant, blocks, 1.0 if last == 1 else STOCHASTIC]
     return Lesions(variant, blocks, lr, last=last, decay=decay, **more)  # pyright: ignore[reportArgumentType]
 
 

@@ -106,6 +106,10 @@ def tuning_trial(setting: Network, seeds: Sequence[int]) -> pd.DataFrame:
     return tuning.search(lambda lr: fit(replace(setting, lr=lr), seeds), setting.lr)
 
 
+START = 0.1
+STOCHASTIC = 0.5
+"""Networks of another chance than this, or than 1, learn at its rate."""
+
 # What `tuning.choose` takes of `dropping-tuning`, which is stored under results/; a test compares. The key: variant,
 # blocks, the last block's chance to survive.
 BEST = {
@@ -114,13 +118,11 @@ BEST = {
     ("plain-bare", 10, 1.0): 0.01,
     ("plain-identity", 10, 1.0): 0.03,
     ("residual", 3, 1.0): 0.1,
-    ("residual", 3, 0.5): 0.3,
+    ("residual", 3, STOCHASTIC): 0.3,
     ("residual", 10, 1.0): 0.3,
-    ("residual", 10, 0.5): 0.3,
+    ("residual", 10, STOCHASTIC): 0.3,
     ("scaled", 10, 1.0): 0.03,
 }
-START = 0.1
-
 TUNING = Experiment(
     name="dropping-tuning",
     agrees=SAMPLED,
