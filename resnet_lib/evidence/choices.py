@@ -72,7 +72,7 @@ class Rates:
         return said
 
     def shown(self, titles: Mapping[Any, str] | None = None, root: Path | None = None) -> HTML:
-        """The stored choices as a table that a notebook shows.
+        """The stored choices as a table that a notebook shows, folded.
 
         Args:
             titles: Words for the networks, by the values that tell them apart; None where those speak for themselves.
@@ -81,8 +81,11 @@ class Rates:
         Raises:
             ValueError: Where the tuning has not been stored.
         """
-        named = {(titles or {}).get(name, name): choice for name, choice in self.stored(root).items()}
-        return markup.table("Learning rates", tuning.table_of(named))
+        stored = self.stored(root)
+        named = {(titles or {}).get(name, name): choice for name, choice in stored.items()}
+        tried, seeds = (max(found) for found in zip(*((len(c.rates), c.seeds) for c in stored.values()), strict=True))
+        folded = f"How the learning rates were chosen: {len(stored)} networks, {tried} rates each, {seeds} seeds"
+        return markup.table("Learning rates", tuning.table_of(named), folded=folded)
 
 
 @dataclass(frozen=True)

@@ -169,14 +169,16 @@ def listing(*functions: Callable[..., Any]) -> Markdown:
     )
 
 
-def table(label: str, frame: pd.DataFrame) -> HTML:
+def table(label: str, frame: pd.DataFrame, *, folded: str = "") -> HTML:
     """A table without its index for a notebook to show; `label` is its name for those who cannot see it.
 
-    On a phone the table scrolls, not the page; it stands in the tab order, so that keyboards reach it.
+    On a phone the table scrolls, not the page; it stands in the tab order, so that keyboards reach it. With `folded`,
+    the words that stand for it, it unfolds only when a reader asks.
 
     Example:
         >>> "<td>20</td>" in table("Depths", pd.DataFrame({"depth": [20]})).data
         True
     """
     box = f'<div style="overflow-x: auto" tabindex="0" role="region" aria-label="{escape(label)}">'
-    return HTML(f"{box}{frame.to_html(index=False, border=0, classes='table', justify='left', na_rep='–')}</div>")
+    whole = f"{box}{frame.to_html(index=False, border=0, classes='table', justify='left', na_rep='–')}</div>"
+    return HTML(f"<details><summary>{escape(folded)}</summary>{whole}</details>" if folded else whole)

@@ -4,8 +4,8 @@ The rule refuses what a reader would object to. The best rate lies inside its gr
 are at most a factor of two away; every variant gets as many rates as any other, and at least five seeds that are used
 for nothing else. Rates that come within a standard error of the best are a tie, and of a tie the middle one is taken.
 
-`search` tries the rates, each where the ones before it say: beyond the edge until the best lies inside, then ever
-closer to it. `choose` takes one from what was tried, `complaints` says what a reader would object to.
+`search` tries the rates, each where the ones before it say: beyond the edge until the best and its ties lie inside,
+then ever closer to it. `choose` takes one from what was tried, `complaints` says what a reader would object to.
 """
 
 import math
@@ -57,32 +57,47 @@ class Choice:
         return {self.rates[0]: "lowest", self.rates[-1]: "highest"}.get(self.rate, "")
 
     @property
+    def open_end(self) -> str:
+        """`lowest` or `highest` where that rate is the chosen one or ties with the best, so that more may do; or empty.
+
+        Where both do it is the one nearer to the chosen rate.
+        """
+        ends = [end for end, rate in (("lowest", self.rates[0]), ("highest", self.rates[-1])) if rate in self.ties]
+        return self.edge or ("highest" if len(ends) > 1 and self._upper else ends[0] if ends else "")
+
+    @property
     def further(self) -> float:
         """The rate to try next, which is none of those that were tried.
 
-        Beyond the edge, where the chosen one is there: by `STEP`, and from the second time on by the square of the last
-        gap. Else between the chosen rate and the farther of its neighbours, in the middle of the logarithms; and where
-        two digits cannot tell that one from its neighbours, at the edge that is nearer.
+        Beyond an open end: by `STEP`, and from the second time on by the square of the last gap, at most 10,000. Else
+        between the chosen rate and the farther of its neighbours, in the middle of the logarithms; and where two digits
+        cannot tell that one from its neighbours, beyond the end that is nearer.
         """
-        i, step = self.rates.index(self.rate), self.step
-        below, above = self.rates[0] / step, self.rates[-1] * step
-        outside = [below, above] if self.rate**2 <= self.rates[0] * self.rates[-1] else [above, below]
-        if self.edge:
-            wanted = [below if i == 0 else above, *outside]
+        below, above = (self.rates[at] * factor for at, factor in zip((0, -1), self._steps, strict=True))
+        wanted = [above, below] if self._upper else [below, above]
+        if self.open_end:
+            wanted = [below if self.open_end == "lowest" else above, *wanted]
         else:
-            gaps = sorted(
-                ((self.rates[i - 1], self.rate), (self.rate, self.rates[i + 1])), key=lambda gap: -gap[1] / gap[0]
-            )
-            wanted = [*(math.sqrt(low * high) for low, high in gaps), *outside]
+            i = self.rates.index(self.rate)
+            gaps = [(self.rates[i - 1], self.rate), (self.rate, self.rates[i + 1])]
+            gaps.sort(key=lambda gap: -gap[1] / gap[0])
+            wanted = [*(math.sqrt(low * high) for low, high in gaps), *wanted]
         return next(rate for rate in map(rounded, wanted) if rate not in self.rates)
 
     @property
-    def step(self) -> float:
-        """How far beyond its edge a grid is continued."""
+    def _upper(self) -> bool:
+        """Whether the chosen rate is in the upper half of its grid."""
+        return self.rate**2 > self.rates[0] * self.rates[-1]
+
+    @property
+    def _steps(self) -> tuple[float, float]:
+        """The factors by which the grid is continued below and above."""
         if len(self.rates) <= len(AROUND):
-            return STEP
-        low, beside, *_ = self.rates if self.edge == "lowest" else tuple(1 / rate for rate in reversed(self.rates))
-        return max(STEP, 10 ** (round(8 * math.log10(beside / low)) / 4))  # rates have two digits, decades have none
+            return 1 / STEP, STEP
+        gaps = self.rates[1] / self.rates[0], self.rates[-1] / self.rates[-2]
+        decades = [round(8 * math.log10(gap)) / 4 for gap in gaps]  # rounded, for rates have two digits
+        low, high = (10 ** min(max(square, 0.5), 4.0) for square in decades)
+        return 1 / low, high
 
     @property
     def refined(self) -> bool:
@@ -125,7 +140,7 @@ def search(train: Callable[[float], Fit], start: float, number: int = NUMBER) ->
     """Validation accuracies at the end of training, 0 where it diverged; one row per seed and rate that was tried.
 
     The first rates are `start` and its neighbours, a factor of the root of ten away. Then `Choice.further` says which
-    one comes next: the grid is continued until the best of it lies inside, and then refined around the best.
+    one comes next: the grid is continued until the best of it, and all that tie with it, lie inside, and then refined.
 
     Args:
         train: Trains the networks of all seeds, the same at every rate, at the one that it is given.
@@ -156,7 +171,7 @@ def search(train: Callable[[float], Fit], start: float, number: int = NUMBER) ->
         begun = len(tried) < len(AROUND)
         rate = rounded(start * AROUND[len(tried)]) if begun else _choice(pd.concat(tried), {}).further
         fitted = train(rate)
-        tried.append(scores(fitted, fitted.history["epoch"].max()).assign(**{RATE: rate}))
+        tried.append(scores(fitted, int(fitted.history["epoch"].max())).assign(**{RATE: rate}))
     return pd.concat(tried, ignore_index=True).rename(columns={RATE: TRIED})
 
 
@@ -183,7 +198,7 @@ def choose(table: pd.DataFrame, by: Sequence[str], rate: str = TRIED) -> dict[Ha
     """
     return {
         key[0] if len(by) == 1 else key: _choice(part, dict(zip(by, key, strict=True)))
-        for key, part in table.rename(columns={rate: RATE}).groupby(list(by))
+        for key, part in table.assign(**{RATE: table[rate]}).groupby(list(by))
     }
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from resnet_lib import runtime, sweep
+from resnet_lib import runtime
 from resnet_lib.analysis import paths
 from resnet_lib.experiments.counting_paths import drawings, gradients, members, unrolling
 from resnet_lib.experiments.counting_paths.gradients import Flow
@@ -137,8 +137,8 @@ def test_a_genuine_ensemble_passes_and_a_damaged_network_does_not(marks):
 
 
 def test_removing_uses_every_set():
-    table = members.Members("residual")
-    net = members.fit(members.Members("residual", blocks=4), (0,)).net(0)
+    table = members.Members("residual", 0.3)
+    net = members.fit(members.Members("residual", 0.3, blocks=4), (0,)).net(0)
     from resnet_lib import data
     from resnet_lib.analysis import lesion, lesion_scores
 
@@ -154,14 +154,3 @@ def test_chart_has_its_slider():
     table = drawings.by_length(pd.concat([flow_table(0.25), flow_table(1.0, "orthogonal")]))
     spec = drawings.gain(table).to_dict()
     assert [p["name"] for p in spec["params"] if "bind" in p] == ["factor"]
-
-
-def test_learning_rates_are_those_that_the_stored_tunings_chose():
-    result = sweep.stored(gradients.TUNING, ROOT)
-    assert result is not None
-    assert gradients.tuned(result.table) == gradients.BEST
-    shared = pd.read_csv(ROOT / "results" / "dropping-tuning" / "full.csv")
-    shared = shared[(shared["blocks"] == 10) & (shared["last"] == 1)]
-    mean = shared.groupby(["variant", "lr"])["validation_accuracy"].mean()
-    for variant, lr in members.LEARNING_RATES.items():
-        assert mean[variant].idxmax() == lr

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 import torch
 
-from resnet_lib import nets, runtime, sweep
+from resnet_lib import nets, runtime
 from resnet_lib.analysis import lesion, statistics
 from resnet_lib.experiments.dropping_blocks import drawings, lesions, linear, measures, networks
 from resnet_lib.nets import Block
@@ -165,12 +165,6 @@ def test_chart_has_a_box_for_every_block_and_a_slider():
     spec = drawings.pick(drawings.subsets(table(lambda variant, block: block))).to_dict()
     bound = [parameter["name"] for parameter in spec["params"] if "bind" in parameter]
     assert sorted(bound) == sorted([*(f"block{i}" for i in range(1, 11)), "count"])
-
-
-def test_learning_rates_are_those_that_the_stored_tuning_chose():
-    result = sweep.stored(networks.TUNING, ROOT)
-    assert result is not None
-    assert networks.tuned(result.table) == networks.BEST
 
 
 def test_every_measure_of_lesions_by_hand():

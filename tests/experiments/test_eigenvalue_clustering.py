@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from resnet_lib import data, nets, runtime, sweep
+from resnet_lib import data, nets, runtime
 from resnet_lib.experiments.eigenvalue_clustering import matrices, networks, products
 
 ROOT = Path(__file__).parents[2]
@@ -106,9 +106,9 @@ def test_formula_holds_for_shared_eigenvectors_only():
 
 
 def test_near_identity_takes_the_median_over_blocks_of_fractions():
-    reals = {0: [1.0, 1.0], 1: [1.0, 3.0], 2: [5.0, 5.0]}  # of three blocks; 2, 1 and 0 of 2 are near
-    network = {"kind": "mlp", "variant": "plain", "blocks": 3, "lr": 0.1, "seed": 0, "epoch": 0, "imag": 0.0}
-    rows = [network | {"block": block, "real": real, "branch_norm": block} for block in reals for real in reals[block]]
+    near = {0: [1.0, 1.0], 1: [0.25, 0.75], 2: [0.0, 0.0]}  # of three blocks, at two images
+    network = {"kind": "mlp", "variant": "plain", "blocks": 3, "lr": 0.1, "seed": 0, "epoch": 0, "exact": 0.0}
+    rows = [network | {"block": block, "near": value, "branch_norm": block} for block in near for value in near[block]]
     (row,) = networks.near_identity(pd.DataFrame(rows)).itertuples()
     assert (row.fraction, row.branch_norm) == (0.5, 1)
 
@@ -118,8 +118,9 @@ def test_the_trained_trial_measures_the_jacobians_of_the_network(kind, variant, 
     """Before training, by hand: normalised as the training images are, at a test image, with the shortcut taken off."""
     setting = networks.Trained(kind, variant, blocks=1, lr=0.1, epochs=2)
     with runtime.numerics():
-        table = networks.trained_trial(setting, (3,))
+        table, spectra = networks.trained_trial(setting, (3,)), networks.spectra_trial(setting, (3,))
     assert sorted(set(table["epoch"])) == [0, 1, 2]
+    assert sorted(set(spectra["epoch"])) == [0, 2]
     digits = data.load("digits", flat=kind == "mlp")
     unit, generator = networks.unit_of(setting), runtime.stream(3, "init")
     net = (
@@ -134,23 +135,15 @@ def test_the_trained_trial_measures_the_jacobians_of_the_network(kind, variant, 
     net.double().eval()
     state = net.stem(digits.test.x[:1].double()).detach()
     jacobian = torch.autograd.functional.jacobian(net.blocks[0], state).reshape(state.numel(), -1)  # pyright: ignore[reportAttributeAccessIssue, reportArgumentType]
-    rows = table[table["epoch"] == 0]
-    assert len(rows) == state.numel()
-    assert rows["real"].sum() == pytest.approx(float(jacobian.trace()), rel=1e-4)
+    rows = spectra[(spectra["epoch"] == 0) & (spectra["block"] == 0)]
+    assert len(rows) == 3 * state.numel()  # the only block is the first, the middle and the last
+    assert rows["real"].sum() == pytest.approx(3 * float(jacobian.trace()), rel=1e-4)
     branch = jacobian.numpy() - skip * np.eye(len(jacobian))
-    np.testing.assert_allclose(rows["branch_norm"], np.linalg.norm(branch, 2), rtol=1e-4)
-
-
-def test_tuned_takes_the_best_mean_and_of_equals_the_smallest():
-    rows = [("mlp", "plain", 5, lr, v) for lr, v in ((0.1, 0.5), (0.1, 0.9), (0.03, 0.7), (0.03, 0.7), (0.3, 0.2))]
-    table = pd.DataFrame(rows, columns=["kind", "variant", "blocks", "lr", "validation_accuracy"])
-    assert networks.tuned(table) == {("mlp", "plain", 5): 0.03}
-
-
-def test_learning_rates_are_those_that_the_stored_tuning_chose():
-    result = sweep.stored(networks.TUNING, ROOT)
-    assert result is not None
-    assert networks.tuned(result.table) == networks.BEST
+    (row,) = table[table["epoch"] == 0].to_dict("records")
+    assert row["branch_norm"] == pytest.approx(np.linalg.norm(branch, 2), rel=1e-4)
+    distances = np.abs(np.linalg.eigvals(jacobian.numpy()) - 1)
+    assert row["near"] == pytest.approx((distances <= 0.5).mean(), abs=1e-9)
+    assert row["exact"] == pytest.approx((distances <= 1e-4).mean(), abs=1e-9)
 
 
 def test_measures_of_one_block_are_columns_and_their_controls():
@@ -218,10 +211,9 @@ def trained_table() -> pd.DataFrame:
     ]
     rows = [
         {"kind": kind, "variant": variant, "blocks": blocks, "lr": lr, "epoch": epoch, "seed": seed, "block": 0}
-        | {"real": 1.0 if i < near else 3.0, "imag": 0.0, "branch_norm": near + epoch / 10 + seed}
+        | {"near": near / 5, "exact": 0.0, "branch_norm": near + epoch / 10 + seed}
         for kind, variant, blocks, lr, epoch, near in made
         for seed in (0, 1)
-        for i in range(5)
     ]
     return pd.DataFrame(rows)
 
@@ -253,10 +245,9 @@ def test_eigenvalues_that_are_exactly_one_are_counted_apart():
     }
     table = pd.DataFrame(
         {"kind": "mlp", "variant": variant, "blocks": 10, "lr": lr, "epoch": epoch, "seed": 7, "block": block}
-        | {"real": 1.0, "imag": 1e-6 if i < exact else 0.4 if i < exact + near else 2.0, "branch_norm": 1.0}
+        | {"near": (exact + near) / 8, "exact": exact / 8, "branch_norm": 1.0}
         for (variant, lr, epoch), blocks in made.items()
         for block, (exact, near) in enumerate(blocks)
-        for i in range(8)
     )
     exact, others, rank = (
         measure(table) for measure in (networks.trained_exact, networks.trained_others, networks.trained_rank)

@@ -168,13 +168,6 @@ def test_measures_say_what_is_in_the_table():
     assert set(drawings.ladder_rows(table)["rule"]) == {"residual", "plain", "constrained"}
 
 
-def test_tuned_takes_the_best_mean_and_of_equals_the_smallest():
-    rows = [("plain", 2, lr, v) for lr, v in ((0.1, 0.5), (0.1, 0.9), (0.03, 0.7), (0.03, 0.7), (0.01, 0.2))]
-    table = pd.DataFrame(rows, columns=["rule", "blocks", "lr", "validation_accuracy"])
-    assert stacks.tuned(table) == {("plain", 2): 0.03}
-    assert all(stacks.BEST[key] in stacks.LEARNING_RATES[key[0]] for key in stacks.BEST)
-
-
 def test_the_chart_has_its_inputs():
     table = measured(signals.signal_trial, [signals.Signal("guaranteed", 0.1, blocks=10)], (0,), "kind", "beta")
     chart = drawings.signal_chart(drawings.signal_rows(table)).to_dict()

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 import torch
 
-from resnet_lib import runtime, sweep
+from resnet_lib import runtime
 from resnet_lib.experiments.stability_of_the_step import drawings, linear, methods, networks
 from resnet_lib.ode import tableaus
 
@@ -102,12 +102,6 @@ def test_costs_are_paired_by_seed():
     np.testing.assert_allclose(networks.mild(table).values, [40, 10])
     np.testing.assert_allclose(networks.mild(table).control, [0, 10])
     np.testing.assert_allclose(networks.strong(table).values, [80, 70])
-
-
-def test_learning_rates_are_those_that_the_stored_tuning_chose():
-    result = sweep.stored(networks.TUNING, ROOT)
-    assert result is not None
-    assert networks.tuned(result.table) == networks.BEST
 
 
 def test_the_charts_hold_what_their_inputs_choose():

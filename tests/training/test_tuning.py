@@ -100,6 +100,21 @@ def test_a_search_goes_beyond_its_edge_in_growing_steps():
     assert rates.tolist() == [0.0032, 0.01, 0.032, 0.001, 1e-4, 1e-6, 1e-10]
 
 
+def test_a_search_goes_on_until_what_ties_ends_inside():
+    """All rates up to 1 do as well as the best; then it falls."""
+
+    def train(rate: float) -> training.Fit:
+        score = 0.9 if 0.05 < rate <= 1 else 0.5
+        rows = [(seed, 1, score) for seed in (100, 101)]
+        history = pd.DataFrame(rows, columns=["seed", "epoch", "validation_accuracy"])
+        return training.Fit((100, 101), history, {}, (False, False), nn.Identity())
+
+    found = tuning.search(train, start=0.1, number=6)
+    assert found["rate"].unique().tolist()[:5] == [0.032, 0.1, 0.32, 1.0, 10.0]
+    (chosen,) = tuning.choose(found.assign(net="A"), ["net"]).values()
+    assert (chosen.ties[0], chosen.ties[-1], chosen.open_end) == (0.1, 1.0, "")
+
+
 def test_a_search_spends_all_its_rates_where_all_are_as_good():
     rates = tuning.search(peak(1.0, sharp=0.0), start=1.0, number=20)["rate"]
     assert rates.nunique() == 20
@@ -120,7 +135,7 @@ def test_a_search_refuses_what_it_cannot_do(options, said):
 
 @pytest.mark.parametrize(
     ("best", "edge", "further"),
-    [(0.1, "lowest", 0.025), (0.8, "highest", 3.2)],
+    [(0.1, "lowest", 0.032), (0.8, "highest", 2.5)],
 )
 def test_an_edge_asks_for_a_rate_beyond(best: float, edge: str, further: float):
     found = choice({rate: [0.9 if rate == best else 0.5] * 5 for rate in RATES})

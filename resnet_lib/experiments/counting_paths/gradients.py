@@ -141,6 +141,7 @@ TUNING = Experiment(
     data=("digits",),
 )
 RATES = choices.Rates(TUNING, by=("kind",), best=BEST)
+CHOICES = choices.Choices(GRADIENTS, choices.ways(FLOWS))
 
 
 def weights(table: pd.DataFrame, column: str = "path") -> pd.DataFrame:

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from resnet_lib import data, nets, runtime, training
 from resnet_lib.analysis import ensembles, lesion, lesion_scores
+from resnet_lib.evidence.choices import Choices, ways
 from resnet_lib.evidence.claims import Evidence
 from resnet_lib.nets import Stack, stochastic_depth
 from resnet_lib.nets.units import UNITS
@@ -18,8 +19,8 @@ from resnet_lib.sweep import SAMPLED, Experiment, Grid
 SEEDS, MANY_SEEDS = tuple(range(5)), tuple(range(10))
 SIZES = (1, 2, 3, 5)
 OTHERS = 1000  # the seed s has the companions s + 1000, s + 2000, ...: networks trained apart
-LEARNING_RATES = {"residual": 0.3, "plain": 0.03}
-"""Chosen on the validation split with other seeds; `dropping-tuning`, stored under results/, has these networks."""
+BEST = {("residual", 1.0): 0.3, ("residual", 0.5): 0.3, ("plain", 1.0): 0.03}
+"""By variant and chance of survival; chosen by `dropping-tuning`, which is stored under results/."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,9 @@ class Members:
 
     Attributes:
         variant: ``residual`` or ``plain``.
+        lr: Highest learning rate.
         last: Chance of the last block to survive a training step; 1 is training without stochastic depth.
+        epochs: Passes over the training images.
         apart: How many networks are trained apart for one ensemble; 1 for none.
         halves: How many sub-networks, each with a random half of the blocks.
         draws: Choices of members that an average is taken over.
@@ -36,7 +39,9 @@ class Members:
     """
 
     variant: str
+    lr: float
     last: float = 1.0
+    epochs: int = 20
     apart: int = 1
     halves: int = 50
     draws: int = 20
@@ -55,7 +60,7 @@ def fit(setting: Members, seeds: Sequence[int]) -> training.Fit:
         chances = stochastic_depth.survival(setting.blocks, setting.last)
         return stochastic_depth.wrap(net, chances, generator=generator)
 
-    recipe = training.Recipe(20, batch=100, lr=LEARNING_RATES[setting.variant])
+    recipe = training.Recipe(setting.epochs, batch=100, lr=setting.lr)
     everyone = [seed + OTHERS * companion for companion in range(setting.apart) for seed in seeds]
     return training.fit(make, data.load("digits", flat=True), recipe, everyone)
 
@@ -135,7 +140,10 @@ def removed(net: Stack, test: data.Split) -> list[float]:
     return means
 
 
-SETTINGS = (Members("residual", apart=5), Members("residual", last=0.5), Members("plain"))
+SETTINGS = tuple(
+    Members(variant, lr, last, apart=5 if last == 1 and variant == "residual" else 1)
+    for (variant, last), lr in BEST.items()
+)
 
 MEMBERS = Experiment(
     name="paths-members",
@@ -145,6 +153,7 @@ MEMBERS = Experiment(
     full=Grid(settings=SETTINGS, seeds=MANY_SEEDS, group=5),
     data=("digits",),
 )
+CHOICES = Choices(MEMBERS, ways(SETTINGS))
 
 
 def group(table: pd.DataFrame, name: str, *, size: int = max(SIZES), last: float = 1.0) -> pd.DataFrame:

@@ -10,10 +10,12 @@ from torch import Tensor, nn
 
 from resnet_lib import data, linalg, runtime
 from resnet_lib.analysis import lesion, lesion_scores
+from resnet_lib.evidence.choices import Choices, ways
 from resnet_lib.experiments.dropping_blocks import networks
 from resnet_lib.experiments.dropping_blocks.networks import BEST, MANY_SEEDS, SEEDS, STOCHASTIC, Network
 from resnet_lib.nets import Block, Stack
 from resnet_lib.sweep import SAMPLED, Experiment, Grid
+from resnet_lib.training import tuning
 
 
 @dataclass(frozen=True)
@@ -163,7 +165,8 @@ def _depth_settings(*lasts: float) -> tuple[Lesions, ...]:
     )
 
 
-def _at_rates(*rates: float) -> tuple[Lesions, ...]:
+def _at_rates(*factors: float) -> tuple[Lesions, ...]:
+    rates = [tuning.rounded(factor * BEST["residual", 10, 1.0]) for factor in factors]
     return tuple(Lesions("residual", 10, lr, counts=(0, 1, 5), subsets=50, swaps=(), anew=50) for lr in rates)
 
 
@@ -209,14 +212,16 @@ DEPTH = Experiment(
     data=("digits",),
 )
 # The same lesions at a third and at three times the learning rate: are the verdicts about residual networks or a rate?
-RATES = Experiment(
+AT_RATES = Experiment(
     name="dropping-rates",
     agrees=SAMPLED,
     trial=trial,
-    quick=Grid(settings=_at_rates(0.1, 0.3, 1.0), seeds=MANY_SEEDS),
-    full=Grid(settings=_at_rates(0.03, 0.1, 0.3, 1.0), seeds=tuple(range(20)), group=5),
+    quick=Grid(settings=_at_rates(1 / 3, 1, 3), seeds=MANY_SEEDS),
+    full=Grid(settings=_at_rates(1 / 10, 1 / 3, 1, 3), seeds=tuple(range(20)), group=5),
     data=("digits",),
 )
+DIGITS_CHOICES = Choices(DIGITS, ways(DIGITS.quick.settings, same=BEST["plain", 10, 1.0]), SEEDS)
+DEPTH_CHOICES = Choices(DEPTH, ways(DEPTH.quick.settings), MANY_SEEDS)
 # Needs CIFAR-10 and, in FULL, a GPU; no page runs it.
 CIFAR10 = Experiment(
     name="dropping-cifar10",

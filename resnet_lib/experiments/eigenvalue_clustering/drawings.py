@@ -152,13 +152,9 @@ def gains(table: pd.DataFrame) -> Figure:
     return figure
 
 
-def first_middle_last(table: pd.DataFrame) -> pd.DataFrame:
-    """Eigenvalues of three blocks of the MLPs at the first image, first seed, before and after training."""
-    rows = table[(table["blocks"] == 10) & (table["lr"] > 0)]
-    rows = rows[(rows["seed"] == rows["seed"].min()) & (rows["image"] == 0)]
-    rows = rows[rows["epoch"].isin([0, rows["epoch"].max()])]
-    ends = [0, (rows["block"].max() + 1) // 2, rows["block"].max()]
-    return rows[rows["block"].isin(ends)][["variant", "epoch", "block", "real", "imag"]]
+def spectra(table: pd.DataFrame) -> pd.DataFrame:
+    """What the figure of trained spectra shows of the eigenvalues' table."""
+    return table[["variant", "epoch", "block", "real", "imag"]]
 
 
 def trained_spectra(table: pd.DataFrame) -> Figure:

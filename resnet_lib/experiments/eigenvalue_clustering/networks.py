@@ -1,6 +1,6 @@
 """Networks: the block Jacobians of a ResNet-20 at its true size, and of networks trained on the digits."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 
@@ -14,7 +14,6 @@ from resnet_lib import data, linalg, nets, runtime, training
 from resnet_lib.analysis import jacobian
 from resnet_lib.evidence import choices
 from resnet_lib.evidence.claims import Evidence
-from resnet_lib.experiments.eigenvalue_clustering.matrices import fraction_within
 from resnet_lib.nets import Unit
 from resnet_lib.nets.units import UNITS
 from resnet_lib.sweep import SAMPLED, Experiment, Grid
@@ -130,27 +129,53 @@ def fit(setting: Trained, seeds: Sequence[int], keep: Sequence[int] = ()) -> tra
     return training.fit(make, digits, recipe, seeds, keep=keep)
 
 
-def trained_trial(setting: Trained, seeds: Sequence[int]) -> pd.DataFrame:
-    """Eigenvalues of every block's Jacobian before, halfway through and after training; one row per eigenvalue.
+Measured = tuple[int, int, Tensor]
+
+
+def through_training(setting: Trained, seeds: Sequence[int], moments: Sequence[int]) -> Iterator[Measured]:
+    """Jacobians of all blocks (block, image, d, d) of every seed's network after so many epochs.
 
     Batch normalisation runs in evaluation mode, with the statistics that the training images have at that moment.
     """
-    moments = (0, setting.epochs // 2, setting.epochs)
     fitted = fit(setting, seeds, keep=moments)
     digits = data.load("digits", flat=setting.kind == "mlp")
-    accuracy = fitted.history.set_index(["seed", "epoch"])["test_accuracy"]
-    pieces = []
     for epoch, seed in product(moments, seeds):
         net = fitted.net(seed, epoch)
         update_bn([digits.train.x], net)
-        jacobians = torch.stack(jacobian.along(net.eval(), digits.test.x[: setting.images]))
-        values = linalg.eigenvalues(jacobians).numpy()
+        yield seed, epoch, torch.stack(jacobian.along(net.eval(), digits.test.x[: setting.images]))
+
+
+def trained_trial(setting: Trained, seeds: Sequence[int]) -> pd.DataFrame:
+    """Every block's Jacobian before, halfway through and after training; one row per (seed, epoch, block, image).
+
+    `near` and `exact` are the fractions of its eigenvalues within 0.5 of 1, and within 1e-4; `branch_norm` is the
+    spectral norm of the branch's Jacobian.
+    """
+    pieces = []
+    for seed, epoch, jacobians in through_training(setting, seeds, (0, setting.epochs // 2, setting.epochs)):
+        distances = (linalg.eigenvalues(jacobians) - 1).abs()
         identity = torch.eye(jacobians.shape[-1]) if unit_of(setting).residual else 0.0
-        norms = linalg.spectral_norms(jacobians - identity)[..., None].expand(values.shape).numpy()
-        block, image, _ = np.indices(values.shape)
+        block, image = np.indices(distances.shape[:2])
         piece = {"seed": seed, "epoch": epoch, "block": block.ravel(), "image": image.ravel()}
-        piece |= {"real": values.real.ravel(), "imag": values.imag.ravel(), "branch_norm": norms.ravel()}  # pyright: ignore[reportAttributeAccessIssue]
-        pieces.append(pd.DataFrame(piece | {"test_accuracy": accuracy.get((seed, epoch), np.nan)}))
+        piece |= {
+            "near": (distances <= 0.5).double().mean(-1).flatten().numpy(),
+            "exact": (distances <= EXACT).double().mean(-1).flatten().numpy(),
+            "branch_norm": linalg.spectral_norms(jacobians - identity).flatten().numpy(),
+        }
+        pieces.append(pd.DataFrame(piece))
+    return pd.concat(pieces, ignore_index=True)
+
+
+def spectra_trial(setting: Trained, seeds: Sequence[int]) -> pd.DataFrame:
+    """Eigenvalues of first, middle and last block's Jacobian before and after training; one row per eigenvalue."""
+    ends = [0, setting.blocks // 2, setting.blocks - 1]
+    pieces = []
+    for seed, epoch, jacobians in through_training(setting, seeds, (0, setting.epochs)):
+        values = linalg.eigenvalues(jacobians[ends]).numpy()
+        place, image, _ = np.indices(values.shape)
+        piece = {"seed": seed, "epoch": epoch, "block": np.array(ends)[place.ravel()], "image": image.ravel()}
+        piece |= {"real": values.real.ravel(), "imag": values.imag.ravel()}  # pyright: ignore[reportAttributeAccessIssue]
+        pieces.append(pd.DataFrame(piece))
     return pd.concat(pieces, ignore_index=True)
 
 
@@ -198,6 +223,14 @@ TRAINED_MLP = Experiment(
     ),
     data=("digits",),
 )
+SPECTRA = Experiment(
+    name="eigenvalues-trained-spectra",
+    agrees=SAMPLED,
+    trial=spectra_trial,
+    quick=Grid(settings=_trained("mlp", 1, (10,)), seeds=SEEDS[:1]),
+    full=Grid(settings=_trained("mlp", 1, (10,)), seeds=SEEDS[:1]),
+    data=("digits",),
+)
 # One seed a trial: stacked convolutions are slower on a CPU than one network after the other.
 TRAINED_CONV = Experiment(
     name="eigenvalues-trained-conv",
@@ -216,13 +249,7 @@ def near_identity(table: pd.DataFrame) -> pd.DataFrame:
     """
     of_network = ["kind", "variant", "blocks", "lr", "seed", "epoch"]
     of_block = [*of_network, "block"]
-    per_block = pd.DataFrame(
-        {
-            "fraction": fraction_within(table, 0.5, of_block),
-            "exact": fraction_within(table, EXACT, of_block),
-            "branch_norm": table.groupby(of_block)["branch_norm"].mean(),
-        }
-    )
+    per_block = table.groupby(of_block)[["near", "exact", "branch_norm"]].mean().rename(columns={"near": "fraction"})
     left = 1 - per_block["exact"]
     per_block["others"] = (per_block["fraction"] - per_block["exact"]) / left.where(left > 0)
     return per_block.groupby(of_network).median().reset_index()
@@ -292,3 +319,5 @@ TUNING = Experiment(
     data=("digits",),
 )
 RATES = choices.Rates(TUNING, by=("kind", "variant", "blocks"), best=BEST)
+MLP_CHOICES = choices.Choices(TRAINED_MLP, choices.ways(TRAINED_MLP.quick.settings))
+CONV_CHOICES = choices.Choices(TRAINED_CONV, choices.ways(TRAINED_CONV.quick.settings))

@@ -184,6 +184,7 @@ TUNING = Experiment(
     data=("digits",),
 )
 RATES = choices.Rates(TUNING, by=("kind", "power", "depth"), best=BEST)
+CHOICES = choices.Choices(TRAINED, choices.ways(NETWORKS), SEEDS)
 
 
 def values(table: pd.DataFrame, measure: str, k: int, kind: str, power: float, depth: int = DEPTH) -> np.ndarray:

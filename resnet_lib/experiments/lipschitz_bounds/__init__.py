@@ -2,6 +2,6 @@
 
 from resnet_lib.experiments.lipschitz_bounds.signals import SIGNAL
 from resnet_lib.experiments.lipschitz_bounds.single import BLOCK, CONDITION, SCALED
-from resnet_lib.experiments.lipschitz_bounds.stacks import NETWORKS, TUNING
+from resnet_lib.experiments.lipschitz_bounds.stacks import CHOICES, NETWORKS, TUNING
 
-EXPERIMENTS = (BLOCK, SCALED, CONDITION, NETWORKS, SIGNAL, TUNING)
+EXPERIMENTS = (BLOCK, SCALED, CONDITION, NETWORKS, SIGNAL, TUNING, CHOICES.experiment)

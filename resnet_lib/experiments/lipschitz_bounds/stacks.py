@@ -232,6 +232,7 @@ TUNING = Experiment(
     data=("digits",),
 )
 RATES = choices.Rates(TUNING, by=("rule", "blocks"), best=BEST)
+CHOICES = choices.Choices(NETWORKS, choices.ways(_NETWORKS))
 
 
 def _of(table: pd.DataFrame, rule: str, blocks: int) -> pd.DataFrame:

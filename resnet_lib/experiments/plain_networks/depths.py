@@ -120,6 +120,7 @@ TUNING = Experiment(
     data=("digits",),
 )
 RATES = choices.Rates(TUNING, by=("variant", "blocks"), best=BEST)
+CHOICES = choices.Choices(DEPTHS, choices.ways(DEPTHS.quick.settings, same=BEST["norm", FIFTY]))
 
 
 def _at(table: pd.DataFrame, variant: str, blocks: int) -> pd.DataFrame:

@@ -116,6 +116,7 @@ TUNING = Experiment(
     data=("digits",),
 )
 RATES = choices.Rates(TUNING, by=("factor",), best=BEST)
+CHOICES = choices.Choices(CONTRACTING, choices.ways(CONTRACTING.quick.settings, same=BEST[NEUTRAL]))
 
 
 def _cost(factor: float):

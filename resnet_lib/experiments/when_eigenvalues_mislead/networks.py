@@ -12,6 +12,7 @@ from torch.optim.swa_utils import update_bn
 
 from resnet_lib import data, linalg, nets, training
 from resnet_lib.analysis import jacobian
+from resnet_lib.evidence.choices import Choices, ways
 from resnet_lib.evidence.claims import Evidence
 from resnet_lib.nets import Unit
 from resnet_lib.nets.units import UNITS
@@ -132,6 +133,8 @@ TRAINED_CONV = Experiment(
     full=Grid(settings=(replace(CONV, images=4),), seeds=MANY_SEEDS, group=1),
     data=("digits",),
 )
+MLP_CHOICES = Choices(TRAINED_MLP, ways(TRAINED_MLP.quick.settings))
+CONV_CHOICES = Choices(TRAINED_CONV, ways(TRAINED_CONV.quick.settings))
 
 
 def _after(table: pd.DataFrame, kind: str) -> pd.DataFrame:
