@@ -25,6 +25,7 @@ CHOSEN = {
     },
     "plain-rescue": {"layers of [64], 1 x 100, one-cycle, sgd", "layers of [64], 8 x 100, one-cycle, sgd"},
     "depth-digits": {"layers of [32], 8 x 100, one-cycle, sgd"},
+    "eigenvalues-trained-spectra": {"layers of [64], 20 x 100, one-cycle, sgd"},
     "eigenvalues-trained-mlp": {"layers of [64], 20 x 100, one-cycle, sgd"},
     "eigenvalues-trained-conv": {"convolutions of [8], 6 x 50, one-cycle, sgd"},
     "misleading-trained-mlp": {"layers of [64], 20 x 100, one-cycle, sgd"},
@@ -33,7 +34,6 @@ CHOSEN = {
     "lipschitz-block": {"convolutions of [2], 4 x 100, one-cycle, sgd", "layers of [16], 4 x 100, one-cycle, sgd"},
     "lipschitz-networks": {"layers of [16], 20 x 100, one-cycle, sgd"},
     "shortcuts-digits": {"convolutions of [8, 16, 32], 4 x 50, one-cycle, sgd"},
-    "shortcuts-choices": {"convolutions of [8, 16, 32], 4 x 50, one-cycle, sgd"},
     "paths-gradients": {"layers of [64], 20 x 100, one-cycle, sgd", "layers of [64], 0 x 100, one-cycle, sgd"},
     "paths-members": {"layers of [64], 20 x 100, one-cycle, sgd"},
     "dropping-digits": {"layers of [64], 20 x 100, one-cycle, sgd"},
@@ -87,7 +87,7 @@ def told(net: nn.Module, recipe: training.Recipe) -> str:
 
 def here(experiment: Experiment) -> bool:
     """Whether the experiment may train, on data that every installation has, at rates that are chosen already."""
-    return bool({"digits", "spirals"} & set(experiment.data)) and not experiment.name.endswith("tuning")
+    return bool({"digits", "spirals"} & set(experiment.data)) and not experiment.name.endswith(("-tuning", "-choices"))
 
 
 @pytest.mark.usefixtures("asking")

@@ -1,6 +1,8 @@
 """The hash of each experiment of the book: what makes it another one, and what does not."""
 
 import ast
+import importlib
+import pkgutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,8 +11,9 @@ import pytest
 from packages import Copy, roots
 
 import resnet_lib
-from resnet_lib import runtime
+from resnet_lib import experiments, runtime
 from resnet_lib.cli import catalogue
+from resnet_lib.evidence.choices import Choices
 from resnet_lib.sweep import source
 
 ROOT = Path(resnet_lib.__file__).parent
@@ -35,9 +38,11 @@ NO_DATA = NO_NETWORK - {
 }
 NO_DATA |= {"dropping-linear", "ode-step", "paths-unrolled", "skip-signals"}
 DEPTH = {"depth-cifar10", "depth-cifar10-tuning", "he-table"}
-KEPT = {"plain-cause", "plain-cifar-tuning", "plain-degrade", "plain-rescue", "plain-tuning"}
-DROPPED = {"dropping-cifar10", "dropping-depth", "dropping-digits", "dropping-linear", "paths-members"}
-ALL = {each.name for each in catalogue.find(None)}
+MEASURED = ("cause", "degrade", "rescue")
+KEPT = {"plain-cifar-tuning", "plain-tuning", *(f"plain-{x}" for x in MEASURED)}
+DROPPED = {"paths-members", *(f"dropping-{x}" for x in ("cifar10", "depth", "digits", "linear", "rates"))}
+ALL = {each.name for each in catalogue.find(None) if not each.name.endswith("-choices")}
+"""Without the experiments under other choices, which have the source of their own."""
 CHANGES = [
     ("nets/merges.py", "return s + b", "return s - b", ALL - NO_NETWORK),
     ("nets/units.py", '"NAWNAW+"', '"NAWNWA+"', ALL - NO_NETWORK),  # the order `pre`
@@ -48,7 +53,7 @@ CHANGES = [
         "linalg/subspaces.py",
         "RIDGE = 1e-3",
         "RIDGE = 1e-2",
-        {f"shortcuts-{x}" for x in ("choices", "cifar", "digits", "labels", "pixels")},
+        {f"shortcuts-{x}" for x in ("cifar", "digits", "labels", "pixels")},
     ),
     ("linalg/krylov.py", "-np.real(values)", "np.real(values)", {"eigenvalues-resnet20"}),
     (
@@ -75,7 +80,7 @@ CHANGES = [
         "analysis/lesion.py",
         "PROBE = 32",
         "PROBE = 33",
-        DROPPED | {f"shortcuts-{x}" for x in ("choices", "cifar", "digits")},
+        DROPPED | {f"shortcuts-{x}" for x in ("cifar", "digits")},
     ),
     ("analysis/lesion_scores.py", "AT_ONCE = 256", "AT_ONCE = 255", DROPPED),
     ("analysis/paths.py", "MOST = 14", "MOST = 15", {"dropping-linear", "paths-unrolled"}),
@@ -99,7 +104,12 @@ CHANGES = [
         "@staticmethod\ndef gaussian(",  # a decorator
         {"ode-fixed-points", "ode-limits", "ode-orders", "ode-trajectories"},
     ),
-    ("experiments/plain_networks/families.py", "CHANCE = 0.1", "CHANCE = 0.2", KEPT),
+    (
+        "experiments/plain_networks/families.py",
+        "CHANCE = 0.1",
+        "CHANCE = 0.2",
+        KEPT - {"plain-cifar-tuning", "plain-tuning"},
+    ),
     ("experiments/dropping_blocks/linear.py", "tuple(range(10))", "tuple(range(11))", set()),  # seeds: the grid says so
     ("runtime.py", ">> 1", ">> 2", ALL - {"misleading-turning", "stability-explorer", "stability-methods"}),  # no draw
     ("evidence/claims.py", "class Evidence", "class Evidence2", set()),
@@ -140,6 +150,13 @@ def test_what_is_new_in_each_module_makes_nothing_stale(
         after = copy.digests(origins)
     assert len(paths) > 130
     assert after == before
+
+
+def test_other_choices_have_the_source_of_their_experiment(before: dict[str, str]):
+    for module in pkgutil.walk_packages(experiments.__path__, f"{experiments.__name__}."):
+        for choices in vars(importlib.import_module(module.name)).values():
+            if isinstance(choices, Choices):
+                assert before[choices.experiment.name] == before[choices.base.name]
 
 
 @pytest.mark.parametrize(("path", "old", "new", "stale"), CHANGES)
