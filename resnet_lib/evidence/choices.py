@@ -20,12 +20,7 @@ from resnet_lib.evidence import markup
 from resnet_lib.sweep import Experiment, Grid, Result
 from resnet_lib.training import tuning
 
-THIRD, THRICE, LONGER, SAME = (
-    "a third of each rate",
-    "three times each rate",
-    "twice the epochs",
-    "the same rate for all",
-)
+THIRD, THRICE, SAME = "a third of each rate", "three times each rate", "the same rate for all"
 
 
 @dataclass(frozen=True)
@@ -129,12 +124,13 @@ class Choices:
         return found
 
 
-def ways(settings: Sequence[Any], *, same: float | None = None) -> dict[str, tuple[Any, ...]]:
-    """Other choices for networks that are trained: their rates a third and three times as large, twice the epochs.
+def ways(settings: Sequence[Any], *, same: float | None = None, time: str = "epochs") -> dict[str, tuple[Any, ...]]:
+    """Other choices for networks that are trained: their rates a third and three times as large, twice the time.
 
     Args:
-        settings: With the fields `lr` and `epochs`; a rate of 0 stays one.
+        settings: With the field `lr` and that of `time`; a rate of 0 stays one.
         same: A rate that all networks get, for one more choice; None leaves it out.
+        time: The field that says how long they are trained, `epochs` or `steps`.
 
     Example:
         >>> from dataclasses import dataclass
@@ -148,7 +144,7 @@ def ways(settings: Sequence[Any], *, same: float | None = None) -> dict[str, tup
     found = {
         THIRD: tuple(replace(setting, lr=tuning.rounded(setting.lr / 3)) for setting in settings),
         THRICE: tuple(replace(setting, lr=tuning.rounded(setting.lr * 3)) for setting in settings),
-        LONGER: tuple(replace(setting, epochs=2 * setting.epochs) for setting in settings),
+        f"twice the {time}": tuple(replace(setting, **{time: 2 * getattr(setting, time)}) for setting in settings),
     }
     if same is not None:
         found[SAME] = tuple(replace(setting, lr=same if setting.lr else 0.0) for setting in settings)

@@ -98,5 +98,5 @@ def test_other_choices_are_stored_and_told_apart(name: str, tmp_path: Path):
         assert result.table["seed"].nunique() == len(choices.experiment.full.seeds)
         rates = {setting.lr for setting in choices.ways[way]}
         assert set(result.table["lr"]) == rates
-        epochs = {setting.epochs for setting in choices.ways[way]}
-        assert set(result.table["epochs"]) == epochs
+        time = "epochs" if "epochs" in result.table else "steps"
+        assert set(result.table[time]) == {getattr(setting, time) for setting in choices.ways[way]}

@@ -3,7 +3,20 @@
 from resnet_lib.experiments.euler_and_its_limit.limits import LIMITS, TRAJECTORIES
 from resnet_lib.experiments.euler_and_its_limit.orders import ORDERS, STEP
 from resnet_lib.experiments.euler_and_its_limit.points import FIXED_POINTS
+from resnet_lib.experiments.euler_and_its_limit.topology import CHOICES as TOPOLOGY_CHOICES
 from resnet_lib.experiments.euler_and_its_limit.topology import TOPOLOGY
 from resnet_lib.experiments.euler_and_its_limit.trained import CHOICES, CIFAR, TRAINED, TUNING
 
-EXPERIMENTS = (STEP, ORDERS, LIMITS, TRAJECTORIES, FIXED_POINTS, TOPOLOGY, TRAINED, CIFAR, TUNING, CHOICES.experiment)
+EXPERIMENTS = (
+    STEP,
+    ORDERS,
+    LIMITS,
+    TRAJECTORIES,
+    FIXED_POINTS,
+    TOPOLOGY,
+    TRAINED,
+    CIFAR,
+    TUNING,
+    CHOICES.experiment,
+    TOPOLOGY_CHOICES.experiment,
+)

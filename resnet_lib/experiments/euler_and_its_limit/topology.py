@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from resnet_lib import runtime
 from resnet_lib.analysis import flow
+from resnet_lib.evidence.choices import Choices, ways
 from resnet_lib.evidence.claims import Evidence
 from resnet_lib.sweep import SAMPLED, Experiment, Grid
 
@@ -134,6 +135,7 @@ TOPOLOGY = Experiment(
     quick=Grid(settings=TASKS, seeds=SEEDS),
     full=Grid(settings=TASKS, seeds=MANY_SEEDS),
 )
+CHOICES = Choices(TOPOLOGY, ways(TOPOLOGY.quick.settings, time="steps"))
 
 
 def _error(task: str, model: str, control: str):

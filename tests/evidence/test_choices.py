@@ -1,0 +1,106 @@
+"""What a chapter chose, and what comes out under other choices, on an experiment that computes a product."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from resnet_lib import sweep
+from resnet_lib.evidence import choices
+from resnet_lib.sweep import Experiment, Grid, results
+
+
+@dataclass(frozen=True)
+class Net:
+    """A network that is only named."""
+
+    name: str
+    lr: float
+    epochs: int = 4
+    steps: int = 10
+
+
+def trial(setting: Net, seeds: Sequence[int]) -> pd.DataFrame:
+    """Rate times epochs times steps, plus the seed."""
+    return pd.DataFrame(
+        {"seed": seeds, "value": [setting.lr * setting.epochs * setting.steps + seed for seed in seeds]}
+    )
+
+
+def tuning_trial(setting: Net, seeds: Sequence[int]) -> pd.DataFrame:
+    """An accuracy that is best at 0.2."""
+    rows = [(rate, seed, 0.9 - abs(rate - 0.2)) for rate in (0.1, 0.2, 0.4) for seed in seeds]
+    return pd.DataFrame(rows, columns=["rate", "seed", "validation_accuracy"])
+
+
+NETS = (Net("deep", 0.3), Net("still", 0.0))
+BASE = Experiment("base", trial, quick=Grid(NETS, seeds=(0, 1, 2), group=2), full=Grid(NETS, seeds=(0,)))
+OTHERWISE = choices.Choices(BASE, choices.ways(NETS, same=0.05))
+TUNING = Experiment(
+    "base-tuning", tuning_trial, quick=Grid(NETS[:1], seeds=(100,)), full=Grid(NETS[:1], seeds=tuple(range(100, 105)))
+)
+
+
+def stored(experiment: Experiment, folder: Path) -> None:
+    """Compute the FULL of an experiment and keep it as a checkout does."""
+    found = sweep.run(experiment, "full", cache=folder / "cache", workers=1, progress=False, root=folder)
+    results.store(found, folder)
+
+
+def test_other_choices_change_the_rate_or_the_time_of_all_networks():
+    assert choices.ways(NETS, same=0.05) == {
+        "a third of each rate": (Net("deep", 0.1), Net("still", 0.0)),
+        "three times each rate": (Net("deep", 0.9), Net("still", 0.0)),
+        "twice the epochs": (Net("deep", 0.3, epochs=8), Net("still", 0.0, epochs=8)),
+        "the same rate for all": (Net("deep", 0.05), Net("still", 0.0)),
+    }
+    assert list(choices.ways(NETS)) == ["a third of each rate", "three times each rate", "twice the epochs"]
+    assert choices.ways(NETS, time="steps")["twice the steps"][0] == Net("deep", 0.3, steps=20)
+
+
+def test_the_experiment_has_every_setting_once_and_the_seeds_of_quick():
+    experiment = OTHERWISE.experiment
+    assert experiment.name == "base-choices"
+    assert experiment.trial is trial
+    assert experiment.full.seeds == (0, 1, 2)
+    assert experiment.full.group == 2
+    assert len(experiment.full.settings) == 3 * 1 + 2 + 1  # `still` is the same at any rate
+    assert (len(experiment.quick.settings), experiment.quick.seeds) == (1, (0,))
+    named = choices.Choices(BASE, OTHERWISE.ways, seeds=(7, 8), name="other-name").experiment
+    assert (named.name, named.full.seeds) == ("other-name", (7, 8))
+
+
+def test_each_choice_gets_the_rows_of_its_settings(tmp_path: Path):
+    assert OTHERWISE.results(tmp_path) == {}
+    stored(OTHERWISE.experiment, tmp_path)
+    found = OTHERWISE.results(tmp_path)
+    values = {
+        name: result.table.set_index(["name", "seed"])["value"].round(9).to_dict() for name, result in found.items()
+    }
+    still = {("still", seed): float(seed) for seed in (0, 1, 2)}
+    for name, deep in zip(OTHERWISE.ways, (4, 36, 24, 2), strict=True):
+        assert values[name] == {("deep", seed): deep + seed for seed in (0, 1, 2)} | still, name
+    assert all(result.stamp.experiment == "base-choices" for result in found.values())
+
+
+def test_rates_are_those_of_the_stored_tuning_or_it_is_told(tmp_path: Path):
+    rates = choices.Rates(TUNING, by=("name",), best={"deep": 0.2})
+    with pytest.raises(ValueError, match="base-tuning has not been stored; run: resnet-lib run base-tuning"):
+        rates.complaints(tmp_path)
+    stored(TUNING, tmp_path)
+    assert rates.stored(tmp_path)["deep"].rates == (0.1, 0.2, 0.4)
+    assert rates.complaints(tmp_path) == []
+    wrong = choices.Rates(TUNING, by=("name",), best={"deep": 0.3, "wide": 0.1})
+    assert wrong.complaints(tmp_path) == [
+        "deep is trained with 0.3; its tuning chose 0.2",
+        "wide is trained with 0.1; its tuning chose None",
+    ]
+
+
+def test_the_table_of_rates_is_folded_and_names_the_networks(tmp_path: Path):
+    stored(TUNING, tmp_path)
+    shown = str(choices.Rates(TUNING, by=("name",), best={"deep": 0.2}).shown({"deep": "a deep one"}, tmp_path).data)
+    assert "<summary>How the learning rates were chosen: 1 networks, 3 rates each, 5 seeds</summary>" in shown
+    assert "<td>a deep one</td>\n      <td>0.2</td>\n      <td>90.0</td>\n      <td>0.2</td>\n      <td>3</td>" in shown
