@@ -114,14 +114,14 @@ STOCHASTIC = 0.5
 # blocks, the last block's chance to survive.
 BEST = {
     ("bare", 10, 1.0): 0.01,
-    ("plain", 10, 1.0): 0.03,
-    ("plain-bare", 10, 1.0): 0.01,
-    ("plain-identity", 10, 1.0): 0.03,
-    ("residual", 3, 1.0): 0.1,
-    ("residual", 3, STOCHASTIC): 0.3,
-    ("residual", 10, 1.0): 0.3,
-    ("residual", 10, STOCHASTIC): 0.3,
-    ("scaled", 10, 1.0): 0.03,
+    ("plain", 10, 1.0): 0.1,
+    ("plain-bare", 10, 1.0): 0.0057,
+    ("plain-identity", 10, 1.0): 0.037,
+    ("residual", 3, 1.0): 0.18,
+    ("residual", 3, STOCHASTIC): 0.18,
+    ("residual", 10, 1.0): 0.32,
+    ("residual", 10, STOCHASTIC): 0.57,
+    ("scaled", 10, 1.0): 0.057,
 }
 TUNING = Experiment(
     name="dropping-tuning",
