@@ -38,8 +38,7 @@ NO_DATA = NO_NETWORK - {
 }
 NO_DATA |= {"dropping-linear", "ode-step", "paths-unrolled", "skip-signals"}
 DEPTH = {"depth-cifar10", "depth-cifar10-tuning", "he-table"}
-MEASURED = ("cause", "degrade", "rescue")
-KEPT = {"plain-cifar-tuning", "plain-tuning", *(f"plain-{x}" for x in MEASURED)}
+KEPT = {"plain-cause", "plain-cifar-tuning", "plain-degrade", "plain-rescue", "plain-tuning"}
 DROPPED = {"paths-members", *(f"dropping-{x}" for x in ("cifar10", "depth", "digits", "linear", "rates"))}
 ALL = {each.name for each in catalogue.find(None) if not each.name.endswith("-choices")}
 """Without the experiments under other choices, which have the source of their own."""

@@ -7,7 +7,6 @@ import torch
 
 from resnet_lib import data, nets, runtime
 from resnet_lib.data import Split
-from resnet_lib.evidence.choices import Choices, ways
 from resnet_lib.experiments.plain_networks import families, gradients
 from resnet_lib.experiments.plain_networks.families import MANY_SEEDS, SEEDS, Family, cifar, digits
 from resnet_lib.sweep import SAMPLED, Experiment, Grid
@@ -144,10 +143,3 @@ RESCUE = Experiment(
     ),
     data=("digits",),
 )
-
-# Other choices than the tuned rates and the epochs; of the thirty seeds of the first one ten.
-DEGRADE_CHOICES = Choices(
-    DEGRADE, ways(DEGRADE.quick.settings, same=families.BEST["plain", 20, False]), tuple(range(10))
-)
-CAUSE_CHOICES = Choices(CAUSE, ways(CAUSE.quick.settings))
-RESCUE_CHOICES = Choices(RESCUE, ways(RESCUE.quick.settings))
