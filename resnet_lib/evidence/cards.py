@@ -78,6 +78,8 @@ def _effect(record: Mapping[str, Any]) -> str:
 
 def _varied(record: Mapping[str, Any], each: Mapping[str, Any]) -> str:
     """What was measured under another choice, in a few words."""
+    if each["n"] is None:
+        return "trainings diverge"
     if Rule.parse(record["rule"]).statistic == "every":
         return f"{each['inside']} of {each['n']} values"
     return markup.interval(each["effect"], each["low"], each["high"])

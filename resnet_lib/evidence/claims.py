@@ -22,6 +22,10 @@ SEED = 2015  # of the resampling; any would do, and it never changes
 STATUSES = ("holds", "fails", "undecided", "invalid")
 
 
+class NotFiniteError(ValueError):
+    """Evidence with a value that is NaN or infinite."""
+
+
 @dataclass(frozen=True, eq=False)
 class Evidence:
     """The finding of a measure in a table: one value per seed or draw, and the same for the control.
@@ -44,7 +48,7 @@ class Evidence:
                     f"{name} has shape {array.shape}; a measure gives one number per seed or draw, at least one"
                 )
             if bad := int((~np.isfinite(array)).sum()):
-                raise ValueError(
+                raise NotFiniteError(
                     f"{name}: {bad} of {array.size} are NaN or infinite; say in the measure which finite number a run "
                     "that diverged counts as, since leaving it out would flatter the others"
                 )
@@ -138,19 +142,20 @@ class Varied:
     """The verdict under another choice than the experiment's, and where its table comes from.
 
     Attributes:
-        verdict: The verdict.
+        verdict: The verdict; None where trainings diverged, so that there is nothing to judge.
         stamp: Of the stored table.
         stale: Whether the source has changed since the table was stored.
     """
 
-    verdict: Verdict
+    verdict: Verdict | None
     stamp: Stamp
     stale: bool
 
     @property
     def record(self) -> dict[str, Any]:
-        """What a row tells of it."""
-        told = {name: getattr(self.verdict, name) for name in ("status", "effect", "low", "high", "n", "inside")}
+        """What a row tells of it: a choice under which trainings diverge leaves a claim undecided."""
+        told = {name: getattr(self.verdict, name, None) for name in ("status", "effect", "low", "high", "n", "inside")}
+        told["status"] = told["status"] or "undecided"
         return told | {"stale": self.stale, "command": self.stamp.command, "commit": self.stamp.commit}
 
 
@@ -270,10 +275,13 @@ def check(
         rng = runtime.rng(SEED, id, "same again")
         again = significance.same_again(rule, must, evidence.values, evidence.control, verdict.status, rng=rng)
         runs[preset] = Judgement(verdict, part.stamp, part.stale, evidence, again, part.agrees.default)
-    under = {
-        choice: Varied(judge(rule, must, measure(part.table), id, "varied", choice), part.stamp, part.stale)
-        for choice, part in (varied or {}).items()
-    }
+    under = {}
+    for choice, part in (varied or {}).items():
+        try:
+            verdict = judge(rule, must, measure(part.table), id, "varied", choice)
+        except NotFiniteError:
+            verdict = None
+        under[choice] = Varied(verdict, part.stamp, part.stale)
     return Check(claim, unit, runs, under)
 
 

@@ -132,5 +132,23 @@ def test_the_row_tells_what_comes_out_under_other_choices(ledger: statements.Led
     assert not BeautifulSoup(cards.card(record, exact=False), "html.parser").select(".rl-choices")
     alone = shown(claims.check("shift.size", measure, table, ledger=ledger))[1]
     assert "varied" not in alone
+
+
+def test_a_choice_under_which_trainings_diverge_leaves_a_claim_undecided(ledger: statements.Ledger) -> None:
+    table = result(value=NEAR_ONE, control=[3.5] * 5)
+    lost = replace(table, table=table.table.assign(value=[1.0, 1.0, float("nan"), 1.0, 1.0]))
+    record = shown(claims.check("shift.size", measure, table, varied={"three times the rate": lost}, ledger=ledger))[1]
+    (told,) = record["varied"]
+    assert (told["status"], told["effect"], told["n"]) == ("undecided", None, None)
+    assert cards.turned(record) == []
+    (page,) = BeautifulSoup(cards.card(record), "html.parser").select(".rl-choice")
+    assert " ".join(page.get_text(" ").split()) == "? undecided three times the rate: trainings diverge"
+    with pytest.raises(ValueError, match="1 of 5 are NaN or infinite"):  # of its own result a claim is not forgiven it
+        claims.check("shift.size", measure, lost, ledger=ledger)
+
+
+def test_a_claim_without_other_choices_has_no_strip(ledger: statements.Ledger) -> None:
+    table = result(value=NEAR_ONE, control=[3.5] * 5)
+    alone = shown(claims.check("shift.size", measure, table, ledger=ledger))[1]
     assert cards.turned(alone) == []
     assert not BeautifulSoup(cards.card(alone), "html.parser").select(".rl-choices")

@@ -1,7 +1,7 @@
 """Trained networks read as flows: finer steps, another method, blocks between blocks, roughness, paths."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -82,28 +82,34 @@ def network(setting: Network, generator: torch.Generator) -> nets.Stack:
 
 
 def trained_trial(setting: Network, seeds: Sequence[int], device: torch.device = torch.device("cpu")) -> pd.DataFrame:  # noqa: B008
-    """What the trained networks are as flows; one row per seed, measure and number of sub-steps."""
+    """What the trained networks are as flows, NaN where training diverged; one row per seed, measure and sub-steps."""
     fitted = fit(setting, seeds, device)
     cifar = setting.kind == "resnet"
     samples = data.load("cifar10", device=device) if cifar else data.load("digits", flat=True, device=device)
     rows = []
     for seed, lost in zip(seeds, fitted.diverged, strict=True):
-        if lost:
-            raise RuntimeError(f"{setting}, seed {seed} diverged; choose a lower lr")
         net = fitted.net(seed)
         assert isinstance(net, nets.Stack)
-        found = [("substeps", k, accuracy(flow.refine(net, k), samples.test)) for k in SUBSTEPS]
-        found += [
-            ("rk4", 1, accuracy(flow.refine(net, 1, method="rk4"), samples.test)),
-            ("interpolated", 2, accuracy(flow.interpolate(net, 2), samples.test)),
-            ("longer", RULE, accuracy(flow.refine(net, RULE, time=RULE), samples.test)),
-            ("roughness", 1, flow.roughness(net)),
-            ("path", 1, flow.path(net, samples.test.x[:200]).length),
-            ("distance", FINEST, distance(net, samples.test.x[:200])),
-            ("validation", 1, accuracy(net, samples.validation)),
-        ]
-        rows += [{"seed": seed, "measure": name, "k": k, "value": value} for name, k, value in found]
+        for (name, k), measure in MEASURES.items():
+            rows.append({"seed": seed, "measure": name, "k": k, "value": math.nan if lost else measure(net, samples)})
     return pd.DataFrame(rows)
+
+
+def _refined(k: int) -> Callable[[nets.Stack, data.Dataset], float]:
+    return lambda net, samples: accuracy(flow.refine(net, k), samples.test)
+
+
+MEASURES: dict[tuple[str, int], Callable[[nets.Stack, data.Dataset], float]] = {
+    **{("substeps", k): _refined(k) for k in SUBSTEPS},
+    ("rk4", 1): lambda net, samples: accuracy(flow.refine(net, 1, method="rk4"), samples.test),
+    ("interpolated", 2): lambda net, samples: accuracy(flow.interpolate(net, 2), samples.test),
+    ("longer", RULE): lambda net, samples: accuracy(flow.refine(net, RULE, time=RULE), samples.test),
+    ("roughness", 1): lambda net, samples: flow.roughness(net),
+    ("path", 1): lambda net, samples: flow.path(net, samples.test.x[:200]).length,
+    ("distance", FINEST): lambda net, samples: distance(net, samples.test.x[:200]),
+    ("validation", 1): lambda net, samples: accuracy(net, samples.validation),
+}
+"""What is measured of a trained network, by name and number of sub-steps."""
 
 
 @torch.no_grad()
@@ -245,9 +251,10 @@ def penalised(table: pd.DataFrame) -> Evidence:
 
 
 def slopes(table: pd.DataFrame, measure: str, k: int, power: float) -> np.ndarray:
-    """Exponent of a measure with depth, one value per seed."""
+    """Exponent of a measure with depth by least squares, one value per seed; NaN where a training diverged."""
     found = np.array([values(table, measure, k, "mlp", power, depth) for depth in DEPTHS])
-    return np.polyfit(np.log(DEPTHS), np.log(found), 1)[0]
+    x = np.log(DEPTHS) - np.log(DEPTHS).mean()
+    return x @ np.log(found) / (x @ x)
 
 
 def fixed_field(seeds: Sequence[int], *, total: bool) -> dict[str, np.ndarray]:
