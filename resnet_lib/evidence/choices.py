@@ -31,14 +31,14 @@ class Rates:
         experiment: Tries rates by `tuning.search`; its table has what `tuning.choose` takes.
         by: The columns that tell its networks apart.
         best: What the chapter trains with, by the values of these columns; `complaints` compares.
-        edges: Networks whose best rate may lie at the edge of what was tried, and why.
+        untrained: Networks that train at no rate, and whose best one therefore may lie anywhere; and in which words.
         rate: The column that holds the rates.
     """
 
     experiment: Experiment
     by: tuple[str, ...]
     best: Mapping[Any, float]
-    edges: Mapping[Any, str] = field(default_factory=dict)
+    untrained: Mapping[Any, str] = field(default_factory=dict)
     rate: str = tuning.TRIED
 
     def choose(self, table: pd.DataFrame) -> dict[Hashable, tuning.Choice]:
@@ -59,7 +59,7 @@ class Rates:
     def complaints(self, root: Path | None = None) -> list[str]:
         """What a reader would object to: a tuning that breaks the rule, or a rate that is not the one it chose."""
         found = self.stored(root)
-        said = list(tuning.complaints(found, self.edges))
+        said = list(tuning.complaints(found, self.untrained))
         chosen = {name: choice.rate for name, choice in found.items()}
         for name in sorted({*chosen, *self.best}, key=str):
             if chosen.get(name) != self.best.get(name):

@@ -226,7 +226,7 @@ def complaints(choices: Mapping[Hashable, Choice], allowed: Mapping[Hashable, st
 
     Args:
         choices: From `choose`.
-        allowed: Variants whose best rate may lie at an edge, and why, as the chapter says.
+        allowed: Variants whose best rate may lie anywhere, and why, as the chapter says: none trains them, as a rule.
 
     Example:
         >>> list(complaints({"A": Choice(0.4, 0.9, (0.4,), (0.1, 0.2, 0.4), seeds=5)}))
@@ -236,9 +236,11 @@ def complaints(choices: Mapping[Hashable, Choice], allowed: Mapping[Hashable, st
     for name, choice in choices.items():
         if choice.seeds < len(SEEDS):
             yield f"{name} was tuned with {choice.seeds} seeds; it takes at least {len(SEEDS)}"
-        if choice.edge and name not in (allowed or {}):
+        if name in (allowed or {}):
+            continue
+        if choice.edge:
             yield f"the best rate of {name}, {choice.rate:g}, is the {choice.edge} of its grid; try {choice.further:g}"
-        elif not choice.edge and not choice.refined:
+        elif not choice.refined:
             yield f"the best rate of {name}, {choice.rate:g}, has a neighbour that is far off; try {choice.further:g}"
         elif len(choice.rates) < most:
             yield f"{name} was tried at {len(choice.rates)} rates and another at {most}; try {choice.further:g}"

@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 
+import pytest
 from bs4 import BeautifulSoup, Tag
 from judged import NEAR_ONE, measure, result
 
