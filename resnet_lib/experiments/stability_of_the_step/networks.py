@@ -112,7 +112,8 @@ def tuning_trial(setting: Contracting, seeds: Sequence[int]) -> pd.DataFrame:
     return tuning.search(lambda lr: fit(replace(setting, lr=lr), seeds), setting.lr, number=11)
 
 
-START = dict.fromkeys(FACTORS, 0.3) | {0.9: 300.0}  # a hundred contractions by 0.9 leave 3e-5 of a gradient
+START = {factor: tuning.rounded(0.05 * factor**-DEPTH) for factor in FACTORS}
+"""What DEPTH contractions leave of a signal and of a gradient, a rate can make up for: so far the search starts up."""
 TUNING = Experiment(
     name="stability-tuning",
     agrees=SAMPLED,
@@ -121,12 +122,7 @@ TUNING = Experiment(
     full=Grid(settings=tuple(Contracting(f, START[f]) for f in FACTORS), seeds=tuning.SEEDS),
     data=("digits",),
 )
-RATES = choices.Rates(
-    TUNING,
-    by=("factor",),
-    best=BEST,
-    untrained={0.5: "it guesses at every rate from 3e-13 to 9.5e6, and the middle one is taken"},
-)
+RATES = choices.Rates(TUNING, by=("factor",), best=BEST)
 CHOICES = choices.Choices(CONTRACTING, choices.ways(CONTRACTING.quick.settings, same=BEST[NEUTRAL]))
 
 
