@@ -10,7 +10,7 @@ then ever closer to it. `choose` takes one from what was tried, `complaints` say
 
 import math
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -22,6 +22,8 @@ SEEDS = tuple(range(100, 105))
 """Seeds for tuning; no experiment uses them for anything else."""
 STEP = math.sqrt(10)
 """A grid that has to be longer gets a rate so many times beyond its edge."""
+MARGIN = 1.5
+"""No rate is chosen at up to so many times which a training diverged: another seed would diverge at the rate itself."""
 FACTOR = 2.05
 """The neighbours of the best rate are at most so far away; 1, 2, 4 and so on may be rounded to two digits."""
 AROUND = (1 / STEP, 1.0, STEP)
@@ -180,8 +182,8 @@ def choose(table: pd.DataFrame, by: Sequence[str], rate: str = TRIED) -> dict[Ha
 
     The best rate is that of the highest mean. Another one ties with it if, seed by seed, it is behind by less than the
     standard error of that difference. Of those that tie the one nearest to their geometric middle is chosen, the
-    smaller of two: a rate in the middle of what does well is one that another seed would choose, too. Where every
-    training diverged, that is the smallest rate of all.
+    smaller of two: a rate in the middle of what does well is one that another seed would choose, too. Rates that have
+    another one within `MARGIN` above them at which a training diverged, or their own, do not take part while others do.
 
     Args:
         table: One row per variant, rate and seed, with the columns `seed` and `validation_accuracy`.
@@ -196,10 +198,16 @@ def choose(table: pd.DataFrame, by: Sequence[str], rate: str = TRIED) -> dict[Ha
         >>> choose(table.assign(validation_accuracy=[0.8, 0.8, 0.9, 0.95, 0.7, 0.8]), ["net"])["A"].rate
         0.2
     """
-    return {
-        key[0] if len(by) == 1 else key: _choice(part, dict(zip(by, key, strict=True)))
-        for key, part in table.assign(**{RATE: table[rate]}).groupby(list(by))
-    }
+    found = {}
+    for key, part in table.assign(**{RATE: table[rate]}).groupby(list(by)):
+        lost = part.loc[part[SCORE] == 0, RATE].unique()
+        near = [any(each <= other <= MARGIN * each for other in lost) for each in part[RATE]]
+        safe = part[~np.array(near)]
+        chosen = _choice(part, variant := dict(zip(by, key, strict=True)))  # which refuses what is uneven
+        if 0 < len(safe) < len(part):
+            chosen = replace(_choice(safe, variant), rates=chosen.rates)
+        found[key[0] if len(by) == 1 else key] = chosen
+    return found
 
 
 def _choice(part: pd.DataFrame, variant: Mapping[str, object]) -> Choice:

@@ -195,3 +195,13 @@ def test_the_table_for_a_page():
         "as good within an error": ["0.1, 0.2"],
         "rates tried": [4],
     }
+
+
+def test_a_rate_near_one_that_diverges_is_not_chosen():
+    """The best but one is 0.2: at 0.32, within a half of 0.25 above, one training of three diverged."""
+    good = {0.1: [0.7, 0.7, 0.7], 0.2: [0.8, 0.8, 0.8], 0.25: [0.9, 0.9, 0.9], 0.32: [0.95, 0.0, 0.95]}
+    found = choice(good)
+    assert found == tuning.Choice(0.2, 0.8, (0.2,), (0.1, 0.2, 0.25, 0.32), 3)
+    assert choice(good | {0.32: [0.85, 0.85, 0.85]}).rate == 0.25
+    assert choice(good | {0.32: [0.85, 0.85, 0.85], 0.4: [0.0, 0.0, 0.0]}).rate == 0.25  # 0.4 is farther than that
+    assert choice({0.1: [0.0, 0.9], 0.2: [0.0, 0.0]}).rate == 0.1  # all are near one
