@@ -139,7 +139,7 @@ def distance(net: nets.Stack, x: Tensor) -> float:
 DEPTH, DEPTHS, POWERS = 16, (4, 8, 16), (0.0, 0.25, 0.5, 1.0)
 BEST = {
     ("mlp", 0.0, 4): 0.032,
-    ("mlp", 0.0, 8): 0.032,
+    ("mlp", 0.0, 8): 0.01,
     ("mlp", 0.0, 16): 0.005,
     ("mlp", 0.25, 16): 0.024,
     ("mlp", 0.5, 16): 0.075,
@@ -180,19 +180,20 @@ def tuning_trial(setting: Network, seeds: Sequence[int]) -> pd.DataFrame:
     return tuning.search(lambda lr: fit(replace(setting, lr=lr), seeds, torch.device("cpu")), setting.lr)
 
 
-START, UNSCALED_START = 0.1, 0.01  # the latter where eight branches or more add up as they are
+START = 0.1
+
+
+def _start(net: Network) -> float:
+    """Where the search for a network's rate starts: lower where eight branches or more add up as they are."""
+    return tuning.rounded(0.16 / net.depth) if net.kind == "mlp" and net.power == 0 and net.depth > 4 else START
+
+
 TUNING = Experiment(
     name="ode-tuning",
     agrees=SAMPLED,
     trial=tuning_trial,
     quick=Grid(settings=(Network("mlp", 1.0, 4, START),), seeds=tuning.SEEDS),
-    full=Grid(
-        settings=tuple(
-            replace(net, lr=UNSCALED_START if net.kind == "mlp" and net.power == 0 and net.depth > 4 else START)
-            for net in NETWORKS
-        ),
-        seeds=tuning.SEEDS,
-    ),
+    full=Grid(settings=tuple(replace(net, lr=_start(net)) for net in NETWORKS), seeds=tuning.SEEDS),
     data=("digits",),
 )
 RATES = choices.Rates(TUNING, by=("kind", "power", "depth"), best=BEST)
