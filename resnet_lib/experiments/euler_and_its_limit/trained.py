@@ -139,7 +139,7 @@ def distance(net: nets.Stack, x: Tensor) -> float:
 DEPTH, DEPTHS, POWERS = 16, (4, 8, 16), (0.0, 0.25, 0.5, 1.0)
 BEST = {
     ("mlp", 0.0, 4): 0.032,
-    ("mlp", 0.0, 8): 0.01,
+    ("mlp", 0.0, 8): 0.017,
     ("mlp", 0.0, 16): 0.005,
     ("mlp", 0.25, 16): 0.024,
     ("mlp", 0.5, 16): 0.075,
