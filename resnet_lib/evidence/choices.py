@@ -45,8 +45,8 @@ class Rates:
         """The choice for every network, from the experiment's table."""
         return tuning.choose(table, self.by, self.rate)
 
-    def stored(self, root: Path | None = None) -> dict[Hashable, tuning.Choice]:
-        """The choice for every network, from the stored result.
+    def result(self, root: Path | None = None) -> Result:
+        """The stored result of the tuning.
 
         Raises:
             ValueError: Where the tuning has not been stored.
@@ -54,7 +54,15 @@ class Rates:
         result, name = sweep.stored(self.experiment, root or files.root()), self.experiment.name
         if result is None:
             raise ValueError(f"{name} has not been stored; run: resnet-lib run {name} --preset full")
-        return self.choose(result.table)
+        return result
+
+    def stored(self, root: Path | None = None) -> dict[Hashable, tuning.Choice]:
+        """The choice for every network, from the stored result.
+
+        Raises:
+            ValueError: Where the tuning has not been stored.
+        """
+        return self.choose(self.result(root).table)
 
     def complaints(self, root: Path | None = None) -> list[str]:
         """What a reader would object to: a tuning that breaks the rule, or a rate that is not the one it chose."""

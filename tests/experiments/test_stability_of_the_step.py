@@ -144,3 +144,16 @@ def test_methods_are_compared_with_euler_and_with_a_layer_without_shortcut():
     )
     assert methods.plus_one(table).values.tolist() == [0.0, 1e-16]
     assert methods.plus_one(table).control.tolist() == [1.0, 1.0]
+
+
+def test_rates_are_shown_times_what_the_layers_leave():
+    rows = [(0.5, 2.0**100, seed, 0.5 + seed) for seed in (0, 0.2)] + [(1.0, 0.25, seed, 0.9) for seed in (0, 0.2)]
+    table = pd.DataFrame(rows, columns=["factor", "rate", "seed", "validation_accuracy"])
+    shown = drawings.by_rate(table)
+    assert shown["left"].tolist() == [1.0, 0.25]
+    np.testing.assert_allclose(shown["validation_accuracy"], [0.6, 0.9])
+    (axis,) = drawings.rates(shown).axes
+    assert [text.get_text() for text in axis.get_legend().get_texts()] == [
+        "0.5 a layer: best near 1.3e+30",
+        "1 a layer: best near 0.25",
+    ]

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from resnet_lib.evidence.charts import Chart
 from resnet_lib.evidence.style import COLOURS, MARKERS, ink
-from resnet_lib.experiments.stability_of_the_step import methods
+from resnet_lib.experiments.stability_of_the_step import methods, networks
 
 NAMES = {
     "euler": "Euler",
@@ -112,4 +112,31 @@ def contraction(table: pd.DataFrame) -> Figure:
         ylabel="test accuracy (%)",
         ylim=(0, 102),
     )
+    return figure
+
+
+def by_rate(table: pd.DataFrame) -> pd.DataFrame:
+    """Mean validation accuracy of each factor and learning rate, and the rate times what the layers leave, `left`."""
+    means = table.groupby(["factor", "rate"])["validation_accuracy"].mean().reset_index()
+    return means.assign(left=means["rate"] * means["factor"] ** networks.DEPTH)
+
+
+def rates(table: pd.DataFrame) -> Figure:
+    """Validation accuracy against the learning rate times what 100 layers leave; one line per factor."""
+    figure, axis = plt.subplots(figsize=(6.5, 3.4))
+    for (factor, mine), name in zip(table.groupby("factor"), COLOURS, strict=False):
+        accuracy = 100 * mine["validation_accuracy"]
+        best = mine.loc[accuracy.idxmax(), "rate"]
+        label = f"{factor:g} a layer: best near {best:.2g}"
+        axis.plot(mine["left"], accuracy, color=COLOURS[name], marker=MARKERS[name], markersize=4, label=label)
+    axis.set(
+        xscale="log",
+        xlabel=r"learning rate $\times$ what 100 layers leave, $\eta\rho^{100}$",
+        ylabel="validation accuracy (%)",
+        ylim=(0, 102),
+    )
+    ticks = (0.02, 0.05, 0.1, 0.2, 0.5)
+    axis.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+    axis.set_xticks([], minor=True)
+    axis.legend(loc="center left", fontsize="small")
     return figure
