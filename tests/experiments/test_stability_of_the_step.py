@@ -153,7 +153,7 @@ def test_rates_are_shown_times_what_the_layers_leave():
     assert shown["left"].tolist() == [1.0, 0.25]
     np.testing.assert_allclose(shown["validation_accuracy"], [0.6, 0.9])
     (axis,) = drawings.rates(shown).axes
-    assert [text.get_text() for text in axis.get_legend().get_texts()] == [
+    assert axis.get_legend_handles_labels()[1] == [
         "0.5 a layer: best near 1.3e+30",
         "1 a layer: best near 0.25",
     ]
