@@ -54,18 +54,29 @@ def fit(setting: Contracting, seeds: Sequence[int]) -> training.Fit:
 
 
 def contracting_trial(setting: Contracting, seeds: Sequence[int]) -> pd.DataFrame:
-    """Accuracy after training (chance where it diverged), and spectral radius of the layer at 0; one row per seed."""
+    """Accuracy after training (chance where it diverged), and what the layers do; one row per seed.
+
+    `radius` is the spectral radius of the layer at 0; `start` and `end` are the mean norms of the states of test images
+    before the first layer and after the last, NaN where training diverged.
+    """
     fitted = fit(setting, seeds)
     last = fitted.history[fitted.history["epoch"] == setting.epochs].set_index("seed")
-    chance = 1 / data.load(setting.dataset, flat=True).classes
-    radius = []
-    for seed in seeds:
-        layer = fitted.net(seed).get_submodule("blocks.0.block.branch.0")
+    samples = data.load(setting.dataset, flat=True)
+    chance, images = 1 / samples.classes, samples.test.x.double()
+    radius, norms = [], []
+    for seed, lost in zip(seeds, fitted.diverged, strict=True):
+        net = fitted.net(seed)
+        assert isinstance(net, nets.Stack)
+        layer = net.get_submodule("blocks.0.block.branch.0")
         assert isinstance(layer, dynamics.Antisymmetric)
         slopes = 1 - torch.tanh(layer.bias.detach()) ** 2
         step = setting.factor * torch.eye(setting.width) + STEP * slopes[:, None] * layer.matrix().detach()
         finite = bool(torch.isfinite(step).all())
         radius.append(float(torch.linalg.eigvals(step).abs().max()) if finite else np.nan)
+        with torch.no_grad():
+            states = net.double().states(images)
+        norms.append([np.nan if lost else float(states[at].norm(dim=1).mean()) for at in (0, -1)])
+    start, end = np.transpose(norms)
     return pd.DataFrame(
         {
             "seed": list(seeds),
@@ -73,6 +84,8 @@ def contracting_trial(setting: Contracting, seeds: Sequence[int]) -> pd.DataFram
             "validation_accuracy": last.loc[list(seeds), "validation_accuracy"].fillna(chance).to_numpy(),
             "diverged": list(fitted.diverged),
             "radius": radius,
+            "start": start,
+            "end": end,
         }
     )
 
