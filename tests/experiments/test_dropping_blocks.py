@@ -211,18 +211,20 @@ def test_what_is_measured_anew_is_measured_on_the_training_images():
 
 
 def test_the_worst_block_at_another_rate_by_hand():
-    """A block costs its number of points at 0.1 and half of it at 0.3; estimating anew alone half a point."""
+    """A block costs its number of points at a third of the rate, half of it at the rate; estimating anew half a point."""
+    third, best = lesions.THIRD, networks.BEST["residual", 10, 1.0]
+    assert third == pytest.approx(best / 3, rel=0.05)
     anew = table(lambda variant, block: block, variants=("residual",)).assign(measure="removed-anew")
     anew.loc[anew["removed"] == 0, "value"] -= 0.005
     less = table(lambda variant, block: block / 2, variants=("residual",)).assign(measure="removed-anew")
     whole = table(lambda variant, block: 50, variants=("residual",))
-    made = pd.concat([pd.concat([whole, part]).assign(lr=lr) for part, lr in ((anew, 0.1), (less, 0.3))])
+    made = pd.concat([pd.concat([whole, part]).assign(lr=lr) for part, lr in ((anew, third), (less, best))])
     found = measures.graceful_rate(made)
     np.testing.assert_allclose(found.values, 9)
     np.testing.assert_allclose(found.control, 0.5)
     drawn = drawings.by_rate(made)
     worst = drawn[(drawn["lesion"] == "worst block") & (drawn["seed"] == 0)].set_index(["lr", "statistics"])["loss"]
-    np.testing.assert_allclose(worst[[(0.1, "anew"), (0.3, "anew"), (0.3, "as trained")]], [9, 4.5, 50])
+    np.testing.assert_allclose(worst[[(third, "anew"), (best, "anew"), (best, "as trained")]], [9, 4.5, 50])
 
 
 def test_what_stochastic_depth_keeps_with_statistics_anew_by_hand():

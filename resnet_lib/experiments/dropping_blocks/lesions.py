@@ -165,6 +165,10 @@ def _depth_settings(*lasts: float) -> tuple[Lesions, ...]:
     )
 
 
+THIRD = tuning.rounded(BEST["residual", 10, 1.0] / 3)
+"""A third of the learning rate of the residual network with batch normalisation."""
+
+
 def _at_rates(*factors: float) -> tuple[Lesions, ...]:
     rates = [tuning.rounded(factor * BEST["residual", 10, 1.0]) for factor in factors]
     return tuple(Lesions("residual", 10, lr, counts=(0, 1, 5), subsets=50, swaps=(), anew=50) for lr in rates)

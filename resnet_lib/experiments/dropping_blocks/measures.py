@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from resnet_lib.evidence.claims import Evidence
+from resnet_lib.experiments.dropping_blocks import lesions
 
 Measure = Literal["removed", "removed-anew"]
 """With the statistics of batch normalisation as they were trained, or estimated anew on the training images."""
@@ -60,7 +61,7 @@ def graceful_worst_anew(table: pd.DataFrame) -> Evidence:
 
 def graceful_rate(table: pd.DataFrame) -> Evidence:
     """The same for the residual network at a third of its learning rate; control: with nothing removed."""
-    found = losses(table[np.isclose(table["lr"], 0.1)], "residual", "removed-anew")
+    found = losses(table[np.isclose(table["lr"], lesions.THIRD)], "residual", "removed-anew")
     whole = found.query("removed == 0").groupby("seed")["loss"].first()
     return _evidence(found.query("removed == 1").groupby("seed")["loss"].max().to_numpy(), whole.to_numpy())
 
