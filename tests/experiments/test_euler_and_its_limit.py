@@ -1,6 +1,7 @@
 """The chapter's measures against closed forms and tables whose answer is known, and its choices."""
 
 import itertools
+import json
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,9 @@ import pytest
 import torch
 from scipy.linalg import expm
 
-from resnet_lib import data, nets, runtime
+from resnet_lib import data, nets, runtime, sweep
+from resnet_lib.evidence.choices import THIRD, THRICE
+from resnet_lib.evidence.claims import NotFiniteError
 from resnet_lib.experiments.euler_and_its_limit import drawings, limits, orders, points, topology, trained
 
 ROOT = Path(__file__).parents[2]
@@ -345,3 +348,127 @@ def test_the_chart_holds_what_its_inputs_choose():
     settings = [limits.Trajectory(p, length, depth=64) for p in (0.25, 1.0) for length in (0.0, 0.5)]
     spec = drawings.path_explorer(table_of(limits.trajectory_trial, settings, (0,))).to_dict()
     assert {p["name"] for p in spec["params"]} >= {"p", "level"}
+
+
+# the page
+
+
+def page() -> str:
+    """The words of the chapter, in one line."""
+    cells = json.loads((ROOT / "chapters/18_euler_and_its_limit.ipynb").read_text(encoding="utf-8"))["cells"]
+    return " ".join(" ".join("".join(cell["source"]) for cell in cells).split())
+
+
+def mean(evidence) -> float:
+    return float(evidence.values.mean())
+
+
+def tables() -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """What is stored of the trained networks: as they are, at a third and three times each rate, with more epochs."""
+    stored, other = sweep.stored(trained.TRAINED, ROOT), trained.CHOICES.results(ROOT)
+    assert stored is not None
+    return stored.table, *(other[name].table for name in (THIRD, THRICE, "twice the epochs"))
+
+
+def test_the_losses_that_the_page_tells_are_those_of_the_stored_tables():
+    base, third, thrice, twice = tables()
+    words = page()
+    for said, measure, table in (
+        ("smaller steps: {} points of accuracy are lost", trained.unscaled, base),
+        ("in eight eighths of its step it loses {} points", trained.unscaled, base),
+        ("does not explain the {}: with twice", trained.unscaled, base),
+        ("is worse still, with {} points", trained.rk4, base),
+        ("$L^{{-1/4}}$ costs {} points", trained.quarter, base),
+        ("no scaling the network loses {} points", trained.norm, base),
+        ("At a third of its rate it loses {} points", trained.norm, third),
+        ("with twice the epochs {}, and both intervals", trained.norm, twice),
+        ("the network loses {} points by sub-steps", trained.unscaled, third),
+        ("and {} by RK4. Too short", trained.rk4, third),
+        ("classifies better and loses {}, where", trained.unscaled, twice),
+        ("where the same five seeds lost {}.", trained.unscaled, base[base["seed"].isin(trained.SEEDS)]),
+        ("at a third of the rate, with {} points", trained.quarter, third),
+    ):
+        assert said.format(f"{mean(measure(table)):.1f}") in words, said
+    for table in (base, third, twice):  # "next to nothing"
+        assert max(abs(mean(measure(table))) for measure in (trained.root, trained.linear, trained.interpolated)) < 0.15
+    lost = [trained.values(base, "substeps", k, "mlp", 0.0).mean() for k in (1, 16)]
+    assert 5.5 < 100 * (lost[0] - lost[1]) < 6  # "nearly six points" is the figure's alt text
+    for kind in ("mlp", "penalty"):
+        assert f"{100 * trained.values(base, 'substeps', 1, kind, 1.0).mean():.1f}" == "97.0"
+    for kind, power in (("mlp", 0.0), ("mlp", 0.25), ("mlp", 0.5), ("mlp", 1.0), ("norm", 0.0)):
+        assert f"{trained.values(base, 'roughness', 1, kind, power).mean() / 2**0.5:.2f}" == "1.00"
+    before = [100 * trained.values(table, "substeps", 1, "mlp", 0.0).mean() for table in (third, base)]
+    assert [round(value) for value in before] == [92, 94]
+    lost = thrice[thrice["measure"] == "validation"].groupby(["kind", "power", "depth"])["value"]
+    diverged = lost.apply(lambda found: int(found.isna().sum()))
+    assert ((diverged > 0).sum(), len(diverged)) == (8, 11)
+    assert diverged["mlp", 0.0, 16] == 5
+    measures = (trained.unscaled, trained.quarter, trained.root, trained.linear, trained.norm, trained.rk4)
+    for measure in (*measures, trained.interpolated, trained.roughness, trained.penalised):
+        with pytest.raises(NotFiniteError, match="diverged"):
+            measure(thrice)
+
+
+def test_the_exponents_that_the_page_tells_are_those_of_the_stored_tables():
+    base, third, thrice, twice = tables()
+    words = page()
+    for power in (0.0, 1.0):
+        found = [trained.values(thrice, "path", 1, "mlp", power, depth) for depth in trained.DEPTHS]
+        assert not np.isfinite(found).all()
+
+    def exponents(measure: str, k: int, power: float) -> list[float]:
+        return [float(trained.slopes(table, measure, k, power).mean()) for table in (base, third, twice)]
+
+    unscaled = [f"{value:.2f}" for value in exponents("path", 1, 0.0)]
+    assert "exponent of {}, of {} at a third of each rate and of {} with twice the epochs".format(*unscaled) in words
+    assert "an exponent of {1} to {0} under".format(*unscaled) in words
+    farther = [f"{value:.2f}" for value in exponents("distance", trained.FINEST, 0.0)]
+    assert "an exponent of {}, and of {} and {} under these two choices".format(*farther) in words
+    ends = [f"{trained.values(base, 'distance', trained.FINEST, 'mlp', 0.0, d).mean():.2f}" for d in (4, 16)]
+    assert "grows from {} at 4 blocks to {} at 16".format(*ends) in words
+    scaled = exponents("path", 1, 1.0)
+    assert f"The exponent is {scaled[0]:.2f}, and" in words
+    assert f"the exponent is ${scaled[1]:.2f}$" in words
+    assert f"With twice the epochs it is {scaled[2]:.3f}" in words
+
+    def paths(table: pd.DataFrame, digits: int) -> list[str]:
+        found = [trained.values(table, "path", 1, "mlp", 1.0, depth).mean() for depth in trained.DEPTHS]
+        return [f"{value:.{digits}f}" for value in found]
+
+    assert paths(base, 2) == ["0.64", "0.74", "0.74"]
+    assert "paths of 4, 8 and 16 blocks are {}, {} and {} long".format(*paths(twice, 3)) in words
+
+    def right(table: pd.DataFrame) -> np.ndarray:
+        return np.array([100 * trained.values(table, "substeps", 1, "mlp", 1.0, d).mean() for d in trained.DEPTHS])
+
+    gains = right(twice) - right(base[base["seed"].isin(trained.SEEDS)])
+    assert f"{gains.min():.1f} to {gains.max():.1f} points better" in words
+
+
+def test_what_the_page_says_of_the_earlier_rates_is_in_the_stored_tuning():
+    table = trained.RATES.result(ROOT).table
+    scores = table[(table["kind"] == "mlp") & (table["power"] == 1)]
+    scores = 100 * scores.groupby(["depth", "rate"])["validation_accuracy"].mean()
+    stored = trained.RATES.stored(ROOT)
+    behind = [stored["mlp", 1.0, d].rate for d in (4, 16)]
+    costs = [float(scores[d, rate] - scores[d, 0.32]) for d, rate in zip((4, 16), behind, strict=True)]
+    assert costs == pytest.approx([1.2, 0.5], abs=0.05)
+    assert 0.32 in stored["mlp", 1.0, 8].ties
+    times = [0.3 / stored["mlp", 1.0, d].rate for d in trained.DEPTHS]
+    assert f"which is {min(times):.2f} to {max(times):.2f} times what" in page()
+
+
+def test_the_errors_that_the_page_tells_of_the_block_are_those_of_the_stored_tables():
+    stored, other = sweep.stored(topology.TOPOLOGY, ROOT), topology.CHOICES.results(ROOT)
+    assert stored is not None
+    words = page()
+    assert topology.big_step(stored.table).values.max() < 0.003
+    for name, said in (
+        (THIRD, "the worst of its five seeds has {:.3f}"),
+        ("twice the steps", "the worst seed has {:.4f}"),
+        (THRICE, "with three times the rate {:.4f}"),
+    ):
+        assert said.format(topology.big_step(other[name].table).values.max()) in words, name
+    for result in (stored, *other.values()):
+        assert topology.reflection(result.table).values.mean() == pytest.approx(1, abs=0.02)
+        assert topology.spheres(result.table).values.mean() > 0.2
