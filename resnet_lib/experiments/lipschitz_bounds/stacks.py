@@ -143,7 +143,7 @@ def states_of(net: Stack, setting: Trained, x: Tensor) -> dict[str, float]:
 
 
 def trained_trial(setting: Trained, seeds: Sequence[int]) -> pd.DataFrame:
-    """Accuracy, bounds (log10), gradient at the start, growth of states; one row per seed. `nan` where not asked."""
+    """Accuracy, bounds (log10), gradient at the start, growth of states; one row per seed. NaN if not asked, or diverged."""
     digits = data.load("digits", flat=True)
     x = digits.test.x.double()
     if setting.rule == "scalar":
@@ -154,15 +154,15 @@ def trained_trial(setting: Trained, seeds: Sequence[int]) -> pd.DataFrame:
     fitted = fit(setting, seeds)
     accuracy = fitted.history[fitted.history["epoch"] == setting.epochs].set_index("seed")["test_accuracy"].fillna(0.1)
     records = []
-    for seed in seeds:
-        start, net = (fitted_net(setting, fitted, seed, epoch).double().eval() for epoch in (0, setting.epochs))
+    for seed, lost in zip(seeds, fitted.diverged, strict=True):
+        start = fitted_net(setting, fitted, seed, 0).double().eval()
         record = {"seed": seed, "test_accuracy": float(accuracy[seed])}
         record["gradient"] = signal_of(start, digits.train.x[:200].double(), digits.train.y[:200])
-        record |= states_of(net, setting, x[:200])
-        if setting.bounds:
-            record |= bounds_of(net, 64, x, seed, certify=setting.blocks <= 10)
-        else:
-            record |= dict.fromkeys(COLUMNS, math.nan)
+        record |= dict.fromkeys(("growth", "excess", *COLUMNS), math.nan)
+        if not lost:
+            net = fitted_net(setting, fitted, seed, setting.epochs).double().eval()
+            record |= states_of(net, setting, x[:200])
+            record |= bounds_of(net, 64, x, seed, certify=setting.blocks <= 10) if setting.bounds else {}
         records.append(record)
     return pd.DataFrame(records)
 
