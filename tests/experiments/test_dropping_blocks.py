@@ -211,7 +211,7 @@ def test_what_is_measured_anew_is_measured_on_the_training_images():
 
 
 def test_the_worst_block_at_another_rate_by_hand():
-    """A block costs its number of points at a third of the rate, half of it at the rate; estimating anew half a point."""
+    """A block costs its number of points at a third of the rate, half of it at the rate; anew alone half a point."""
     third, best = lesions.THIRD, networks.BEST["residual", 10, 1.0]
     assert third == pytest.approx(best / 3, rel=0.05)
     anew = table(lambda variant, block: block, variants=("residual",)).assign(measure="removed-anew")
