@@ -143,7 +143,7 @@ def states_of(net: Stack, setting: Trained, x: Tensor) -> dict[str, float]:
 
 
 def trained_trial(setting: Trained, seeds: Sequence[int]) -> pd.DataFrame:
-    """Accuracy, bounds (log10), gradient at the start, growth of states; one row per seed. NaN if not asked, or diverged."""
+    """Accuracy, bounds (log10), gradient at the start, growth of states; a row a seed, NaN if not asked or diverged."""
     digits = data.load("digits", flat=True)
     x = digits.test.x.double()
     if setting.rule == "scalar":
