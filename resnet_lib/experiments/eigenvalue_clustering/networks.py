@@ -223,13 +223,9 @@ TRAINED_MLP = Experiment(
     ),
     data=("digits",),
 )
+_ONE_SEED = Grid(settings=_trained("mlp", 1, (10,)), seeds=SEEDS[:1])
 SPECTRA = Experiment(
-    name="eigenvalues-trained-spectra",
-    agrees=SAMPLED,
-    trial=spectra_trial,
-    quick=Grid(settings=_trained("mlp", 1, (10,)), seeds=SEEDS[:1]),
-    full=Grid(settings=_trained("mlp", 1, (10,)), seeds=SEEDS[:1]),
-    data=("digits",),
+    "eigenvalues-trained-spectra", spectra_trial, quick=_ONE_SEED, full=_ONE_SEED, data=("digits",), agrees=SAMPLED
 )
 # One seed a trial: stacked convolutions are slower on a CPU than one network after the other.
 TRAINED_CONV = Experiment(
