@@ -278,7 +278,8 @@ def test_steps_are_compared_with_one_step_under_equal_statistics():
 
 def test_spectra_are_those_of_the_median_block():
     rows = [(56, 0, 0.9, 0.7, 0.1, 2.0), (56, 0, 0.8, 0.6, 0.3, 1.0), (56, 0, 0.7, 0.5, 0.2, 3.0), (20, 0, 0, 0, 0, 0)]
-    table = pd.DataFrame(rows, columns=["depth", "seed", "near", "exact", "alone", "norm"]).assign(identity=1.0)
+    last = pd.DataFrame(rows, columns=["depth", "seed", "near", "exact", "alone", "norm"]).assign(identity=1.0, stage=2)
+    table = pd.concat([last, last.assign(stage=1, near=0.0, exact=0.0, norm=0.0)])
     assert values(spectra.near(table)) == ([0.8], [0.2])
     assert values(spectra.exact(table)) == ([0.6], [0.2])
     assert values(spectra.small(table)) == ([2.0], [1.0])

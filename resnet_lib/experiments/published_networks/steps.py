@@ -142,6 +142,6 @@ STEPS = Experiment(
     agrees=ROUNDED,
     trial=trial,
     quick=Grid(settings=_settings(40, 40, 100), seeds=FEW),
-    full=Grid(settings=_settings(250, 125, 250), seeds=tuple(range(20))),
+    full=Grid(settings=_settings(150, 100, 250), seeds=tuple(range(20))),
     data=DATA,
 )
