@@ -72,7 +72,7 @@ def test_logits_that_are_no_numbers_are_never_right():
 
 def test_errors_are_those_of_each_group(images: data.Split, net: Stack):
     table = errors.trial(errors.Errors(20, size=SIZE, part="train"), SEEDS)
-    logits = walked(net, images.x, net.blocks)
+    logits = walked(net, images.x, parts(net))
     for seed, row in zip(SEEDS, table.itertuples(), strict=True):
         piece = slice(seed * SIZE, (seed + 1) * SIZE)
         assert row.error == 1 - share(logits[piece], images.y[piece])
@@ -170,7 +170,7 @@ def test_a_trial_of_steps_measures_each_group(statistics: str, images: data.Spli
     assert len(table) == len(SEEDS) * 5
     found = table.set_index(["seed", "measure", "steps"])["value"]
     if statistics == "trained":
-        logits = walked(net, images.x, net.blocks)
+        logits = walked(net, images.x, parts(net))
         assert found[2, "whole", 1] == found[2, "divided", 1] == share(logits[8:], images.y[8:])
     with torch.no_grad():
         states = [state.flatten(1) for state in net.states(images.x[8:])]

@@ -120,7 +120,7 @@ def lengthens(table: pd.DataFrame) -> Evidence:
     chosen = table[(table["measure"] == "path") & (table["statistics"] == "trained")]
     lengths = chosen.pivot(index="seed", columns="depth", values="value")
     blocks = pd.DataFrame({depth: [(depth - 2) / 2 - 2] for depth in lengths.columns.to_numpy()})
-    return Evidence(*(_exponents(part, blocks) for part in (lengths, blocks)))
+    return Evidence(_exponents(lengths, blocks), _exponents(blocks, blocks))
 
 
 def _exponents(values: pd.DataFrame, blocks: pd.DataFrame) -> np.ndarray:
