@@ -367,7 +367,7 @@ def tables() -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     """What is stored of the trained networks: as they are, at a third and three times each rate, with more epochs."""
     stored, other = sweep.stored(trained.TRAINED, ROOT), trained.CHOICES.results(ROOT)
     assert stored is not None
-    return stored.table, *(other[name].table for name in (THIRD, THRICE, "twice the epochs"))
+    return stored.table, other[THIRD].table, other[THRICE].table, other["twice the epochs"].table
 
 
 def test_the_losses_that_the_page_tells_are_those_of_the_stored_tables():

@@ -1,6 +1,8 @@
 """The chapter's trials against closed forms, and its measures against tables whose answer is known."""
 
 import math
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,6 +13,8 @@ from torch import nn
 from resnet_lib import runtime
 from resnet_lib.analysis import lipschitz
 from resnet_lib.experiments.lipschitz_bounds import drawings, signals, single, stacks
+
+ROOT = Path(__file__).parents[2]
 
 
 def measured(trial, settings, seeds, *columns: str) -> pd.DataFrame:
@@ -172,3 +176,70 @@ def test_the_chart_has_its_inputs():
     table = measured(signals.signal_trial, [signals.Signal("guaranteed", 0.1, blocks=10)], (0,), "kind", "beta")
     chart = drawings.signal_chart(drawings.signal_rows(table)).to_dict()
     assert {param["name"] for param in chart["params"] if "bind" in param} == {"beta", "scale", "aligned"}
+
+
+def test_the_ladder_is_what_the_page_tells():
+    rows = pd.read_csv(ROOT / "figures/lip-ladder/data.csv")
+    means: Any = rows.groupby(["rule", "blocks"])[["product", "certified", "found", "at_data", "test_accuracy"]].mean()
+    residual = means.loc["residual"]
+    assert 10 ** ((residual["product"][20] - residual["product"][2]) / 18) == pytest.approx(2.2, abs=0.05)
+    assert residual["product"][20] - residual["product"][2] == pytest.approx(6, abs=0.2)
+    assert 10 ** residual["found"].loc[[2, 20]].to_numpy() == pytest.approx([63, 48], abs=0.5)
+    assert residual["certified"].loc[[2, 10]].to_numpy() == pytest.approx([2.0, 2.4], abs=0.05)
+    assert residual["found"].to_numpy() == pytest.approx(1.7, abs=0.11)
+    assert 10 ** (residual["certified"] - residual["found"])[10] == pytest.approx(6, abs=0.2)
+    assert 10 ** (residual["product"] - residual["found"])[10] == pytest.approx(19_000, rel=0.01)
+    assert 10 ** (residual["found"] - residual["at_data"]).to_numpy() == pytest.approx(2, abs=0.2)
+    constrained = means.loc["constrained"]
+    assert 10 ** (constrained["certified"] - constrained["found"]).max() < 1.1
+    assert (constrained["product"] - constrained["at_data"]).max() < 0.5
+    assert 0.96 < constrained["test_accuracy"].min() <= constrained["test_accuracy"].max() < 0.97
+    assert residual["test_accuracy"].to_numpy() == pytest.approx(0.945, abs=0.01)
+
+
+def test_the_ladder_under_other_choices_is_what_the_page_tells():
+    third, thrice, twice = (result.table for result in stacks.CHOICES.results(ROOT).values())
+    for table, decades, share, slope in ((third, 4.2, 0.82, 0.04), (twice, 4.1, 0.83, 0.02)):
+        assert stacks.product_estimate(table).values.mean() == pytest.approx(decades, abs=0.05)
+        assert stacks.product_slack(table).values.mean() == pytest.approx(share, abs=0.005)
+        assert stacks.product_growth(table).values.mean() == pytest.approx(slope, abs=0.005)
+    found: Any = third[third["rule"] == "residual"].groupby("blocks")["found"].mean()
+    assert 10 ** (found[20] - found[2]) == pytest.approx(1.8, abs=0.05)
+    for table, above in ((third, 4), (twice, 5)):
+        deep = table[(table["rule"] == "residual") & (table["blocks"] == 20)]
+        assert (deep["wrong"] > deep["found"]).sum() == above
+    trained = thrice[thrice["lr"] > 0].query("rule != 'silent'")
+    lost: Any = trained["growth"].isna().groupby([trained["rule"], trained["blocks"]]).sum()
+    assert lost.loc["residual"].to_dict() == {2: 3, 5: 4, 10: 3, 20: 3, 50: 1}  # the first four are 13 of 20
+    assert lost["guaranteed", 50] == 5
+    ball = ("constrained", "bounded", "biased")
+    projected, others = (lost[lost.index.get_level_values("rule").isin(ball) == inside] for inside in (True, False))
+    assert (len(projected), projected.sum()) == (6, 0)
+    assert (len(others), (others > 0).sum()) == (9, 7)
+
+
+def test_what_the_guarantee_and_the_bounds_cost_under_other_choices_is_what_the_page_tells():
+    tables = [result.table for result in stacks.CHOICES.results(ROOT).values()]
+    twice = tables[-1]
+    accuracy = [stacks.signal_accuracy(table).values.mean() for table in tables]
+    assert accuracy == pytest.approx([-21, -64, -1.0], abs=0.5)
+    assert [stacks.weights_cost(table).values.mean() for table in tables] == pytest.approx([51, 50, 17.5], abs=0.5)
+    free = twice[twice["rule"] == "free"]
+    assert free["test_accuracy"].mean() == pytest.approx(0.79, abs=0.005)
+    assert all(stacks.weights_monotone(table).values.max() < 0 for table in tables)
+    grown = [stacks.weights_biases(table) for table in tables]
+    assert [(evidence.values > 0).sum() for evidence in grown] == [2, 3, 2]
+    assert max(evidence.values.max() for evidence in grown) == pytest.approx(0.15, abs=0.005)
+    assert max(np.max(evidence.control) for evidence in grown) < 0
+
+
+def test_rates_have_the_range_that_the_page_tells():
+    assert stacks.BEST["guaranteed", 50] / stacks.BEST["residual", 50] == pytest.approx(80, abs=2)
+    table = stacks.RATES.result(ROOT).table
+    scores: Any = table.groupby(["rule", "blocks", "rate"])["validation_accuracy"].mean()
+    guaranteed, usual = scores["guaranteed", 50], scores["residual", 50]
+    assert guaranteed.loc[[1.7, 3.5, 5.3]].to_numpy() == pytest.approx([0.84, 0.905, 0.59], abs=0.005)
+    assert usual[(usual.index > 0.017) & (usual.index < 0.11)].min() > 0.93
+    assert scores["free", 10].max() < 0.58
+    high, low = (stacks.RATES.stored(ROOT)[rule, 50].ties for rule in ("guaranteed", "residual"))
+    assert (min(high) / max(low), max(high) / min(low)) == (pytest.approx(30), pytest.approx(93, abs=0.5))

@@ -116,7 +116,7 @@ CHANGES = [
         "experiments/plain_networks/families.py",
         "CHANCE = 0.1",
         "CHANCE = 0.2",
-        KEPT - {"plain-cifar-tuning", "plain-tuning"},
+        KEPT,
     ),
     ("experiments/dropping_blocks/linear.py", "tuple(range(10))", "tuple(range(11))", set()),  # seeds: the grid says so
     ("runtime.py", ">> 1", ">> 2", ALL - {"misleading-turning", "stability-explorer", "stability-methods"}),  # no draw
