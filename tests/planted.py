@@ -154,6 +154,22 @@ FAULTS = (
         "",
         ("data/test_augmentation.py::test_the_middle_without_mirror_is_the_image_itself",),
     ),
+    Fault(
+        "new-channels-in-front-of-the-carried",
+        "resnet_lib/data/conversion.py",
+        "order = torch.cat([carried, rest[: width // 4], rest[width - width // 4 :]])",
+        "order = torch.cat([rest[: width // 4], carried, rest[width - width // 4 :]])",
+        "",
+        ("data/test_conversion.py::test_the_converted_network_is_the_published_function",),
+    ),
+    Fault(
+        "published-images-scaled-as-ours",
+        "resnet_lib/data/pretrained.py",
+        "MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)",
+        "MEAN, DEVIATION = (0.491, 0.482, 0.447), (0.247, 0.243, 0.262)",
+        "",
+        ("data/test_pretrained.py::test_images_are_scaled_by_the_constants_that_the_networks_were_trained_with",),
+    ),
     # how it learns
     Fault(
         "rate-doubled",

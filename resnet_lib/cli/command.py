@@ -139,14 +139,14 @@ def ledger_() -> None:
 
 @main.group("data")
 def data_() -> None:
-    """Fetch the image datasets that FULL runs are trained on, and show which ones are on this machine."""
+    """Fetch the images that FULL runs are trained on, and published networks; show what is on this machine."""
 
 
 @data_.command("list")
 @click.option("--data", "place", type=FOLDER, help="Where datasets are kept; the default is the user's data folder.")
 def data_list(place: Path | None) -> None:
-    """List the datasets that can be fetched, and what those on this machine are."""
-    from resnet_lib.data import store
+    """List the datasets and the published networks that can be fetched, and what those on this machine are."""
+    from resnet_lib.data import shelf, store
     from resnet_lib.data.official import DISTRIBUTIONS
 
     with readable():
@@ -155,24 +155,50 @@ def data_list(place: Path | None) -> None:
             train, test = DISTRIBUTIONS[name].counts
             what = "not here" if manifest is None else manifest.summary()
             click.echo(f"  {name:14} {train:,} + {test:,} images   {what}")
+        for found in shelf.kept(place):
+            what = "not here" if found.path is None else f"{found.about['file']}, converted"
+            click.echo(f"  {found.weights.name:14} {found.weights.wrong / 100:.2f}% test error   {what}")
 
 
 @data_.command("fetch")
 @click.argument("name")
 @click.option("--from", "source", type=click.Path(path_type=Path), help="A copy: a folder, or a tar archive of it.")
 @click.option("--accept-variant", is_flag=True, help="Take a copy that differs from the official one, and say so.")
+@click.option(
+    "--check", is_flag=True, help="Of published networks: compare their errors on CIFAR-10 with the published."
+)
 @click.option("--data", "place", type=FOLDER, help="Where datasets are kept; the default is the user's data folder.")
-def data_fetch(name: str, source: Path | None, accept_variant: bool, place: Path | None) -> None:
-    """Fetch NAME, a dataset: download it and check it, or take the copy that --from names.
+def data_fetch(name: str, source: Path | None, accept_variant: bool, check: bool, place: Path | None) -> None:
+    """Fetch NAME, a dataset or `published`, the networks that others have trained: download and check, or take a copy.
 
     A download that was cut off is continued. The files of a copy may be plain, .gz or .xz. A copy that is not
     bit-identical to the official files is refused without --accept-variant; with it, every result says so.
+    Published networks have no variants. `published-20` is one of them; of all, the two deepest may be missing.
     """
-    from resnet_lib.data import store
+    from resnet_lib.data import releases, store
 
+    if name in releases.names():
+        if accept_variant:
+            raise click.UsageError(f"--accept-variant is for datasets; of {name} there is one version")
+        _fetch_published(name, source, check, place)
+        return
+    if check:
+        raise click.UsageError(f"--check is for published networks ({', '.join(releases.names())}); {name!r} is none")
     with readable():
         manifest = store.fetch(name, place, source=source, accept_variant=accept_variant)
         click.echo(f"{name} is in {store.folder(place) / name}: {manifest.describe()}")
+
+
+def _fetch_published(name: str, source: Path | None, check: bool, place: Path | None) -> None:
+    from resnet_lib.data import shelf
+
+    with readable():
+        for found in shelf.fetch(name, place, source=source):
+            click.echo(found.summary())
+            if check and found.path is not None:
+                from resnet_lib.data import pretrained
+
+                click.echo(f"  {pretrained.compared(found.weights.depth, folder=place)}")
 
 
 @contextmanager

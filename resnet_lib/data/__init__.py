@@ -1,4 +1,5 @@
-"""This room holds datasets as tensors with checksums, made here or fetched from where they are published.
+"""This room holds datasets as tensors with checksums, made here or fetched from where they are published, and networks
+that others have trained and published.
 
 What is handed on here is imported when it is first used: to list or to fetch datasets takes no torch.
 """
@@ -7,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from resnet_lib.data.datasets import Dataset, Split, load
+    from resnet_lib.data.pretrained import images, published
 
-__all__ = ["Dataset", "Split", "load"]
+__all__ = ["Dataset", "Split", "images", "load", "published"]
 
 
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from resnet_lib.data import datasets
+    from resnet_lib.data import datasets, pretrained
 
-    return getattr(datasets, name)
+    return getattr(pretrained if name in ("images", "published") else datasets, name)

@@ -22,6 +22,9 @@ from tqdm import tqdm
 SUFFIXES = ("", ".gz", ".xz")
 """How a single file may be compressed."""
 
+MOST = 200_000_000
+"""Bytes of a file whose size nobody knows beforehand: no more of it are read."""
+
 _CHUNK = 1 << 20
 _TIMEOUT = 30.0  # seconds of silence after which a server counts as gone
 
@@ -55,7 +58,7 @@ def require_space(folder: Path, needed: int) -> None:
         )
 
 
-def download(url: str, folder: Path, *, size: int, sha256: str) -> Path:
+def download(url: str, folder: Path, *, size: int | None, sha256: str) -> Path:
     """Download a file, or the rest of it where an earlier attempt was cut off, and check its hash.
 
     Until then it is called `<name>.part`; so a file without that ending is whole.
@@ -63,8 +66,8 @@ def download(url: str, folder: Path, *, size: int, sha256: str) -> Path:
     Args:
         url: Where it is.
         folder: Where to put it; made where it is missing.
-        size: Its bytes.
-        sha256: Its hash.
+        size: Its bytes; None where the server alone knows, which is then asked.
+        sha256: Its hash, or the first digits of it that are known.
 
     Returns:
         The path of the checked file.
@@ -75,8 +78,9 @@ def download(url: str, folder: Path, *, size: int, sha256: str) -> Path:
             file has another size or hash (it is removed).
     """
     target = folder / url.rpartition("/")[2]
-    if target.is_file() and digest(target) == sha256:
+    if target.is_file() and digest(target).startswith(sha256):
         return target
+    size = _length(url) if size is None else size
     part = target.with_name(f"{target.name}.part")
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -91,7 +95,7 @@ def download(url: str, folder: Path, *, size: int, sha256: str) -> Path:
     found = part.stat().st_size
     if found < size:
         raise ArchiveError(f"{url} ended after {found:,} of {size:,} bytes; they are kept, run it again to continue")
-    if found > size or digest(part) != sha256:
+    if found > size or not digest(part).startswith(sha256):
         what = f"more than {size:,} bytes" if found > size else f"SHA-256 {digest(part)}"
         part.unlink()
         raise ArchiveError(
@@ -99,6 +103,29 @@ def download(url: str, folder: Path, *, size: int, sha256: str) -> Path:
             "run it again, or take a copy that you trust with --from PATH"
         )
     return part.replace(target)
+
+
+def _length(url: str) -> int:
+    """Bytes of a file, as its server says.
+
+    Raises:
+        ArchiveError: Where the server cannot be reached, does not say it, or says more than `MOST`.
+    """
+    request = urllib.request.Request(url, headers={"User-Agent": "resnet-lib"}, method="HEAD")
+    try:
+        with urllib.request.urlopen(request, timeout=_TIMEOUT) as response:
+            said = response.headers.get("Content-Length") or "none"
+    except (OSError, HTTPException) as error:
+        raise ArchiveError(
+            f"{url} could not be downloaded ({error}); run it again later, or take a copy that you have with --from "
+            "PATH"
+        ) from error
+    if not said.isdigit() or int(said) > MOST:
+        raise ArchiveError(
+            f"{url} has no length that is known: the server says {said}, and expected are at most {MOST:,} bytes; "
+            "try it in a browser, or take a copy that you trust with --from PATH"
+        )
+    return int(said)
 
 
 def _require_offered(url: str, headers: Message, start: int, size: int) -> None:
@@ -141,7 +168,7 @@ def _receive(url: str, part: Path, start: int, size: int) -> None:
         ) from error
 
 
-def contents(path: Path, sizes: Mapping[str, int]) -> Iterator[tuple[str, bytes]]:
+def contents(path: Path, sizes: Mapping[str, int | None]) -> Iterator[tuple[str, bytes]]:
     """The wanted files in a folder or an archive, one after the other.
 
     A folder may hold a file plain, as .gz or as .xz, directly or in one folder below; a tar archive may be compressed.
@@ -149,7 +176,7 @@ def contents(path: Path, sizes: Mapping[str, int]) -> Iterator[tuple[str, bytes]
 
     Args:
         path: A folder or a tar archive.
-        sizes: The bytes of each wanted file, by name.
+        sizes: The bytes of each wanted file, by name; None where they are not known.
 
     Yields:
         Names and contents.
@@ -168,10 +195,16 @@ def contents(path: Path, sizes: Mapping[str, int]) -> Iterator[tuple[str, bytes]
             f"{path} {problem}; give a folder or a tar.gz that holds {', '.join(sizes)} (each also as .gz or .xz)"
         )
     for name, data in found:
-        if len(data) != sizes[name]:
-            size = f"more than {sizes[name]:,}" if len(data) > sizes[name] else f"{len(data):,}"
-            raise ArchiveError(f"{name} in {path} has {size} bytes; expected are {sizes[name]:,}; take another copy")
+        expected = sizes[name]
+        if len(data) > _most(expected) or (expected is not None and len(data) < expected):
+            size = f"more than {_most(expected):,}" if len(data) > _most(expected) else f"{len(data):,}"
+            wanted = f"at most {MOST:,}" if expected is None else f"{expected:,}"
+            raise ArchiveError(f"{name} in {path} has {size} bytes; expected are {wanted}; take another copy")
         yield name, data
+
+
+def _most(size: int | None) -> int:
+    return MOST if size is None else size
 
 
 def _is_tar(path: Path) -> bool:
@@ -179,7 +212,7 @@ def _is_tar(path: Path) -> bool:
         return tarfile.is_tarfile(path)
 
 
-def _in_folder(folder: Path, sizes: Mapping[str, int]) -> Iterator[tuple[str, bytes]]:
+def _in_folder(folder: Path, sizes: Mapping[str, int | None]) -> Iterator[tuple[str, bytes]]:
     below = [folder, *sorted(path for path in folder.iterdir() if path.is_dir())]
     paths = {}
     for name in sizes:
@@ -189,10 +222,10 @@ def _in_folder(folder: Path, sizes: Mapping[str, int]) -> Iterator[tuple[str, by
     for name, path in paths.items():
         opened = {".gz": gzip.open, ".xz": lzma.open}.get(path.suffix, open)
         with _readable(path), opened(path, "rb") as file:
-            yield name, file.read(sizes[name] + 1)
+            yield name, file.read(_most(sizes[name]) + 1)
 
 
-def _in_tar(path: Path, sizes: Mapping[str, int]) -> Iterator[tuple[str, bytes]]:
+def _in_tar(path: Path, sizes: Mapping[str, int | None]) -> Iterator[tuple[str, bytes]]:
     with _readable(path), tarfile.open(path) as archive:
         members: dict[str, tarfile.TarInfo | None] = dict.fromkeys(sizes)
         everything = archive.getmembers()
@@ -207,7 +240,7 @@ def _in_tar(path: Path, sizes: Mapping[str, int]) -> Iterator[tuple[str, bytes]]
         for name, member in members.items():
             file = archive.extractfile(member) if member else None
             assert file is not None  # a regular file
-            yield name, file.read(sizes[name] + 1)
+            yield name, file.read(_most(sizes[name]) + 1)
 
 
 def _require_harmless(member: tarfile.TarInfo, path: Path) -> None:

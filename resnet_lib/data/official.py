@@ -11,6 +11,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+PUBLISHED = "published"
+"""What the published weights of `releases` are fetched as, beside the datasets of this module."""
+
 
 class DataError(ValueError):
     """Files of a dataset are missing, or are not what they should be; the message says what to do."""
@@ -166,9 +169,10 @@ def known(name: str) -> Distribution:
         DataError: Where there is none.
     """
     if name not in DISTRIBUTIONS:
-        close = difflib.get_close_matches(name, DISTRIBUTIONS, n=1, cutoff=0)[0]
+        names = (*DISTRIBUTIONS, PUBLISHED)
+        close = difflib.get_close_matches(name, names, n=1, cutoff=0)[0]
         raise DataError(
-            f"name={name!r} is no dataset that can be fetched; known: {', '.join(DISTRIBUTIONS)}; closest: {close!r}"
+            f"name={name!r} is no dataset that can be fetched; known: {', '.join(names)}; closest: {close!r}"
         )
     return DISTRIBUTIONS[name]
 

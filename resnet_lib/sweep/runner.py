@@ -16,7 +16,6 @@ import joblib
 import torch
 
 from resnet_lib import files, runtime
-from resnet_lib.data import datasets
 from resnet_lib.files import Damaged
 from resnet_lib.sweep import progress, provenance, results, source, workers
 from resnet_lib.sweep.cache import Cache
@@ -25,7 +24,7 @@ from resnet_lib.sweep.key import as_json
 from resnet_lib.sweep.provenance import Result, Stamp
 from resnet_lib.sweep.signals import on_termination
 from resnet_lib.sweep.table import join
-from resnet_lib.sweep.trial import Basis, Failure, Trial, hardware, trials
+from resnet_lib.sweep.trial import Basis, Failure, Trial, data_provenance, hardware, trials
 from resnet_lib.sweep.turns import Turns
 from resnet_lib.sweep.workers import Cluster, Local, TimeUp
 
@@ -135,7 +134,7 @@ def run(
         commit=commit,
         dirty=dirty,
         source=basis.source,
-        data={key: text for name in experiment.datasets(grid) for key, text in datasets.provenance(name).items()},
+        data={key: text for name in experiment.datasets(grid) for key, text in data_provenance(name).items()},
         settings=[as_json(setting) for setting in grid.settings],
         seeds=list(grid.seeds),
         versions=provenance.versions(),

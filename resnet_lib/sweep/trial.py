@@ -23,7 +23,7 @@ import pandas as pd
 import torch
 
 from resnet_lib import runtime
-from resnet_lib.data import datasets
+from resnet_lib.data import datasets, releases, shelf
 from resnet_lib.sweep import source, spent
 from resnet_lib.sweep.cache import Columns, Entry, columns, encode
 from resnet_lib.sweep.experiment import Experiment, Grid, takes_device
@@ -53,8 +53,26 @@ class Basis:
     def of(cls, experiment: Experiment, device: str, grid: Grid) -> "Basis":
         """The basis of a grid's trials here and now; a trial that takes no device computes on the CPU."""
         device = device if experiment.takes_device else "cpu"
-        checksums = tuple((name, datasets.checksum(name)) for name in experiment.datasets(grid))
+        checksums = tuple((name, data_checksum(name)) for name in experiment.datasets(grid))
         return cls(source.digest(*experiment.roots), checksums, tuple(versions().items()), device)
+
+
+def data_checksum(name: str) -> str:
+    """The checksum of what an experiment names among its data: a dataset, or published weights such as `published-20`.
+
+    Raises:
+        ValueError: Where it is not known or not on this machine, or its files were altered.
+    """
+    return shelf.checksum(name) if name in releases.names() else datasets.checksum(name)
+
+
+def data_provenance(name: str) -> dict[str, str]:
+    """The account of the same for results, with what is said of files that are not the official ones.
+
+    Raises:
+        ValueError: As `data_checksum`.
+    """
+    return {name: shelf.checksum(name)} if name in releases.names() else datasets.provenance(name)
 
 
 class Trial(NamedTuple):
@@ -129,7 +147,7 @@ def _require_same(roots: tuple[Callable, ...], basis: Basis) -> None:
             "the source has changed since the sweep or its workers were started; restart Python (the kernel), or, on "
             "a cluster, install the same checkout on every worker and restart it"
         )
-    data = tuple((name, datasets.checksum(name)) for name, _ in basis.data)
+    data = tuple((name, data_checksum(name)) for name, _ in basis.data)
     found = {"versions": tuple(versions().items()), "data": data}
     for what, here in found.items():
         if here != getattr(basis, what):

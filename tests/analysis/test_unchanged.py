@@ -29,7 +29,7 @@ from resnet_lib.analysis import (
     statistics,
 )
 from resnet_lib.analysis.lipschitz import layers
-from resnet_lib.data import augmentation, datasets
+from resnet_lib.data import augmentation, datasets, pretrained
 from resnet_lib.evidence import intervals, significance
 from resnet_lib.evidence.rules import Rule
 from resnet_lib.linalg import applied, convolutions, krylov, newton, scaling, stiefel, subspaces
@@ -85,6 +85,7 @@ CALLS: dict[str, tuple[Callable, tuple, dict[str, Any]]] = {
     ),
     "data.augmentation.draw": (augmentation.draw, (3, (1, 8, 8), generator()), {}),
     "data.augmentation.margin": (augmentation.margin, (32,), {}),
+    "data.pretrained.mistakes": (pretrained.mistakes, (net().eval(), data.Split(X, Y)), {}),
     "ode.order.observed": (
         order.observed,
         (
@@ -379,6 +380,9 @@ IN_PLACE = {
 """Functions whose argument is what they change, and why."""
 
 UNCALLED = {
+    "data.pretrained.compared": "takes a number alone",
+    "data.pretrained.images": "takes names and numbers alone",
+    "data.pretrained.published": "takes a number alone",
     "training.ranks.joined": "starts a group of processes, on several devices",
     "training.tuning.rounded": "takes a number alone",
     "training.zoo.default_policy": "takes names alone",
@@ -390,7 +394,9 @@ UNCALLED = {
 PLUMBING = {
     "what the book is made by": ("evidence", "replication", "experiments", "book", "cli"),
     "how trials are run and kept": ("sweep", "training.checkpoints", "training.kept", "files"),
-    "how data are fetched": ("data.downloads", "data.store", "data.official"),
+    "how data are fetched": (
+        *("data.conversion", "data.downloads", "data.official", "data.releases", "data.shelf", "data.store"),
+    ),
 }
 """Rooms and modules that are no library of verbs, by what they are."""
 VERBS = ("evidence.intervals", "evidence.rules", "evidence.significance", "sweep.agreement")

@@ -37,6 +37,12 @@ class Server(servers.Server):
 class Handler(BaseHTTPRequestHandler):
     server: Server
 
+    def do_HEAD(self):
+        self.send_response(self.server.status)
+        if self.server.tells:
+            self.send_header("Content-Length", str(len(self.server.content)))
+        self.end_headers()
+
     def do_GET(self):
         wanted = self.headers.get("Range")
         self.server.asked.append(wanted)
@@ -155,6 +161,29 @@ def test_a_server_that_refuses_or_is_not_there_is_named_with_the_way_out(server:
         downloads.download("http://127.0.0.1:1/x.gz", tmp_path, size=1, sha256="")
 
 
+def test_a_file_of_which_the_server_alone_knows_the_size(server: Server, tmp_path: Path, monkeypatch):
+    server.limit = 100_000
+    with pytest.raises(ArchiveError, match=r"ended after 100,000 of 307,200 bytes"):
+        downloads.download(server.url, tmp_path, size=None, sha256=HASH[:8])
+    server.limit = len(CONTENT)
+    found = downloads.download(server.url, tmp_path, size=None, sha256=HASH[:8])
+    assert found.read_bytes() == CONTENT
+    assert server.asked == [None, "bytes=100000-"]
+    found.unlink()
+    with pytest.raises(ArchiveError, match=r"is not the file that was asked for: it has SHA-256"):
+        downloads.download(server.url, tmp_path, size=None, sha256=HASH[1:9])
+    monkeypatch.setattr(downloads, "MOST", 307_199)
+    with pytest.raises(ArchiveError, match=r"the server says 307200, and expected are at most 307,199 bytes; .*--from"):
+        downloads.download(server.url, tmp_path, size=None, sha256=HASH[:8])
+    server.tells = False
+    with pytest.raises(ArchiveError, match=r"file.bin has no length that is known: the server says none"):
+        downloads.download(server.url, tmp_path, size=None, sha256=HASH[:8])
+    server.status = 404
+    with pytest.raises(ArchiveError, match=r"file.bin could not be downloaded .*404"):
+        downloads.download(server.url, tmp_path, size=None, sha256=HASH[:8])
+    assert names(tmp_path) == []
+
+
 def test_a_folder_that_cannot_be_written_is_an_error_of_its_own(server: Server, tmp_path: Path):
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(ArchiveError, match=r"cannot be written.*--data DIR"):
@@ -199,6 +228,14 @@ def test_the_wanted_files_of_a_folder_plain_or_compressed(tmp_path: Path, below:
     assert dict(downloads.contents(tmp_path, SIZES)) == FILES
     (folder / "one.bin").write_bytes(b"plain" * 10)
     assert dict(downloads.contents(tmp_path, SIZES))["one.bin"] == b"plain" * 10
+
+
+def test_a_file_of_unknown_size_has_a_largest_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    (tmp_path / "one.bin").write_bytes(FILES["one.bin"])
+    assert dict(downloads.contents(tmp_path, {"one.bin": None})) == {"one.bin": FILES["one.bin"]}
+    monkeypatch.setattr(downloads, "MOST", 49)
+    with pytest.raises(ArchiveError, match=r"one.bin in .* has more than 49 bytes; expected are at most 49; take"):
+        dict(downloads.contents(tmp_path, {"one.bin": None}))
 
 
 def link(name: str, kind: bytes) -> tuple[tarfile.TarInfo, bytes]:

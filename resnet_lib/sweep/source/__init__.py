@@ -23,7 +23,7 @@ _ROOMS = {
     "sweep": "cache experiment key progress provenance results runner signals spent table trial turns workers",
     "sweep.source": "definitions scopes syntax",
     "training": "checkpoints kept",
-    "data": "downloads official store",
+    "data": "downloads official releases shelf store",
 }
 _INNER = (f"{room}.{name}" for room, names in _ROOMS.items() for name in names.split())
 PLUMBING = frozenset(f"{PACKAGE}.{name}" for name in ("files", "sweep.source", *_INNER))

@@ -1,0 +1,8 @@
+"""Chapter "Networks that nobody here trained": statements of the book on ResNets that others have trained."""
+
+from resnet_lib.experiments.published_networks.errors import ERRORS
+from resnet_lib.experiments.published_networks.lesions import LESIONS
+from resnet_lib.experiments.published_networks.spectra import SPECTRA
+from resnet_lib.experiments.published_networks.steps import STEPS
+
+EXPERIMENTS = (ERRORS, LESIONS, STEPS, SPECTRA)

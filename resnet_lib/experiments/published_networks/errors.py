@@ -1,0 +1,94 @@
+"""How the error of the published networks changes with their depth, on images that they have learned and on others."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from resnet_lib import runtime
+from resnet_lib.evidence.claims import Evidence
+from resnet_lib.experiments.published_networks import networks
+from resnet_lib.experiments.published_networks.networks import DATA, DEPTHS, FEW, Network
+from resnet_lib.nets import Stack
+from resnet_lib.sweep import ROUNDED, Experiment, Grid
+
+AT_ONCE = 250
+"""Images in one call."""
+
+
+@dataclass(frozen=True)
+class Errors(Network):
+    """A network and the part of the images.
+
+    Attributes:
+        part: `train`, which the network has learned, or `test`.
+    """
+
+    part: str = "test"
+
+
+def trial(setting: Errors, seeds: Sequence[int]) -> pd.DataFrame:
+    """The error of a group, and that with its labels permuted; one row per group."""
+    images = networks.groups(setting, seeds, setting.part)
+    logits = answers(networks.network(setting), images.x)
+    records = []
+    for seed, found, y in zip(seeds, logits.split(setting.size), images.y.split(setting.size), strict=True):
+        order = torch.randperm(len(y), generator=runtime.stream(seed, "published", "permuted", setting.part))
+        shares = [1 - float(networks.right(found, labels, setting.size)) for labels in (y, y[order])]
+        records.append({"seed": seed, "error": shares[0], "permuted": shares[1]})
+    return pd.DataFrame(records).assign(depth=setting.depth, part=setting.part)
+
+
+def answers(net: Stack, x: Tensor) -> Tensor:
+    """The logits of all images, in calls of `AT_ONCE`."""
+    with torch.no_grad():
+        return torch.cat([net(piece) for piece in x.split(AT_ONCE)])
+
+
+def by_depth(table: pd.DataFrame, part: str, column: str = "error") -> pd.DataFrame:
+    """Percent of a group, one row a group and one column a depth."""
+    return 100 * table[table["part"] == part].pivot(index="seed", columns="depth", values=column)
+
+
+def degrade(table: pd.DataFrame) -> Evidence:
+    """Error on learned images, 56 layers minus 20, one value a group; control: 56 layers on permuted labels."""
+    errors, permuted = by_depth(table, "train"), by_depth(table, "train", "permuted")
+    return _evidence(errors[56] - errors[20], permuted[56] - errors[20])
+
+
+def falls(table: pd.DataFrame) -> Evidence:
+    """Test error per doubling of depth, the slope over the networks, one value a group; control: permuted labels."""
+    return _evidence(*(slopes(by_depth(table, "test", column)) for column in ("error", "permuted")))
+
+
+def slopes(table: pd.DataFrame) -> np.ndarray:
+    """Change per doubling of depth, by least squares, of each row of a table with a column for each depth.
+
+    Example:
+        >>> slopes(pd.DataFrame({10: [3.0], 20: [2.0], 40: [1.0]})).round(6).tolist()
+        [-1.0]
+    """
+    doublings = np.log2(np.asarray(table.columns, dtype=float))
+    centred = doublings - doublings.mean()
+    return table.to_numpy() @ centred / (centred @ centred)
+
+
+def _evidence(values: pd.Series | np.ndarray, control: pd.Series | np.ndarray) -> Evidence:
+    return Evidence(values=np.asarray(values), control=np.asarray(control), unit="percentage points")
+
+
+def _settings(size: int, *parts: str) -> tuple[Errors, ...]:
+    return tuple(Errors(depth, size=size, part=part) for part in parts for depth in DEPTHS)
+
+
+ERRORS = Experiment(
+    name="published-errors",
+    agrees=ROUNDED,
+    trial=trial,
+    quick=Grid(settings=_settings(40, "train", "test"), seeds=FEW),
+    full=Grid(settings=_settings(500, "train", "test"), seeds=tuple(range(20))),
+    data=DATA,
+)
