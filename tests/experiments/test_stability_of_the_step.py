@@ -233,7 +233,7 @@ def test_what_the_page_tells_of_contracting_networks_is_in_the_stored_tables():
     assert (shown["left"].min(), shown["left"].max()) == (pytest.approx(0.05 / 3, rel=0.1), pytest.approx(0.5, rel=0.1))
     neutral = shown[shown["factor"] > 0.99].groupby("factor")["left"].max()
     np.testing.assert_allclose(neutral, 0.16, atol=0.002)
-    states = table.groupby("factor")[["start", "end"]].mean()
+    states: Any = table.groupby("factor")[["start", "end"]].mean()
     grown = states["start"] / states.loc[1.0, "start"] * np.array([factor**100 for factor in states.index])
     assert 1 / 3 < grown.min() < grown.max() < 3
     behind = states["end"] / states.loc[1.0, "end"]
