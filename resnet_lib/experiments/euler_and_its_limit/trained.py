@@ -255,7 +255,7 @@ def slopes(table: pd.DataFrame, measure: str, k: int, power: float) -> np.ndarra
     """Exponent of a measure with depth by least squares, one value per seed; NaN where a training diverged."""
     found = np.array([values(table, measure, k, "mlp", power, depth) for depth in DEPTHS])
     x = np.log(DEPTHS) - np.log(DEPTHS).mean()
-    return x @ np.log(found) / (x @ x)
+    return x @ np.log(np.where(np.isfinite(found), found, np.nan)) / (x @ x)
 
 
 def fixed_field(seeds: Sequence[int], *, total: bool) -> dict[str, np.ndarray]:
