@@ -7,7 +7,7 @@ doi:10.1038/s41562-020-0912-z).
 """
 
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -31,14 +31,12 @@ class Rates:
         experiment: Tries rates by `tuning.search`; its table has what `tuning.choose` takes.
         by: The columns that tell its networks apart.
         best: What the chapter trains with, by the values of these columns; `complaints` compares.
-        untrained: Networks that train at no rate, and whose best one therefore may lie anywhere; and in which words.
         rate: The column that holds the rates.
     """
 
     experiment: Experiment
     by: tuple[str, ...]
     best: Mapping[Any, float]
-    untrained: Mapping[Any, str] = field(default_factory=dict)
     rate: str = tuning.TRIED
 
     def choose(self, table: pd.DataFrame) -> dict[Hashable, tuning.Choice]:
@@ -67,7 +65,7 @@ class Rates:
     def complaints(self, root: Path | None = None) -> list[str]:
         """What a reader would object to: a tuning that breaks the rule, or a rate that is not the one it chose."""
         found = self.stored(root)
-        said = list(tuning.complaints(found, self.untrained))
+        said = list(tuning.complaints(found))
         chosen = {name: choice.rate for name, choice in found.items()}
         for name in sorted({*chosen, *self.best}, key=str):
             if chosen.get(name) != self.best.get(name):

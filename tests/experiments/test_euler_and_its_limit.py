@@ -472,3 +472,10 @@ def test_the_errors_that_the_page_tells_of_the_block_are_those_of_the_stored_tab
     for result in (stored, *other.values()):
         assert topology.reflection(result.table).values.mean() == pytest.approx(1, abs=0.02)
         assert topology.spheres(result.table).values.mean() > 0.2
+
+
+def test_nothing_is_measured_of_a_network_that_diverged():
+    """An accuracy of 0 for it would be as good with finer steps as without, and no loss at all."""
+    table = trained.trained_trial(trained.Network("mlp", 0.0, 3, 1e6, epochs=1, width=16), (0,))
+    assert len(table) == len(trained.MEASURES)
+    assert table["value"].isna().all()

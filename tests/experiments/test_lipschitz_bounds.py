@@ -243,3 +243,11 @@ def test_rates_have_the_range_that_the_page_tells():
     assert scores["free", 10].max() < 0.58
     high, low = (stacks.RATES.stored(ROOT)[rule, 50].ties for rule in ("guaranteed", "residual"))
     assert (min(high) / max(low), max(high) / min(low)) == (pytest.approx(30), pytest.approx(93, abs=0.5))
+
+
+def test_a_network_that_diverged_guesses_and_has_no_bounds():
+    table = stacks.trained_trial(stacks.Trained("residual", 2, 1e6, width=6, epochs=1), (0,))
+    (row,) = table.to_dict("records")
+    assert row["test_accuracy"] == pytest.approx(0.1)
+    assert np.isfinite(row["gradient"])  # taken before training
+    assert np.isnan([row[name] for name in ("growth", "excess", *stacks.COLUMNS)]).all()
