@@ -115,13 +115,18 @@ def visit(browser: Browser, address: str) -> Iterator[Visitor]:
             if response.status >= 400:
                 seen.wrong.append(f"status {response.status}: {response.url}")
 
+        def note_failure(request: Request) -> None:
+            # What a page still fetches when its reader follows a link is given up, which is no failure.
+            if request.failure != "net::ERR_ABORTED":
+                seen.wrong.append(f"request failed: {request.url} ({request.failure})")
+
         def note_message(said: ConsoleMessage) -> None:
             if said.type in ("error", "warning"):
                 seen.wrong.append(f"console {said.type}: {said.text}")
 
         context.route("**/*", keep_inside)
         seen.page.on("response", note_status)
-        seen.page.on("requestfailed", lambda request: seen.wrong.append(f"request failed: {request.url}"))
+        seen.page.on("requestfailed", note_failure)
         seen.page.on("pageerror", lambda error: seen.wrong.append(f"script error: {error}"))
         seen.page.on("console", note_message)
         visits.append(seen)
