@@ -7,10 +7,9 @@ import pandas as pd
 
 from resnet_lib.experiments.plain_networks import depths, stacks
 from resnet_lib.sweep import SAMPLED, Experiment, Grid
-from resnet_lib.training import zoo
+from resnet_lib.training import Fit, tuning, zoo
 from resnet_lib.training.recipes import ONE_CYCLE
 
-LEARNING_RATES = (1e-8, 1e-6, 1e-4, 1e-3, 0.01, 0.03, 0.1, 0.2, 0.4)
 DEPTHS = (50, 110, 302, 998)
 """Of basic blocks, 6n + 2 layers; 998 is the one closest to the published 1001, which has bottlenecks."""
 
@@ -31,12 +30,22 @@ class Deep:
         return (self.depth - 2) // 2
 
 
-def trial(setting: Deep, seeds: Sequence[int], device: str = "cpu") -> pd.DataFrame:
-    """As `depths.trial`."""
+def fit(setting: Deep, seeds: Sequence[int], device: str = "cpu") -> Fit:
+    """The trained networks of the setting."""
     made = stacks.recipe(setting.variant, setting.blocks)
     recipe = replace(ONE_CYCLE, epochs=setting.epochs, lr=setting.lr)
     network = zoo.Network("cifar-resnet", setting.depth, "cifar10", recipe, made.unit, setting.width)
-    return depths.summary(zoo.train(network, seeds, device=device).history)
+    return zoo.train(network, seeds, device=device)
+
+
+def trial(setting: Deep, seeds: Sequence[int], device: str = "cpu") -> pd.DataFrame:
+    """As `depths.trial`."""
+    return depths.summary(fit(setting, seeds, device).history)
+
+
+def tuning_trial(setting: Deep, seeds: Sequence[int], device: str = "cpu") -> pd.DataFrame:
+    """As `depths.tuning_trial`."""
+    return tuning.search(lambda lr: fit(replace(setting, lr=lr), seeds, device), setting.lr)
 
 
 # Not tuned yet: `depth-cifar10-tuning` is defined and takes a GPU. Until then He et al.'s rate, and for the shortcut
@@ -62,12 +71,8 @@ DEEP = Experiment(
 TUNING = Experiment(
     name="depth-cifar10-tuning",
     agrees=SAMPLED,
-    trial=trial,
-    quick=Grid(settings=(Deep("norm", 14, 0.1, epochs=1),), seeds=depths.TUNING_SEEDS, group=1),
-    full=Grid(
-        settings=tuple(Deep(variant, 110, lr) for variant in BEST for lr in LEARNING_RATES),
-        seeds=depths.TUNING_SEEDS,
-        group=1,
-    ),
+    trial=tuning_trial,
+    quick=Grid(settings=(Deep("norm", 14, 0.1, epochs=1),), seeds=tuning.SEEDS),
+    full=Grid(settings=tuple(Deep(variant, 110, lr) for variant, lr in BEST.items()), seeds=tuning.SEEDS),
     data=("cifar10",),
 )

@@ -1,22 +1,20 @@
 """The grid of networks, trained: shortcut or none, with batch normalisation, a scale or nothing, by depth."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
 from resnet_lib import data, training
+from resnet_lib.evidence import choices
 from resnet_lib.evidence.claims import Evidence
 from resnet_lib.evidence.significance import paired
 from resnet_lib.experiments.plain_networks import stacks
 from resnet_lib.sweep import SAMPLED, Experiment, Grid
-from resnet_lib.training import Recipe
+from resnet_lib.training import Recipe, tuning
 
 SEEDS, MANY_SEEDS = tuple(range(5)), tuple(range(10))
-TUNING_SEEDS = tuple(range(100, 103))
-LEARNING_RATES = (1e-10, 1e-8, 1e-6, 1e-4, 1e-3, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0)
-"""So many, and so small, for the sake of the shortcut alone, whose logits start as large as the root of 2**blocks."""
 
 GUESS = float(np.log(10))  # the loss of guessing one of ten digits
 HUNDRED, FIFTY = 50, 25  # blocks, of two layers each
@@ -65,14 +63,31 @@ def last(table: pd.DataFrame) -> pd.DataFrame:
     return table[table["epoch"] == table["epochs"]]
 
 
-def tuned(table: pd.DataFrame) -> dict[tuple[str, int], float]:
-    """For every network the learning rate of the highest mean validation accuracy; of equals the smallest."""
-    mean = last(table).groupby(["variant", "blocks", "lr"])["validation"].mean()
-    best = mean.groupby(level=[0, 1]).idxmax()
-    return {(variant, blocks): lr for variant, blocks, lr in best}
+def tuning_trial(setting: Depth, seeds: Sequence[int]) -> pd.DataFrame:
+    """Validation accuracies at the rates that a search tries, from the setting's own; one row per rate and seed."""
+    return tuning.search(lambda lr: fit(replace(setting, lr=lr), seeds), setting.lr)
 
 
-# By `depth-tuning`, on seeds used for nothing else; a test compares with what is stored.
+STARTS = {
+    ("norm", 5): 0.1,
+    ("norm", 25): 0.3,
+    ("norm", 50): 1.0,
+    ("norm", 100): 1.0,
+    ("scaled", 5): 0.1,
+    ("scaled", 25): 0.1,
+    ("scaled", 50): 0.1,
+    ("scaled", 100): 0.1,
+    ("bare", 5): 0.03,
+    ("bare", 50): 0.001,
+    ("plain-norm", 5): 0.1,
+    ("plain-norm", 50): 0.001,
+    ("plain-scaled", 5): 0.1,
+    ("plain-scaled", 50): 0.001,
+    ("plain-bare", 5): 0.03,
+    ("plain-bare", 50): 0.01,
+}
+"""Where the search begins for every network, by variant and blocks."""
+
 BEST = {
     ("norm", 5): 0.1,
     ("norm", 25): 0.3,
@@ -91,6 +106,7 @@ BEST = {
     ("plain-bare", 5): 0.03,
     ("plain-bare", 50): 0.01,
 }
+"""What `tuning.choose` takes of `depth-tuning`, which is stored under results/; a test compares."""
 
 
 def rate(variant: str, blocks: int) -> float:
@@ -115,14 +131,14 @@ DEPTHS = Experiment(
 TUNING = Experiment(
     name="depth-tuning",
     agrees=SAMPLED,
-    trial=trial,
-    quick=Grid(settings=tuple(Depth("norm", 5, lr) for lr in LEARNING_RATES[-4:]), seeds=TUNING_SEEDS),
+    trial=tuning_trial,
+    quick=Grid(settings=(Depth("norm", 5, STARTS["norm", 5]),), seeds=tuning.SEEDS),
     full=Grid(
-        settings=tuple(Depth(variant, blocks, lr) for variant, blocks in BEST for lr in LEARNING_RATES),
-        seeds=TUNING_SEEDS,
+        settings=tuple(Depth(variant, blocks, lr) for (variant, blocks), lr in STARTS.items()), seeds=tuning.SEEDS
     ),
     data=("digits",),
 )
+RATES = choices.Rates(TUNING, by=("variant", "blocks"), best=BEST)
 
 
 def _at(table: pd.DataFrame, variant: str, blocks: int) -> pd.DataFrame:

@@ -1,20 +1,20 @@
 """The families of networks that the chapter compares: what each is made of, and the learning rate it trains best at."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import pandas as pd
 import torch
 
+from resnet_lib.evidence import choices
 from resnet_lib.experiments.plain_networks import stacks
 from resnet_lib.nets import Unit
 from resnet_lib.nets.units import UNITS
 from resnet_lib.sweep import SAMPLED, Experiment, Grid
-from resnet_lib.training import Fit, Recipe, recipes, zoo
+from resnet_lib.training import Fit, Recipe, recipes, tuning, zoo
 from resnet_lib.training.zoo import Network
 
 SEEDS, MANY_SEEDS = tuple(range(5)), tuple(range(10))
-TUNING_SEEDS = tuple(range(100, 103))
 CHANCE = 0.1  # accuracy that a network whose numbers overflowed is given; ten classes
 
 BARE = replace(UNITS["plain"], norm="none")
@@ -109,17 +109,11 @@ def accuracies(found: Fit) -> pd.DataFrame:
 
 
 def tuning_trial(setting: Family, seeds: Sequence[int], device: torch.device | str = "cpu") -> pd.DataFrame:
-    """Accuracies at the end of training, one row per seed."""
-    return accuracies(fit(setting, seeds, device)).reset_index()
+    """Validation accuracies at the rates that a search tries, from the setting's own; one row per rate and seed."""
+    return tuning.search(lambda lr: fit(replace(setting, lr=lr), seeds, device), setting.lr)
 
 
-RATES = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3)
-RESCALED_RATES = (0.0001, 0.0003, 0.001, 0.003, 0.006, 0.01, 0.03)
-SIGMOID_RATES = (0.01, 0.1, 0.3, 1.0, 3.0, 10.0)
-
-# For every network on digits the best of those rates by mean validation accuracy, over seeds used for nothing else
-# (`plain-tuning`, stored under results/; a test compares). The key: variant, layers, whether rescaled.
-BEST: dict[tuple[str, int, bool], float] = {
+STARTS: dict[tuple[str, int, bool], float] = {
     ("plain", 8, False): 0.1,
     ("plain", 20, False): 0.1,
     ("plain", 50, False): 0.03,
@@ -143,6 +137,11 @@ BEST: dict[tuple[str, int, bool], float] = {
     ("sigmoid", 8, False): 0.01,
     ("sigmoid", 8, True): 0.01,
 }
+"""Where the search begins for every network on digits. The key: variant, layers, whether gradients are rescaled."""
+
+BEST: dict[tuple[str, int, bool], float] = dict(STARTS)
+"""What `tuning.choose` takes of `plain-tuning`, which is stored under results/; a test compares."""
+
 LONG = {"sigmoid": 60}  # epochs on digits; eight sigmoid layers learn slowly even where their gradients are rescaled
 
 # On CIFAR-10, by variant and whether rescaled, until `plain-cifar-tuning` has been computed: the one-cycle rate of the
@@ -175,44 +174,39 @@ def cifar(variant: str, layers: int, *, rescaled: bool = False, watched: bool = 
     return Family(variant, layers, lr, rescaled=rescaled, dataset="cifar10", epochs=epochs, watched=watched, bent=bent)
 
 
-def _candidates() -> tuple[Family, ...]:
-    return tuple(
-        replace(digits(variant, layers, rescaled=rescaled), lr=lr)
-        for variant, layers, rescaled in BEST
-        for lr in (RESCALED_RATES if rescaled else SIGMOID_RATES if variant == "sigmoid" else RATES)
+def _searches(starts: Iterable[tuple[str, int, bool]]) -> tuple[Family, ...]:
+    """The networks on digits that are tuned, each at the rate that its search begins with."""
+    found = (
+        (digits(variant, layers, rescaled=rescaled), STARTS[variant, layers, rescaled])
+        for variant, layers, rescaled in starts
     )
+    return tuple(replace(family, lr=lr) for family, lr in found)
 
 
 TUNING = Experiment(
     name="plain-tuning",
     agrees=SAMPLED,
     trial=tuning_trial,
-    quick=Grid(settings=tuple(replace(digits("plain", 8), lr=lr, epochs=2) for lr in (0.03, 0.1)), seeds=TUNING_SEEDS),
-    full=Grid(settings=_candidates(), seeds=TUNING_SEEDS),
+    quick=Grid(
+        settings=tuple(replace(each, epochs=2) for each in _searches([("plain", 8, False)])), seeds=tuning.SEEDS
+    ),
+    full=Grid(settings=_searches(STARTS), seeds=tuning.SEEDS),
     data=("digits",),
 )
+RATES = choices.Rates(TUNING, by=("variant", "layers", "rescaled"), best=BEST)
 # Needs CIFAR-10 and, in FULL, a GPU; no page runs it. A rate of a family is chosen at its least and greatest depth.
 CIFAR_TUNING = Experiment(
     name="plain-cifar-tuning",
     agrees=SAMPLED,
     trial=tuning_trial,
-    quick=Grid(settings=(replace(cifar("plain", 8), epochs=1),), seeds=TUNING_SEEDS, group=1),
+    quick=Grid(settings=(replace(cifar("plain", 8), epochs=1),), seeds=tuning.SEEDS),
     full=Grid(
         settings=tuple(
-            replace(cifar(variant, layers, rescaled=rescaled), lr=factor * lr)
-            for (variant, rescaled), lr in BEST_CIFAR.items()
+            cifar(variant, layers, rescaled=rescaled)
+            for variant, rescaled in BEST_CIFAR
             for layers in ((8,) if variant == "sigmoid" else (8, 56))
-            for factor in (0.1, 0.3, 1.0, 3.0)
         ),
-        seeds=TUNING_SEEDS,
-        group=1,
+        seeds=tuning.SEEDS,
     ),
     data=("cifar10",),
 )
-
-
-def tuned(table: pd.DataFrame) -> dict[tuple[str, int, bool], float]:
-    """For every network the learning rate of the highest mean validation accuracy; of equals the smallest."""
-    mean = table.groupby(["variant", "layers", "rescaled", "lr"])["validation_accuracy"].mean()
-    best = mean.groupby(level=[0, 1, 2]).idxmax()
-    return {(variant, layers, rescaled): lr for variant, layers, rescaled, lr in best}
