@@ -81,8 +81,8 @@ class Control(LedgerPart):
 
 Role = Literal["as-said", "condition", "law", "foil"]
 """Whose claim it is, as CONTRIBUTING.md (Add a claim) says; only those `as-said` decide about their statement."""
-Kind = Literal["theorem", "drawn", "trained"]
-"""What is measured: an identity or bound, random matrices and untrained networks, or trained ones."""
+Kind = Literal["theorem", "drawn", "trained", "published"]
+"""What is measured: an identity or bound, random matrices and untrained networks, trained ones, or those of others."""
 Outcome = Literal["holds", "fails", "open"]
 """What is defended: a verdict, or, `open`, that this book does not decide the claim and no outcome is an error."""
 

@@ -113,7 +113,7 @@ def test_an_unknown_id_lists_the_closest(tmp_path: Path) -> None:
         ("measure: another distance, must: every", "measure: those of it, must: every", r"control\.measure: .*'Those'"),
         ("      role: as-said\n", "", r"claim shift\.values, role: Field required"),
         ("role: as-said", "role: as said", r"role: Input should be 'as-said', 'condition', 'law' or 'foil'"),
-        ("kind: drawn", "kind: guessed", r"kind: Input should be 'theorem', 'drawn' or 'trained'"),
+        ("kind: drawn", "kind: guessed", r"kind: Input should be 'theorem', 'drawn', 'trained' or 'published'"),
         ("  when: Always.\n", "", r"statement shift, when: Field required"),
         ("when: Always", f"when: {'so ' * 25}", r"statement shift, when: .*has 26 words; say it in at most 25"),
         ("measure: distance", "measure: 5", r"claim shift\.values, measure: Input should be a valid string"),
