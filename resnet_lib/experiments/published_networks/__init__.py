@@ -2,7 +2,9 @@
 
 from resnet_lib.experiments.published_networks.errors import ERRORS
 from resnet_lib.experiments.published_networks.lesions import LESIONS
+from resnet_lib.experiments.published_networks.small import SMALL
+from resnet_lib.experiments.published_networks.small import TUNING as SMALL_TUNING
 from resnet_lib.experiments.published_networks.spectra import SPECTRA
 from resnet_lib.experiments.published_networks.steps import STEPS
 
-EXPERIMENTS = (ERRORS, LESIONS, STEPS, SPECTRA)
+EXPERIMENTS = (ERRORS, LESIONS, STEPS, SPECTRA, SMALL, SMALL_TUNING)
