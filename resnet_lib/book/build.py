@@ -234,6 +234,7 @@ def collect(run: Path, source: Path, root: Path | None = None) -> "Held":
         notebook = manuscript.notebook(path)
         pages.show_all_digits(notebook, evidence)
         pages.show_statements(notebook, evidence)
+        pages.show_elsewhere(notebook, evidence, manuscript.chapter(path))
         if line := told(held, manuscript.chapter(path)):
             notebook.cells.insert(1, new_markdown_cell(f":::{{note}}\n{line}\n:::", id="replication"))
         files[path.relative_to(run)] = nbformat.writes(notebook).encode()

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from nbformat import NotebookNode
+from nbformat.v4 import new_output
 
 from resnet_lib.evidence import cards, figures, markup
 from resnet_lib.evidence.ledger import Findings
@@ -53,6 +54,35 @@ def show_statements(notebook: NotebookNode, evidence: Findings) -> None:
         told = [markup.render("said.md", book=evidence, statement=statement) for statement in found]
         lines[line:line] = ["", *told, ""]
         notebook.cells[at].source = "\n".join(lines)
+
+
+def show_elsewhere(notebook: NotebookNode, evidence: Findings, chapter: str) -> None:
+    """Show the verdicts of other chapters on a chapter's own statements, below its last verdict on each.
+
+    The chapter on published networks judges statements of all others, whose readers see there what it found.
+    """
+    last: dict[str, NotebookNode] = {}
+    own = {claim.id: s for s in evidence.ledger.statements if s.chapter == chapter for claim in s.claims}
+    for cell in notebook.cells:
+        for _, kind, record in records(NotebookNode(cells=[cell])):
+            if kind == "verdict" and record["id"] in own:
+                last[own[record["id"]].id] = cell
+    for statement in evidence.ledger.statements:
+        if statement.id not in last:
+            continue
+        judged = [evidence.verdicts[claim.id] for claim in statement.claims if claim.id in evidence.verdicts]
+        for other in dict.fromkeys(shown.chapter for shown in judged if shown.chapter != chapter):
+            place, told = evidence.chapters[other], set[cards.Stamped]()
+            link = f"../{place.page}.html"
+            rows = [f'<p class="rl-elsewhere">In <a href="{link}">{markup.prose(place.title)}</a>:</p>']
+            for shown in judged:
+                if shown.chapter == other:
+                    rows.append(cards.card(shown.record, told=told))
+                    told.update(cards.stamped(shown.record))
+            words = f"Verdicts of the chapter {place.title} on {statement.id}"
+            last[statement.id].outputs.append(
+                new_output("display_data", data={"text/html": "\n".join(rows), "text/plain": words})
+            )
 
 
 def generated(evidence: Findings, runs: Sequence[Any] = ()) -> dict[str, str]:

@@ -123,3 +123,26 @@ def test_the_ledger_lists_the_verdicts_that_another_choice_turns(root: Path, val
     assert "For\n1 claim the rule has been applied under others as well" in page
     line = "- fixture-disc.radius: holds as measured, the opposite with twice the size"
     assert (line in page, "None turns into its opposite." in page) == (told, not told)
+
+
+def test_verdicts_of_another_chapter_stand_below_the_last_on_their_statement(root: Path):
+    text = (root / "claims.yml").read_text()
+    at = text.index("- id: fixture-disc.radius")
+    claim = text[at:].rstrip("\n").replace("fixture-disc.radius", "fixture-disc.elsewhere")
+    (root / "claims.yml").write_text(f"{text.rstrip()}\n    {claim}\n")
+    books.write(root, books.verdict(root, claim="fixture-disc.elsewhere"), name="02_other")
+    made = nbformat.read(root / "chapters/02_other.ipynb", as_version=4)
+    evidence, notebook = ledger.read(root), nbformat.read(root / "chapters/01_fixture.ipynb", as_version=4)
+    before = [len(cell.get("outputs", [])) for cell in notebook.cells]
+    judging = next(n for n, cell in enumerate(notebook.cells) if "verdict" in str(cell.get("outputs", [])))
+    pages.show_elsewhere(notebook, evidence, "fixture")
+    now = [len(cell.get("outputs", [])) for cell in notebook.cells]
+    assert [after - count for after, count in zip(now, before, strict=True)] == [
+        int(n == judging) for n in range(len(now))
+    ]
+    told = notebook.cells[judging].outputs[-1].data["text/html"]
+    assert 'href="../chapters/02_other.html"' in told
+    assert 'id="claim-fixture-disc.elsewhere"' in told
+    assert 'id="claim-fixture-disc.radius"' not in told
+    pages.show_elsewhere(made, evidence, "other")  # which has no statement of its own
+    assert "rl-elsewhere" not in str(made)
