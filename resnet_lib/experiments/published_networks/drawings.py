@@ -235,3 +235,26 @@ def near(table: pd.DataFrame) -> Figure:
     right.set(xlabel="place in the network", ylabel="spectral norm of the branch")
     right.legend()
     return figure
+
+
+def live(table: pd.DataFrame) -> Figure:
+    """Points that small networks lose, as `small.lost` has them: by the block removed, and by the number of steps."""
+    figure, (left, right) = plt.subplots(1, 2, sharey=True, figsize=(9, 3.8))
+    for kind, filled in zip(STATISTICS, (True, False), strict=True):
+        mine = table[table["statistics"] == kind]
+        face = {"color": LOOK["color"], "markerfacecolor": LOOK["color"] if filled else "none"}
+        for axis, rows, x in (
+            (left, mine[mine["block"] >= 0].assign(at=lambda rows: rows["block"] + 1), "at"),
+            (right, mine[mine["measure"] == "divided"], "steps"),
+        ):
+            mean = rows.groupby(x)["loss"].mean()
+            axis.plot(rows[x], rows["loss"], ".", markersize=4, alpha=0.5, **face)
+            axis.plot(mean.index, mean, marker="s", linestyle="-" if filled else ":", label=STATISTICS[kind], **face)
+    left.set(xlabel="block removed", ylabel="points of accuracy lost")
+    left.set_yscale("symlog", linthresh=1)
+    left.set_yticks([0, 1, 3, 10, 30, 80], ["0", "1", "3", "10", "30", "80"])
+    right.set_xscale("log", base=2)
+    right.set_xticks([1, 2, 4, 8], ["1", "2", "4", "8"])
+    right.set(xlabel="steps in place of a block, each of 1/steps")
+    left.legend()
+    return figure

@@ -119,7 +119,7 @@ def _linear(part: nn.Module, x: Tensor) -> Tensor:
     return part(x) - part(torch.zeros_like(x[:1]))
 
 
-def _median(table: pd.DataFrame, column: str, depth: int = 56, stage: int = 2) -> np.ndarray:
+def median(table: pd.DataFrame, column: str, depth: int = 56, stage: int = 2) -> np.ndarray:
     """Median over the blocks of one stage of a network, one value an image."""
     chosen = table[(table["depth"] == depth) & (table["stage"] == stage)]
     return chosen.groupby("seed")[column].median().to_numpy()
@@ -127,7 +127,7 @@ def _median(table: pd.DataFrame, column: str, depth: int = 56, stage: int = 2) -
 
 def near(table: pd.DataFrame) -> Evidence:
     """Share of eigenvalues within 0.5 of 1 at the median block, one value an image; control: without the shortcut."""
-    return Evidence(_median(table, "near"), _median(table, "alone"))
+    return Evidence(median(table, "near"), median(table, "alone"))
 
 
 def exact(table: pd.DataFrame) -> Evidence:
@@ -135,12 +135,12 @@ def exact(table: pd.DataFrame) -> Evidence:
 
     Of the branch alone those within 0.5 of 1 are counted, which are more than those that are 1.
     """
-    return Evidence(_median(table, "exact"), _median(table, "alone"))
+    return Evidence(median(table, "exact"), median(table, "alone"))
 
 
 def small(table: pd.DataFrame) -> Evidence:
     """Spectral norm of the branch's Jacobian at the median block, one value an image; control: that of the shortcut."""
-    return Evidence(_median(table, "norm"), _median(table, "identity"))
+    return Evidence(median(table, "norm"), median(table, "identity"))
 
 
 SPECTRA = Experiment(
