@@ -41,6 +41,7 @@ CHOSEN = {
     "dropping-rates": {"layers of [64], 20 x 100, one-cycle, sgd"},
     "ode-trained": {"layers of [64], 12 x 100, one-cycle, sgd"},
     "stability-contracting": {"layers of [32], 8 x 50, one-cycle, sgd"},
+    "published-small": {"convolutions of [8, 16, 32], 20 x 100, one-cycle, sgd"},
 }
 """By experiment: inputs of the layers behind the first, epochs x batch, schedule, optimiser; rates are tuned."""
 

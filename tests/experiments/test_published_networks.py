@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from resnet_lib import data, nets
 from resnet_lib.analysis import jacobian
 from resnet_lib.evidence.claims import Evidence
-from resnet_lib.experiments.published_networks import EXPERIMENTS, errors, lesions, networks, spectra, steps
+from resnet_lib.experiments.published_networks import errors, lesions, networks, spectra, steps
 from resnet_lib.nets import Block, Stack, Unit
 
 SIZE, SEEDS = 4, (0, 2)
@@ -286,7 +286,7 @@ def test_spectra_are_those_of_the_median_block():
 
 
 def test_every_depth_is_measured_on_images_that_there_are():
-    for experiment in EXPERIMENTS:
+    for experiment in (errors.ERRORS, lesions.LESIONS, steps.STEPS, spectra.SPECTRA):
         assert {setting.depth for setting in experiment.full.settings} == set(networks.DEPTHS)
         assert set(experiment.data) == {"cifar10", *(f"published-{depth}" for depth in networks.DEPTHS)}
         for grid in (experiment.quick, experiment.full):
