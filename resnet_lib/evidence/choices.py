@@ -20,6 +20,8 @@ from resnet_lib.evidence import markup
 from resnet_lib.sweep import Experiment, Grid, Result
 from resnet_lib.training import tuning
 
+LEARNED = 0.2
+"""Validation accuracy of a network that has learned something of ten classes: twice that of guessing."""
 THIRD, THRICE, SAME = "a third of each rate", "three times each rate", "the same rate for all"
 
 
@@ -32,12 +34,15 @@ class Rates:
         by: The columns that tell its networks apart.
         best: What the chapter trains with, by the values of these columns; `complaints` compares.
         rate: The column that holds the rates.
+        untrained: The networks that no rate trains, which is what the chapter shows of them: none comes to `LEARNED`,
+            so that none is the best, and nothing is asked of its neighbours.
     """
 
     experiment: Experiment
     by: tuple[str, ...]
     best: Mapping[Any, float]
     rate: str = tuning.TRIED
+    untrained: tuple[Any, ...] = ()
 
     def choose(self, table: pd.DataFrame) -> dict[Hashable, tuning.Choice]:
         """The choice for every network, from the experiment's table."""
@@ -65,7 +70,10 @@ class Rates:
     def complaints(self, root: Path | None = None) -> list[str]:
         """What a reader would object to: a tuning that breaks the rule, or a rate that is not the one it chose."""
         found = self.stored(root)
-        said = list(tuning.complaints(found))
+        said = list(tuning.complaints(found, dict.fromkeys(self.untrained, "no rate trains it")))
+        for name in self.untrained:
+            if name in found and found[name].score >= LEARNED:
+                said.append(f"{name} is said to be trained by no rate, and one reaches {found[name].score:.3g}")
         chosen = {name: choice.rate for name, choice in found.items()}
         for name in sorted({*chosen, *self.best}, key=str):
             if chosen.get(name) != self.best.get(name):

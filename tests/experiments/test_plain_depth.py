@@ -10,7 +10,7 @@ import torch
 from scipy import special, stats
 from torch import nn
 
-from resnet_lib import nets, runtime, sweep
+from resnet_lib import nets, runtime
 from resnet_lib.evidence import claims, statements
 from resnet_lib.evidence.rules import Rule
 from resnet_lib.experiments.plain_networks import curves, deep_images, depths, drift, signals, stacks
@@ -313,10 +313,3 @@ def test_charts_have_their_sliders() -> None:
     square = drawn[drawn["measure"] == "square"].set_index("block")["decades"]
     by_hand = np.log10(points[(points["measure"] == "square") & (points["block"] == 5)]["value"]).mean()
     assert square[5] == pytest.approx(by_hand, abs=1e-4)
-
-
-def test_learning_rates_are_those_that_the_stored_tuning_chose() -> None:
-    result = sweep.stored(depths.TUNING, ROOT)
-    if result is None:
-        pytest.skip("depth-tuning is not stored yet")
-    assert depths.tuned(result.table) == depths.BEST

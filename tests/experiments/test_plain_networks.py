@@ -11,7 +11,7 @@ import torch
 from scipy import integrate, stats
 from torch import nn
 
-from resnet_lib import data, nets, runtime, sweep, training
+from resnet_lib import data, nets, runtime, training
 from resnet_lib.data import Split
 from resnet_lib.evidence import claims, statements
 from resnet_lib.evidence.rules import Rule
@@ -358,9 +358,3 @@ def test_the_chart_has_a_slider_with_all_stages(drawn):
     spec = drawings.stages(found).to_dict()
     (bound,) = [parameter for parameter in spec["params"] if "bind" in parameter]
     assert bound["bind"] | {"name": ""} == {"input": "range", "min": 0, "max": 4, "step": 1, "name": ""}
-
-
-def test_learning_rates_are_those_that_the_stored_tuning_chose():
-    result = sweep.stored(families.TUNING, ROOT)
-    assert result is not None
-    assert families.tuned(result.table) == families.BEST

@@ -34,8 +34,7 @@ CHOICES: dict[str, Choices] = dict(objects(Choices))  # pyright: ignore[reportAs
 
 def test_every_tuning_that_needs_no_download_belongs_to_the_rates_of_a_chapter():
     names = {experiment.name for experiment in catalogue.find(None) if experiment.name.endswith("-tuning")}
-    left = {"plain-tuning", "depth-tuning"}  # their chapter's rates are still chosen by its own rule
-    assert names == {*RATES, *left, "plain-cifar-tuning", "depth-cifar10-tuning"}
+    assert names == {*RATES, "plain-cifar-tuning", "depth-cifar10-tuning"}  # the two last need a GPU
     assert {experiment.name for experiment in catalogue.find(None)} >= CHOICES.keys()
 
 
@@ -74,6 +73,15 @@ def test_a_rate_that_was_not_chosen_is_told():
         "other is trained with 1.0; its tuning chose None",
         f"residual is trained with 7.0; its tuning chose {rates.best['residual']}",
     ]
+
+
+def test_a_network_that_no_rate_trains_is_asked_for_no_neighbours_but_may_not_learn():
+    rates = RATES["depth-tuning"]
+    assert rates.untrained
+    strict = replace(rates, untrained=()).complaints(ROOT)
+    assert any("has a neighbour that is far off" in said for said in strict)
+    learns = replace(rates, untrained=(*rates.untrained, ("norm", 5))).complaints(ROOT)
+    assert learns == ["('norm', 5) is said to be trained by no rate, and one reaches 0.973"]
 
 
 def test_rates_that_have_not_been_tuned_are_told(tmp_path: Path):

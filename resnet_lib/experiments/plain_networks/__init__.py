@@ -2,7 +2,15 @@
 
 from resnet_lib.experiments.plain_networks.deep_images import DEEP
 from resnet_lib.experiments.plain_networks.deep_images import TUNING as DEEP_TUNING
-from resnet_lib.experiments.plain_networks.degradation import CAUSE, DEGRADE, RESCUE
+from resnet_lib.experiments.plain_networks.degradation import (
+    CAUSE,
+    CAUSE_CHOICES,
+    DEGRADE,
+    DEGRADE_CHOICES,
+    RESCUE,
+    RESCUE_CHOICES,
+)
+from resnet_lib.experiments.plain_networks.depths import CHOICES as DEPTH_CHOICES
 from resnet_lib.experiments.plain_networks.depths import DEPTHS
 from resnet_lib.experiments.plain_networks.depths import TUNING as DEPTH_TUNING
 from resnet_lib.experiments.plain_networks.drift import DRIFT, JACOBIANS
@@ -14,4 +22,5 @@ from resnet_lib.experiments.plain_networks.signals import SIGNALS
 EXPERIMENTS = (
     *(DEGRADE, CAUSE, GRADIENTS, RESCUE, TUNING, CIFAR_TUNING, HE_TABLE),
     *(DRIFT, JACOBIANS, SIGNALS, DEPTHS, DEPTH_TUNING, DEEP, DEEP_TUNING),
+    *(part.experiment for part in (DEGRADE_CHOICES, CAUSE_CHOICES, RESCUE_CHOICES, DEPTH_CHOICES)),
 )

@@ -7,6 +7,7 @@ import torch
 
 from resnet_lib import data, nets, runtime
 from resnet_lib.data import Split
+from resnet_lib.evidence.choices import Choices, ways
 from resnet_lib.experiments.plain_networks import families, gradients
 from resnet_lib.experiments.plain_networks.families import MANY_SEEDS, SEEDS, Family, cifar, digits
 from resnet_lib.sweep import SAMPLED, Experiment, Grid
@@ -143,3 +144,6 @@ RESCUE = Experiment(
     ),
     data=("digits",),
 )
+DEGRADE_CHOICES = Choices(DEGRADE, ways(DEGRADE.quick.settings), MANY_SEEDS)
+CAUSE_CHOICES = Choices(CAUSE, ways(CAUSE.quick.settings))
+RESCUE_CHOICES = Choices(RESCUE, ways(RESCUE.quick.settings))

@@ -89,20 +89,20 @@ STARTS = {
 """Where the search begins for every network, by variant and blocks."""
 
 BEST = {
-    ("norm", 5): 0.1,
-    ("norm", 25): 0.3,
-    ("norm", 50): 1.0,
-    ("norm", 100): 1.0,
-    ("scaled", 5): 0.1,
-    ("scaled", 25): 0.1,
-    ("scaled", 50): 0.1,
+    ("norm", 5): 0.15,
+    ("norm", 25): 0.71,
+    ("norm", 50): 0.18,
+    ("norm", 100): 0.32,
+    ("scaled", 5): 0.13,
+    ("scaled", 25): 0.18,
+    ("scaled", 50): 0.13,
     ("scaled", 100): 0.1,
-    ("bare", 5): 0.03,
-    ("bare", 50): 1e-10,
-    ("plain-norm", 5): 0.1,
-    ("plain-norm", 50): 1e-8,
-    ("plain-scaled", 5): 0.1,
-    ("plain-scaled", 50): 1e-10,
+    ("bare", 5): 0.046,
+    ("bare", 50): 1e-15,
+    ("plain-norm", 5): 0.15,
+    ("plain-norm", 50): 0.01,
+    ("plain-scaled", 5): 0.075,
+    ("plain-scaled", 50): 1e-07,
     ("plain-bare", 5): 0.03,
     ("plain-bare", 50): 0.01,
 }
@@ -138,7 +138,13 @@ TUNING = Experiment(
     ),
     data=("digits",),
 )
-RATES = choices.Rates(TUNING, by=("variant", "blocks"), best=BEST)
+RATES = choices.Rates(
+    TUNING,
+    by=("variant", "blocks"),
+    best=BEST,
+    untrained=(("bare", HUNDRED), ("plain-norm", HUNDRED), ("plain-scaled", HUNDRED)),
+)
+CHOICES = choices.Choices(DEPTHS, choices.ways(DEPTHS.quick.settings))
 
 
 def _at(table: pd.DataFrame, variant: str, blocks: int) -> pd.DataFrame:
