@@ -122,8 +122,21 @@ class Findings:
     @property
     def tally(self) -> dict[str, int]:
         """How many statements have which verdict."""
-        counts = Counter(map(self.verdict, self.ledger.statements))
+        return self.verdicts_of(self.ledger.statements)
+
+    def verdicts_of(self, statements: Iterable[statements.Statement]) -> dict[str, int]:
+        """How many of these statements have which verdict."""
+        counts = Counter(map(self.verdict, statements))
         return {name: counts[name] for name in SUMMARIES}
+
+    def measured(self, statements: Iterable[statements.Statement], kind: str) -> int:
+        """How many claims of these statements, of one kind, have been checked."""
+        return sum(c.kind == kind and c.id in self.verdicts for s in statements for c in s.claims)
+
+    def computed_full(self, statements: Iterable[statements.Statement]) -> int:
+        """How many claims of these statements are judged on a FULL result as well."""
+        ids = [claim.id for statement in statements for claim in statement.claims if claim.id in self.verdicts]
+        return sum(bool(self.verdicts[id].record["full"]) for id in ids)
 
     @property
     def summary(self) -> str:

@@ -13,6 +13,14 @@ from resnet_lib.evidence.ledger import Findings
 from resnet_lib.evidence.records import records
 from resnet_lib.evidence.statements import Statement
 
+KINDS = {
+    "theorem": "theorems",
+    "drawn": "random matrices, untrained networks",
+    "trained": "networks trained here",
+    "published": "networks of others",
+}
+"""What claims are measured on, as the front page calls it."""
+
 
 def show_all_digits(notebook: NotebookNode, evidence: Findings) -> None:
     """Replace the stable HTML of verdicts and figures by the one for the pages: all digits, and the provenance.
@@ -94,7 +102,7 @@ def generated(evidence: Findings, runs: Sequence[Any] = ()) -> dict[str, str]:
     """
 
     def page(template: str) -> str:
-        return f"{markup.render(template, book=evidence, cards=cards, figures=figures, runs=runs)}\n"
+        return f"{markup.render(template, book=evidence, cards=cards, figures=figures, runs=runs, kinds=KINDS)}\n"
 
     names = ("ledger.md", "figure-index.md", "replications.md", "_generated/findings.md")
     return {path: page(Path(path).name) for path in names}
