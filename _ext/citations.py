@@ -82,6 +82,15 @@ class Bibliography(Style):
         name = template.optional[template.sentence[template.tag("strong")[template.field("key")]]]
         return toplevel[name, super().get_misc_template(e)]
 
+    def format_web_refs(self, e: Any) -> Any:
+        """Where the work can be opened, and how much of it was: every entry has the field `read`."""
+        return template.sentence[
+            template.optional[self.format_eprint(e)],
+            template.optional[self.format_doi(e)],
+            template.optional[self.format_url(e)],
+            template.optional[template.join["Read: ", template.field("read")]],
+        ]
+
 
 def setup(app: Sphinx) -> dict[str, Any]:
     """Register the three styles under the name `book`."""
