@@ -18,7 +18,7 @@ class Grid:
 
     Attributes:
         settings: Frozen dataclasses; their fields hold numbers, text, None, sequences or frozen dataclasses of these.
-        seeds: The seeds of every setting.
+        seeds: The seeds of every setting; like the settings, any sequence, which is kept as a tuple.
         group: How many seeds are computed together, in one call of the trial; None for all of them.
         data: Names of the datasets that these trials load, besides those that all trials of the experiment do.
 
@@ -32,6 +32,11 @@ class Grid:
     data: tuple[str, ...] = ()
 
     def __post_init__(self):
+        for name in ("settings", "seeds", "data"):  # any sequence will do, a range or a list
+            given = getattr(self, name)
+            if isinstance(given, str):
+                raise ValueError(f"{name}={given!r} must be a sequence; write {name}=({given!r},)")
+            object.__setattr__(self, name, tuple(given))
         if not self.settings or not self.seeds:
             raise ValueError(f"a grid needs settings and seeds; got {len(self.settings)} and {len(self.seeds)}")
         if any(type(seed) is not int for seed in self.seeds) or len(set(self.seeds)) < len(self.seeds):

@@ -21,6 +21,15 @@ def test_settings_and_seeds_are_checked():
         Grid((Unit("a"),), (0,), 0)
 
 
+def test_any_sequence_of_settings_and_seeds_will_do():
+    setting = Unit("a")
+    grid = Grid(settings=[setting], seeds=range(3), data=["digits"])  # pyright: ignore[reportArgumentType]
+    assert (grid.settings, grid.seeds, grid.data) == ((setting,), (0, 1, 2), ("digits",))
+    assert grid == Grid(settings=(setting,), seeds=(0, 1, 2), data=("digits",))
+    with pytest.raises(ValueError, match=r"data='digits' must be a sequence; write data=\('digits',\)"):
+        Grid(settings=(setting,), seeds=(0,), data="digits")  # pyright: ignore[reportArgumentType]
+
+
 def test_groups_hold_every_seed_once():
     assert Grid((Unit("a"),), (5, 6, 7, 8, 9), 2).groups == ((5, 6), (7, 8), (9,))
     assert Grid((Unit("a"),), (5, 6, 7)).groups == ((5, 6, 7),)
