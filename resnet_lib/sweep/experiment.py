@@ -1,7 +1,7 @@
 """An experiment is data: a trial, and the settings and seeds that it is run on. Nothing is run here."""
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, is_dataclass
 from typing import Any
 
@@ -26,10 +26,10 @@ class Grid:
         ValueError: Where one of these is empty, repeated or cannot be written as JSON.
     """
 
-    settings: tuple[Any, ...]
-    seeds: tuple[int, ...]
+    settings: Sequence[Any]
+    seeds: Sequence[int]
     group: int | None = None
-    data: tuple[str, ...] = ()
+    data: Sequence[str] = ()
 
     def __post_init__(self):
         for name in ("settings", "seeds", "data"):  # any sequence will do, a range or a list
@@ -57,7 +57,7 @@ class Grid:
     def groups(self) -> tuple[tuple[int, ...], ...]:
         """The seeds as they are computed together; the last group may be smaller."""
         size = self.group or len(self.seeds)
-        return tuple(self.seeds[start : start + size] for start in range(0, len(self.seeds), size))
+        return tuple(tuple(self.seeds[start : start + size]) for start in range(0, len(self.seeds), size))
 
 
 @dataclass(frozen=True)

@@ -23,11 +23,11 @@ def test_settings_and_seeds_are_checked():
 
 def test_any_sequence_of_settings_and_seeds_will_do():
     setting = Unit("a")
-    grid = Grid(settings=[setting], seeds=range(3), data=["digits"])  # pyright: ignore[reportArgumentType]
+    grid = Grid(settings=[setting], seeds=range(3), data=["digits"])
     assert (grid.settings, grid.seeds, grid.data) == ((setting,), (0, 1, 2), ("digits",))
     assert grid == Grid(settings=(setting,), seeds=(0, 1, 2), data=("digits",))
     with pytest.raises(ValueError, match=r"data='digits' must be a sequence; write data=\('digits',\)"):
-        Grid(settings=(setting,), seeds=(0,), data="digits")  # pyright: ignore[reportArgumentType]
+        Grid(settings=(setting,), seeds=(0,), data="digits")
 
 
 def test_groups_hold_every_seed_once():

@@ -1,6 +1,7 @@
 """The chapter's figures: a selection of a trial's table, and a drawing of it; the networks differ in depth alone."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import altair as alt
 import matplotlib.pyplot as plt
@@ -18,8 +19,8 @@ from resnet_lib.experiments.published_networks import lesions
 from resnet_lib.experiments.published_networks.networks import DEPTHS
 
 LOOK = shown({"original": "original"})["original"].look
-MARKERS = dict(zip(DEPTHS, "^vDs", strict=True))
-LINES = dict(zip(DEPTHS, (":", "-.", "--", "-"), strict=True))
+MARKERS: dict[int, str] = dict(zip(DEPTHS, "^vDs", strict=True))
+LINES: dict[int, str] = dict(zip(DEPTHS, (":", "-.", "--", "-"), strict=True))
 """The networks have the colour of their unit; the deeper one is, the less its line is broken."""
 STATISTICS = {"trained": "as trained", "anew": "anew"}
 PARTS = {"train": "learned images", "test": "new images"}
@@ -42,13 +43,13 @@ def summary(table: pd.DataFrame, by: Sequence[str], value: str) -> pd.DataFrame:
     return pd.DataFrame(records)
 
 
-def _whiskers(axis: Axes, x: pd.Series | np.ndarray, rows: pd.DataFrame, **look: object) -> None:
+def _whiskers(axis: Axes, x: pd.Series | np.ndarray, rows: pd.DataFrame, **look: Any) -> None:
     """Means with their intervals; an interval is never shorter than nothing."""
     below, above = (rows["mean"] - rows["low"]).clip(lower=0), (rows["high"] - rows["mean"]).clip(lower=0)
-    axis.errorbar(x, rows["mean"], yerr=[below, above], elinewidth=1, markersize=5, **look)  # pyright: ignore[reportArgumentType]
+    axis.errorbar(x, rows["mean"], yerr=[below, above], elinewidth=1, markersize=5, **look)
 
 
-def _network(depth: int) -> dict[str, object]:
+def _network(depth: int) -> dict[str, Any]:
     return LOOK | {"marker": MARKERS[depth], "linestyle": LINES[depth], "label": f"ResNet-{depth}"}
 
 

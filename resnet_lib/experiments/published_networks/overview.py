@@ -22,8 +22,8 @@ def table(error: pd.DataFrame, lesion: pd.DataFrame, step: pd.DataFrame, spectru
     """
     records = []
     for title, rows in _measured(error, lesion, step, spectrum):
-        found = summary(rows, ["depth"], "value").set_index("depth")
-        cells = {f"ResNet-{depth}": _cell(*found.loc[depth, ["mean", "low", "high"]]) for depth in DEPTHS}
+        found = summary(rows, ["depth"], "value").set_index("depth")[["mean", "low", "high"]].to_dict("index")
+        cells = {f"ResNet-{depth}": _cell(**found[depth]) for depth in DEPTHS}
         records.append({"measured": title, **cells})
     return pd.DataFrame(records)
 
