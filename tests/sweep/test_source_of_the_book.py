@@ -81,9 +81,12 @@ CHANGES = [
         "analysis/lesion.py",
         "PROBE = 32",
         "PROBE = 33",
-        DROPPED | {f"shortcuts-{x}" for x in ("cifar", "digits")} | PUBLISHED - {"published-errors"},
+        DROPPED
+        | {f"shortcuts-{x}" for x in ("cifar", "digits")}
+        | PUBLISHED - {"published-errors"}
+        | {"published-small"},
     ),
-    ("analysis/lesion_scores.py", "AT_ONCE = 256", "AT_ONCE = 255", DROPPED | {"published-lesions"}),
+    ("analysis/lesion_scores.py", "AT_ONCE = 256", "AT_ONCE = 255", DROPPED | {"published-lesions", "published-small"}),
     ("analysis/paths.py", "MOST = 14", "MOST = 15", {"dropping-linear", "paths-unrolled"}),
     (
         "analysis/lipschitz/ascent.py",
@@ -116,7 +119,7 @@ CHANGES = [
         "experiments/plain_networks/families.py",
         "CHANCE = 0.1",
         "CHANCE = 0.2",
-        KEPT,
+        KEPT - {"plain-cifar-tuning", "plain-tuning"},
     ),
     ("experiments/dropping_blocks/linear.py", "tuple(range(10))", "tuple(range(11))", set()),  # seeds: the grid says so
     ("runtime.py", ">> 1", ">> 2", ALL - {"misleading-turning", "stability-explorer", "stability-methods"}),  # no draw

@@ -22,8 +22,9 @@ def table(error: pd.DataFrame, lesion: pd.DataFrame, step: pd.DataFrame, spectru
     """
     records = []
     for title, rows in _measured(error, lesion, step, spectrum):
-        found = summary(rows, ["depth"], "value").set_index("depth")[["mean", "low", "high"]].to_dict("index")
-        cells = {f"ResNet-{depth}": _cell(**found[depth]) for depth in DEPTHS}
+        wide = summary(rows, ["depth"], "value")[["depth", "mean", "low", "high"]]
+        found = {round(depth): interval for depth, *interval in wide.to_numpy(dtype=float).tolist()}
+        cells = {f"ResNet-{depth}": _cell(*found[depth]) for depth in DEPTHS}
         records.append({"measured": title, **cells})
     return pd.DataFrame(records)
 
