@@ -1,4 +1,7 @@
-"""Sphinx extension of the book: MathJax and Vega from packages instead of a CDN, and repairs for screen readers."""
+"""Sphinx extension of the book: MathJax and Vega from packages instead of a CDN, scripts only where a page needs them.
+
+It also repairs what a screen reader would stumble over.
+"""
 
 import re
 import shutil
@@ -19,6 +22,8 @@ MATHJAX = (
     "sre/mathmaps/base.json",
     "sre/mathmaps/en.json",
 )
+# Elements in which MathJax looks for formulas: `myst_mathjax_classes` of _config.yml.
+FORMULAS = re.compile(r'class="[^"]*(?<![\w-])(?:math|output_area|text_html|(?:tex2jax|mathjax)_process)(?![\w-])')
 EMPTY_HEAD = re.compile(r"<thead>\s*<tr[^>]*>(?:\s*<th[^>]*>\s*(?:<p>\s*</p>)?\s*</th>)+\s*</tr>\s*</thead>")
 
 
@@ -67,11 +72,36 @@ def repair(app: Sphinx, page: str, template: str, context: dict[str, Any], doctr
         context["body"] = EMPTY_HEAD.sub("", body)
 
 
+def copy_ledger(app: Sphinx) -> None:
+    """Put the scripts of the ledger's table beside the pages: DataTables 3.1.5 as its npm package has it, and our own.
+
+    Jupyter Book would load whatever lies in `_static` on every page.
+    """
+    origin, target = Path(__file__).parent / "ledger", Path(app.outdir) / "_static/ledger"
+    target.mkdir(parents=True, exist_ok=True)
+    for path in origin.iterdir():
+        if not (target / path.name).exists():
+            shutil.copyfile(path, target / path.name)
+
+
+def load_what_is_needed(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: Any) -> None:
+    """Load the scripts of the table on the page of the ledger alone, and MathJax where it finds something to set."""
+    if page == "ledger":
+        app.add_css_file("ledger/ledger.css")
+        for name in ("dataTables.min.js", "ledger.js"):
+            app.add_js_file(f"ledger/{name}", loading_method="defer")
+    if not FORMULAS.search(context.get("body", "")):
+        kept = [script for script in context["script_files"] if "mathjax" not in str(script).lower()]
+        context["script_files"] = kept
+
+
 def setup(app: Sphinx) -> dict[str, Any]:
     """Connect all of it to Sphinx."""
     app.set_html_assets_policy("always")  # verdicts are HTML, and Sphinx does not see that there is mathematics in it
     app.connect("builder-inited", copy_mathjax)
     app.connect("builder-inited", copy_vega)
     app.connect("builder-inited", copy_style_of_notebooks)
+    app.connect("builder-inited", copy_ledger)
     app.connect("html-page-context", repair)
+    app.connect("html-page-context", load_what_is_needed, priority=900)  # behind what adds scripts
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

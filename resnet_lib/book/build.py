@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 BUILD, RUN, SOURCE, HTML = "_build", "_build/run", "_build/source", "_build/html"
 # What the book is made of; anything else in a checkout is not part of it.
-PAGES = ("_config.yml", "_toc.yml", "*.md", "chapters/*.ipynb", "_static/**/*", "_templates/**/*", "_ext/**/*.py")
+PAGES = ("_config.yml", "_toc.yml", "*.md", "chapters/*.ipynb", "_static/**/*", "_templates/**/*", "_ext/**/*")
 EVIDENCE = ("claims.yml", "references.bib", "figures/**/*", "results/**/*")
 RENDERED = ".rendered"  # in the build's folder, while the pages there are whole: a hash of what reaches all of them
 # A change here reaches every page, and Sphinx notices only some of them by itself.
@@ -294,6 +294,8 @@ def render(source: Path) -> Path:
     # Sphinx copies these only when it has a page to write, and keeps what is gone.
     figures = source / SERVED / "figures"
     mirror(build / "html/figures", {path.relative_to(figures): path.read_bytes() for path in _files(figures)})
+    for path in (source / SERVED).glob("ledger.*"):
+        write_atomically(build / "html" / path.name, path.read_bytes())
     write_atomically(build / RENDERED, whole.encode())
     return build / "html/index.html"
 

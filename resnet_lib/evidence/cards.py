@@ -19,7 +19,7 @@ def text(record: Mapping[str, Any]) -> str:
     lines = [f"{record['id']}: {record['status']}", f"  rule   {record['rule']}"]
     if _surprises(record):
         lines[0] += f" (expected: {record['expectation']})"
-    for row in _rows(record, digits=2):
+    for row in runs(record, digits=2):
         told = "not yet computed"
         if row["run"]:
             told = f"{row['run']['status']}; {row['measured']}; control: {row['control']}, {row['known']}"
@@ -36,7 +36,7 @@ def card(record: Mapping[str, Any], *, exact: bool = True, told: Container[Stamp
             same on every machine, which nbval compares: two digits, and for `every` how many of the values satisfy it.
         told: Runs of experiments whose provenance the page shows already; it is linked, and not shown again.
     """
-    rows = list(_rows(record, digits=4 if exact else 2))
+    rows = list(runs(record, digits=4 if exact else 2))
     interval = Rule.parse(record["rule"]).statistic != "every"
     here = None
     if "here" in record:
@@ -51,9 +51,9 @@ def card(record: Mapping[str, Any], *, exact: bool = True, told: Container[Stamp
         here=here,
         fragile=significance.FRAGILE,
         picture=Markup(pictures.picture(record)) if exact else "",  # our own SVG
-        effect=_effect(record) if exact else "",
+        effect=effect(record) if exact else "",
         largest=stamped(record)[-1][1],
-        varied=[(each, _varied(record, each)) for each in record.get("varied", ())] if exact else [],
+        varied=[(each, other(record, each)) for each in record.get("varied", ())] if exact else [],
         stamps=[(stamped, row["run"]["stamp"], stamped in told) for stamped, row in _stamps(record, rows)],
     )
 
@@ -67,8 +67,8 @@ def _stamps(record: Mapping[str, Any], rows: list[dict[str, Any]]) -> Iterator[t
     return zip(stamped(record), (row for row in rows if row["run"]), strict=True)
 
 
-def _effect(record: Mapping[str, Any]) -> str:
-    """What was measured, at the largest size that was computed, in a few words."""
+def effect(record: Mapping[str, Any]) -> str:
+    """What was measured, at the largest size that was computed, in a few words with its unit."""
     run = record[[preset for preset in PRESETS if record[preset]][-1]]
     if Rule.parse(record["rule"]).statistic == "every":
         return f"{run['inside']} of {run['n']} values"
@@ -76,8 +76,8 @@ def _effect(record: Mapping[str, Any]) -> str:
     return f"{markup.interval(run['effect'], run['low'], run['high'])}{' ' * bool(unit)}{unit}"
 
 
-def _varied(record: Mapping[str, Any], each: Mapping[str, Any]) -> str:
-    """What was measured under another choice, in a few words."""
+def other(record: Mapping[str, Any], each: Mapping[str, Any]) -> str:
+    """What was measured under another choice, one of `record["varied"]`, in a few words."""
     if each["n"] is None:
         return "trainings diverge"
     if Rule.parse(record["rule"]).statistic == "every":
@@ -97,8 +97,12 @@ def _surprises(record: Mapping[str, Any]) -> bool:
     return any(run["status"] != record["expected"][preset] != "open" for preset, run in runs.items())
 
 
-def _rows(record: Mapping[str, Any], *, digits: int) -> Iterator[dict[str, Any]]:
-    """The verdict on each preset in words; more than two digits bring the intervals."""
+def runs(record: Mapping[str, Any], *, digits: int = 4) -> Iterator[dict[str, Any]]:
+    """The verdict on each preset in words; more than two digits bring the intervals.
+
+    Each has a `name`, the `run` (None where there is none yet), and where there is one what was `measured`, the same of
+    the `control`, and whether that is `known`.
+    """
     for preset in PRESETS:
         yield _row(preset.upper(), record[preset], record, digits=digits)
 

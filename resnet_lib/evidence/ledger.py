@@ -44,6 +44,7 @@ class Findings:
         chapters: By their names.
         verdicts: What was checked, by the ids of the claims.
         figures: What was published, by the ids of the figures.
+        cited: What the works of the bibliography are cited as, by their keys.
         faults: Where the outputs and claims.yml contradict each other, one sentence each; empty in a good book.
     """
 
@@ -51,6 +52,7 @@ class Findings:
     chapters: dict[str, Chapter]
     verdicts: dict[str, Shown]
     figures: dict[str, Shown]
+    cited: dict[str, str]
     faults: tuple[str, ...]
 
     @property
@@ -161,12 +163,12 @@ def read(root: Path) -> Findings:
         shown += [(kind, Shown(chapter.name, record)) for _, kind, record in records(notebook)]
     checked = [entry for kind, entry in shown if kind == "verdict"]
     drawn = [entry for kind, entry in shown if kind == "figure"]
-    keys = manuscript.references(root / "references.bib")
+    cited = manuscript.references(root / "references.bib")
     folders = {path.parent.name for path in root.glob("figures/*/meta.json")}
     edited += altered(root, drawn)
-    faults = [*edited, *_claim_faults(ledger, chapters, checked, keys), *_figure_faults(ledger, drawn, folders)]
+    faults = [*edited, *_claim_faults(ledger, chapters, checked, set(cited)), *_figure_faults(ledger, drawn, folders)]
     by_claim, by_figure = ({entry.record["id"]: entry for entry in entries} for entries in (checked, drawn))
-    return Findings(ledger, chapters, by_claim, by_figure, tuple(faults))
+    return Findings(ledger, chapters, by_claim, by_figure, cited, tuple(faults))
 
 
 def _finding(notebook: NotebookNode) -> str:

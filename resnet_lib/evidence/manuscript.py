@@ -6,6 +6,7 @@ It knows the formats of these files; what the evidence in them says is judged in
 
 import json
 import re
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,9 @@ import nbformat
 import yaml
 from nbformat import NotebookNode
 from nbformat.validator import ValidationError
-from pybtex.database import parse_string
+from pybtex.database import Entry, parse_string
 from pybtex.exceptions import PybtexError
+from pybtex.richtext import Text
 from sphinx_external_toc.parsing import MalformedError, parse_toc_data
 
 from resnet_lib.evidence import texts
@@ -117,16 +119,34 @@ def page(path: Path) -> str:
     return text
 
 
-def references(path: Path) -> set[str]:
-    """The keys of a bibliography in BibTeX.
+def references(path: Path) -> dict[str, str]:
+    """What the works of a bibliography in BibTeX are cited as, by their keys: `He et al. (2016)`, `Text A`.
+
+    Where two would be cited alike, their titles follow.
 
     Raises:
         TextError: The file is missing or no BibTeX, or has a key twice.
     """
     try:
-        return set(parse_string(texts.read(path), "bibtex").entries)
+        entries = parse_string(texts.read(path), "bibtex").entries
     except PybtexError as error:
         line = getattr(error, "lineno", None)
         place = f"{path}, line {line}," if line else f"{path}"
         said = re.sub(r"^[\w ]+ in line \d+: ", "", str(error))
         raise TextError(f"{place} is no BibTeX ({said}); mend it there") from error
+    names = {key: _cited(entry) for key, entry in entries.items()}
+    counts = Counter(names.values())
+    titles = {key: str(Text.from_latex(entry.fields.get("title", key))) for key, entry in entries.items()}
+    return {key: name if counts[name] == 1 else f"{name}: {titles[key]}" for key, name in names.items()}
+
+
+def _cited(entry: Entry) -> str:
+    """Authors and year; the `key` field or the title of a work that lacks one of them."""
+    people = [
+        " ".join(map(str, (*one.rich_prelast_names, *one.rich_last_names))) for one in entry.persons.get("author", [])
+    ]
+    if not people or "year" not in entry.fields:
+        return str(Text.from_latex(entry.fields.get("key") or entry.fields.get("title", entry.key)))
+    several = len(people) > 2 or people[-1] == "others"
+    authors = f"{people[0]} et al." if several else " and ".join(people)
+    return f"{authors} ({entry.fields['year']})"

@@ -19,10 +19,22 @@ MINUS = "−"
 LONE_DOLLAR = re.compile(r"(?<!\\)\$")
 
 
-def prose(text: str) -> Markup:
+def for_mathjax(tex: str) -> Markup:
+    r"""A formula as Sphinx writes it, `<span class="math notranslate nohighlight">\(...\)</span>`, which MathJax sets.
+
+    Example:
+        >>> print(for_mathjax("a<b"))
+        <span class="math notranslate nohighlight">\(a&lt;b\)</span>
+    """
+    return Markup('<span class="math notranslate nohighlight">\\({}\\)</span>').format(tex)
+
+
+def prose(text: str, formula: Callable[[str], Markup] = for_mathjax) -> Markup:
     r"""HTML of a text in which `$...$` is TeX (and `\$` a dollar); everything else is escaped.
 
-    The TeX comes out as Sphinx writes it, `<span class="math notranslate nohighlight">\(...\)</span>`, for MathJax.
+    Args:
+        text: The text.
+        formula: Makes HTML of the TeX between two dollars.
 
     Raises:
         ValueError: A `$` has no partner, or nothing stands between two.
@@ -34,7 +46,7 @@ def prose(text: str) -> Markup:
     html, end = Markup(), 0
     for match in MATHEMATICS.finditer(text):
         html += _plain(text, end, match.start())
-        html += Markup('<span class="math notranslate nohighlight">\\({}\\)</span>').format(match[1])
+        html += formula(match[1])
         end = match.end()
     return html + _plain(text, end, len(text))
 

@@ -8,7 +8,7 @@ from typing import Any
 from nbformat import NotebookNode
 from nbformat.v4 import new_output
 
-from resnet_lib.evidence import cards, figures, markup
+from resnet_lib.evidence import cards, figures, formulas, markup, pictures, rows
 from resnet_lib.evidence.ledger import Findings
 from resnet_lib.evidence.records import records
 from resnet_lib.evidence.statements import Statement
@@ -96,13 +96,19 @@ def show_elsewhere(notebook: NotebookNode, evidence: Findings, chapter: str) -> 
 def generated(evidence: Findings, runs: Sequence[Any] = ()) -> dict[str, str]:
     """The generated pages by their paths: ledger, figure index, replications, and the front page's findings.
 
+    With them come the downloads of the ledger, which are served as they are.
+
     Args:
         evidence: Of the book.
         runs: `replicas.Replica`s that are kept, for the page that lists them.
     """
 
+    table = rows.Table(evidence)
+
     def page(template: str) -> str:
-        return f"{markup.render(template, book=evidence, cards=cards, figures=figures, runs=runs, kinds=KINDS)}\n"
+        told = {"book": evidence, "table": table, "runs": runs, "static": formulas.static, "kinds": KINDS}
+        return f"{markup.render(template, **told, cards=cards, figures=figures, pictures=pictures)}\n"
 
     names = ("ledger.md", "figure-index.md", "replications.md", "_generated/findings.md")
-    return {path: page(Path(path).name) for path in names}
+    made = {path: page(Path(path).name) for path in names}
+    return made | {"_extra/ledger.csv": table.csv, "_extra/ledger.json": table.json}
