@@ -13,14 +13,6 @@ from resnet_lib.evidence.ledger import Findings
 from resnet_lib.evidence.records import records
 from resnet_lib.evidence.statements import Statement
 
-KINDS = {
-    "theorem": "theorems",
-    "drawn": "random matrices, untrained networks",
-    "trained": "networks trained here",
-    "published": "networks of others",
-}
-"""What claims are measured on, as the front page calls it."""
-
 
 def show_all_digits(notebook: NotebookNode, evidence: Findings) -> None:
     """Replace the stable HTML of verdicts and figures by the one for the pages: all digits, and the provenance.
@@ -106,7 +98,7 @@ def generated(evidence: Findings, runs: Sequence[Any] = ()) -> dict[str, str]:
     table = rows.Table(evidence)
 
     def page(template: str) -> str:
-        told = {"book": evidence, "table": table, "runs": runs, "static": formulas.static, "kinds": KINDS}
+        told = {"book": evidence, "table": table, "runs": runs, "static": formulas.static, "kinds": rows.KINDS}
         return f"{markup.render(template, **told, cards=cards, figures=figures, pictures=pictures)}\n"
 
     names = ("ledger.md", "figure-index.md", "replications.md", "_generated/findings.md")

@@ -21,7 +21,8 @@ from resnet_lib.evidence.statements import PRESETS, Claim, Statement
 KINDS = {
     "theorem": "identity or bound",
     "drawn": "random matrices, untrained networks",
-    "trained": "trained networks",
+    "trained": "networks trained here",
+    "published": "networks of others",
 }
 ROLES = {
     "as-said": "as the sources say",
