@@ -220,7 +220,7 @@ def collect(run: Path, source: Path, root: Path | None = None) -> "Held":
     Raises:
         ValueError: One of these files cannot be read; the message names it and the place.
     """
-    from resnet_lib.evidence import pages
+    from resnet_lib.evidence import landing, pages
     from resnet_lib.replication import replicas
     from resnet_lib.replication.held import hold, told
 
@@ -238,8 +238,9 @@ def collect(run: Path, source: Path, root: Path | None = None) -> "Held":
         if line := told(held, manuscript.chapter(path)):
             notebook.cells.insert(1, new_markdown_cell(f":::{{note}}\n{line}\n:::", id="replication"))
         files[path.relative_to(run)] = nbformat.writes(notebook).encode()
-    for path in _matches(run, ("figures/**/*",)):
-        files[SERVED / path.relative_to(run)] = path.read_bytes()
+    drawn = {path.relative_to(run).as_posix(): path.read_bytes() for path in _matches(run, ("figures/**/*",))}
+    alone = landing.pages(evidence, drawn, manuscript.address(run / "_config.yml"))
+    files |= {SERVED / path: content for path, content in (drawn | alone).items()}
     for name, text in pages.generated(evidence, replicas.kept(root or run)).items():
         files[Path(name)] = text.encode()
     mirror(source, files)
@@ -292,10 +293,12 @@ def render(source: Path) -> Path:
     if status:
         raise BookError(f"the pages in {source} have warnings or errors:\n{told}".rstrip())
     # Sphinx copies these only when it has a page to write, and keeps what is gone.
-    figures = source / SERVED / "figures"
-    mirror(build / "html/figures", {path.relative_to(figures): path.read_bytes() for path in _files(figures)})
-    for path in (source / SERVED).glob("ledger.*"):
-        write_atomically(build / "html" / path.name, path.read_bytes())
+    for path in sorted((source / SERVED).iterdir()):
+        served = build / "html" / path.name
+        if path.is_dir():
+            mirror(served, {file.relative_to(path): file.read_bytes() for file in _files(path)})
+        else:
+            write_atomically(served, path.read_bytes())
     write_atomically(build / RENDERED, whole.encode())
     return build / "html/index.html"
 

@@ -119,6 +119,19 @@ def page(path: Path) -> str:
     return text
 
 
+def address(path: Path) -> str:
+    """The address of the book, from `html: baseurl` of a `_config.yml`; empty where it has none.
+
+    Raises:
+        TextError: It is no text that begins with http.
+    """
+    raw = yaml.safe_load(page(path)) if path.is_file() else {}
+    found = (raw.get("html") or {}).get("baseurl") or ""
+    if found and not (isinstance(found, str) and re.match(r"https?://[^/\s]+", found)):
+        raise TextError(f"{path} has html: baseurl: {found!r}; write the book's address, https://..., or leave it out")
+    return found
+
+
 def references(path: Path) -> dict[str, str]:
     """What the works of a bibliography in BibTeX are cited as, by their keys: `He et al. (2016)`, `Text A`.
 

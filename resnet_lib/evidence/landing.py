@@ -1,0 +1,215 @@
+"""A page for each figure and each claim, at an address that a citation can name: `figures/<id>/` and `claims/<id>/`.
+
+The pages stand alone, without the theme: what is shown, what it says, the columns of its table, how to compute and to
+cite it, with tags that Zotero and search engines read. Where the book has an address, they name it.
+"""
+
+import io
+import re
+import zipfile
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from resnet_lib.evidence import cards, figures, formulas, markup, pictures
+from resnet_lib.evidence.ledger import Findings
+from resnet_lib.evidence.statements import Claim, Statement
+
+MANY = 6
+"""A column of so many different values or fewer is described by them, one of more by its range."""
+STARTED = (1980, 1, 1, 0, 0, 0)
+"""The date of every file in an archive, so that equal files make equal archives."""
+
+
+def pages(evidence: Findings, contents: Mapping[str, bytes], base: str = "") -> dict[str, bytes]:
+    """All pages, and an archive of each figure, by their paths relative to the folder of the site.
+
+    Args:
+        evidence: Of the book.
+        contents: The files below `figures/`, by their paths.
+        base: The book's address, such as `https://example.org/book`; empty where it has none.
+    """
+    made, packed = {}, {}
+    for id, shown in evidence.figures.items():
+        folder = f"figures/{id}/"
+        own = {path.removeprefix(folder): data for path, data in contents.items() if path.startswith(folder)}
+        if "data.csv" in own:
+            table = pd.read_csv(io.BytesIO(own["data.csv"]))
+            made[f"{folder}index.html"] = figure(shown.record, table, evidence, base)
+            packed[f"{folder}{id}.zip"] = archive(shown.record, table, own)
+    for statement in evidence.ledger.statements:
+        for claim in statement.claims:
+            made[f"claims/{claim.id}/index.html"] = judged(claim, statement, evidence, base)
+    return packed | {path: f"{html}\n".encode() for path, html in made.items()}
+
+
+def plain(text: str) -> str:
+    r"""A text without the dollars around its TeX, for what shows no formulas.
+
+    Example:
+        >>> plain("of size $1/L$")
+        'of size 1/L'
+    """
+    return re.sub(r"(?<!\\)\$", "", text).replace("\\$", "$")
+
+
+def figure(meta: Mapping[str, Any], table: pd.DataFrame, evidence: Findings, base: str = "") -> str:
+    """The page of a figure, from its meta.json and its table."""
+    chapter = evidence.chapters[evidence.figures[meta["id"]].chapter]
+    known = [claim for claim in meta["claims"] if claim in evidence.ledger.claims]
+    created = meta["stamp"]["created"][:10]
+    title = f"Figure {meta['id']}: {plain(meta['caption'])}"
+    cited = Cited(title, created, f"figures/{meta['id']}/", base)
+    about = {
+        "@context": "https://schema.org",
+        "@type": "Dataset",
+        "name": title,
+        "description": meta["alt"],
+        "license": figures.LICENCE,
+        "creator": {"@type": "Organization", "name": figures.AUTHORS},
+        "datePublished": created,
+        "variableMeasured": meta["columns"],
+        "distribution": [
+            {"@type": "DataDownload", "encodingFormat": "text/csv", "contentUrl": "data.csv"},
+            {"@type": "ImageObject", "encodingFormat": "image/png", "contentUrl": f"{meta['id']}.png"},
+        ],
+    }
+    downloads = {kind: name.format(meta["id"]) for kind, name in figures.DOWNLOADS.items()}
+    return markup.render(
+        "landing-figure.html",
+        meta=meta,
+        chapter=chapter,
+        book=evidence,
+        columns=list(dictionary(table)),
+        claims=[(claim, evidence.statuses.get(claim)) for claim in known],
+        cited=cited,
+        about=about,
+        description=meta["alt"],
+        authors=figures.AUTHORS,
+        bibtex=figures.bibtex(meta),
+        downloads=downloads | {"all of it, ZIP": f"{meta['id']}.zip"},
+        static=formulas.static,
+    )
+
+
+def judged(claim: Claim, statement: Statement, evidence: Findings, base: str = "") -> str:
+    """The page of a claim; it says so where the claim has not been checked."""
+    shown = evidence.verdicts.get(claim.id)
+    record = shown.record if shown else None
+    stamps = [run["stamp"] for run in (record or {}).values() if isinstance(run, Mapping) and "stamp" in run]
+    created = max((stamp["created"][:10] for stamp in stamps), default="")
+    status = record["status"] if record else "not checked"
+    title = f"Claim {claim.id}: {plain(claim.statement)}"
+    cited = Cited(title, created, f"claims/{claim.id}/", base)
+    about = {
+        "@context": "https://schema.org",
+        "@type": "ClaimReview",
+        "claimReviewed": plain(claim.statement),
+        "author": {"@type": "Organization", "name": figures.AUTHORS},
+        "datePublished": created,
+        "reviewRating": {"@type": "Rating", "alternateName": status},
+    }
+    return markup.render(
+        "landing-claim.html",
+        claim=claim,
+        statement=statement,
+        chapter=evidence.chapters[shown.chapter] if shown else None,
+        record=record,
+        status=status,
+        stamps=stamps,
+        runs=[row for row in cards.runs(record) if row["run"]] if record else [],
+        varied=[(each, cards.other(record, each)) for each in record.get("varied", ())] if record else [],
+        picture=pictures.picture(record) if record else "",
+        effect=cards.effect(record) if record else "",
+        drawn=evidence.drawn(claim.id),
+        cited=cited,
+        about=about,
+        description=f"{status}: {plain(claim.statement)}",
+        authors=figures.AUTHORS,
+        bibtex=cited.bibtex(claim.id),
+        static=formulas.static,
+    )
+
+
+class Cited:
+    """How a page is cited: its title, its day, its address, in the forms that people and programs ask for."""
+
+    def __init__(self, title: str, created: str, path: str, base: str):
+        self.title, self.created = title, created
+        self.address = f"{base.rstrip('/')}/{path}" if base else ""
+        self.path = path
+
+    @property
+    def year(self) -> str:
+        """The year, or `n.d.`"""
+        return self.created[:4] or "n.d."
+
+    @property
+    def apa(self) -> str:
+        """As the American Psychological Association has it."""
+        return f"{figures.AUTHORS}. ({self.year}). {self.title} In {figures.BOOK}. {self.address or self.path}"
+
+    @property
+    def ris(self) -> str:
+        """For reference managers."""
+        lines = {"TY": "GEN", "TI": self.title, "AU": figures.AUTHORS, "PY": self.year, "T2": figures.BOOK}
+        if self.address:
+            lines["UR"] = self.address
+        return "".join(f"{key}  - {value}\n" for key, value in lines.items()) + "ER  - \n"
+
+    def bibtex(self, key: str) -> str:
+        """A BibTeX entry of that key."""
+        fields = {
+            "author": f"{{{figures.AUTHORS}}}",
+            "title": self.title,
+            "howpublished": f"{figures.BOOK}, {self.path}",
+            "year": self.year,
+        }
+        if self.address:
+            fields["url"] = self.address
+        lines = [f"  {name:12} = {{{value}}}" for name, value in fields.items()]
+        return f"@misc{{rnt-{key},\n" + ",\n".join(lines) + "\n}\n"
+
+
+def dictionary(table: pd.DataFrame) -> Iterator[tuple[str, str, str]]:
+    """The columns of a table: name, kind of values, and the values or their range.
+
+    Example:
+        >>> list(dictionary(pd.DataFrame({"depth": [20, 56], "loss": [0.1, 0.25]})))
+        [('depth', 'whole number', '20, 56'), ('loss', 'number', '0.1, 0.25')]
+    """
+    for name in table:
+        column = table[name]
+        kind = {"i": "whole number", "u": "whole number", "f": "number", "b": "true or false"}.get(
+            column.dtype.kind, "text"
+        )
+        different = column.dropna().unique()
+        if len(different) <= MANY or kind == "text":
+            told = ", ".join(f"{value:g}" if kind == "number" else str(value) for value in different[: 4 * MANY])
+            told += ", ..." if len(different) > 4 * MANY else ""
+        else:
+            told = f"{np.min(different):g} to {np.max(different):g}"
+        yield str(name), kind, told
+
+
+def readme(meta: Mapping[str, Any], table: pd.DataFrame) -> str:
+    """What an archive of a figure says of itself."""
+    columns = "\n".join(f"  {name} ({kind}): {told}" for name, kind, told in dictionary(table))
+    return (
+        f"{meta['book']}: figure {meta['id']}\n\n{meta['caption']}\n\n{meta['alt']}\n\n"
+        f"data.csv, {len(table)} rows\n{columns}\n\nComputed by: {meta['stamp']['command']}\n"
+        f"Commit: {meta['stamp']['commit']}\nLicence: {meta['licence']}\nCite: cite.bib\n"
+    )
+
+
+def archive(meta: Mapping[str, Any], table: pd.DataFrame, contents: Mapping[str, bytes]) -> bytes:
+    """A figure's files in one ZIP, without its script, and a README; equal files make equal bytes."""
+    files = {name: data for name, data in contents.items() if name != figures.INTERACTIVE}
+    files["README.txt"] = readme(meta, table).encode()
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as file:
+        for name in sorted(files):
+            file.writestr(zipfile.ZipInfo(f"{meta['id']}/{name}", STARTED), files[name], zipfile.ZIP_DEFLATED)
+    return packed.getvalue()
