@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from resnet_lib.evidence import cards, figures, formulas, markup, pictures
+from resnet_lib.evidence import cards, figures, formulas, markup
 from resnet_lib.evidence.ledger import Findings
 from resnet_lib.evidence.statements import Claim, Statement
 
@@ -60,12 +60,12 @@ def figure(meta: Mapping[str, Any], table: pd.DataFrame, evidence: Findings, bas
     chapter = evidence.chapters[evidence.figures[meta["id"]].chapter]
     known = [claim for claim in meta["claims"] if claim in evidence.ledger.claims]
     created = meta["stamp"]["created"][:10]
-    title = f"Figure {meta['id']}: {plain(meta['caption'])}"
+    title = f"Figure {meta['id']}: {re.split(r'[.;] ', meta['caption'])[0].rstrip('.')}."
     cited = Cited(title, created, f"figures/{meta['id']}/", base)
     about = {
         "@context": "https://schema.org",
         "@type": "Dataset",
-        "name": title,
+        "name": cited.title,
         "description": meta["alt"],
         "license": figures.LICENCE,
         "creator": {"@type": "Organization", "name": figures.AUTHORS},
@@ -101,8 +101,7 @@ def judged(claim: Claim, statement: Statement, evidence: Findings, base: str = "
     stamps = [run["stamp"] for run in (record or {}).values() if isinstance(run, Mapping) and "stamp" in run]
     created = max((stamp["created"][:10] for stamp in stamps), default="")
     status = record["status"] if record else "not checked"
-    title = f"Claim {claim.id}: {plain(claim.statement)}"
-    cited = Cited(title, created, f"claims/{claim.id}/", base)
+    cited = Cited(f"Claim {claim.id}: {claim.statement}", created, f"claims/{claim.id}/", base)
     about = {
         "@context": "https://schema.org",
         "@type": "ClaimReview",
@@ -121,7 +120,6 @@ def judged(claim: Claim, statement: Statement, evidence: Findings, base: str = "
         stamps=stamps,
         runs=[row for row in cards.runs(record) if row["run"]] if record else [],
         varied=[(each, cards.other(record, each)) for each in record.get("varied", ())] if record else [],
-        picture=pictures.picture(record) if record else "",
         effect=cards.effect(record) if record else "",
         drawn=evidence.drawn(claim.id),
         cited=cited,
@@ -134,10 +132,10 @@ def judged(claim: Claim, statement: Statement, evidence: Findings, base: str = "
 
 
 class Cited:
-    """How a page is cited: its title, its day, its address, in the forms that people and programs ask for."""
+    """How a page is cited: its title, in which `$...$` is TeX, its day and address, as people and programs ask for."""
 
     def __init__(self, title: str, created: str, path: str, base: str):
-        self.title, self.created = title, created
+        self.tex, self.title, self.created = title, plain(title), created
         self.address = f"{base.rstrip('/')}/{path}" if base else ""
         self.path = path
 
@@ -163,7 +161,7 @@ class Cited:
         """A BibTeX entry of that key."""
         fields = {
             "author": f"{{{figures.AUTHORS}}}",
-            "title": self.title,
+            "title": self.tex,
             "howpublished": f"{figures.BOOK}, {self.path}",
             "year": self.year,
         }
