@@ -23,7 +23,9 @@ SEEDS = tuple(range(100, 105))
 STEP = math.sqrt(10)
 """A grid that has to be longer gets a rate so many times beyond its edge."""
 MARGIN = 1.5
-"""No rate is chosen at up to so many times which a training diverged: another seed would diverge at the rate itself."""
+"""No rate is chosen at up to so many times which a training is `lost`: another seed would be lost at the rate itself."""
+LOST = 0.5
+"""A training is lost where it ends below this share of the best mean of its variant; one that diverged always is."""
 FACTOR = 2.05
 """The neighbours of the best rate are at most so far away; 1, 2, 4 and so on may be rounded to two digits."""
 AROUND = (1 / STEP, 1.0, STEP)
@@ -183,7 +185,8 @@ def choose(table: pd.DataFrame, by: Sequence[str], rate: str = TRIED) -> dict[Ha
     The best rate is that of the highest mean. Another one ties with it if, seed by seed, it is behind by less than the
     standard error of that difference. Of those that tie the one nearest to their geometric middle is chosen, the
     smaller of two: a rate in the middle of what does well is one that another seed would choose, too. Rates that have
-    another one within `MARGIN` above them at which a training diverged, or their own, do not take part while others do.
+    another one within `MARGIN` above them at which a training was lost, or their own, do not take part while others do:
+    a seed that collapsed makes a rate's mean so uncertain that it would tie with the best.
 
     Args:
         table: One row per variant, rate and seed, with the columns `seed` and `validation_accuracy`.
@@ -200,7 +203,8 @@ def choose(table: pd.DataFrame, by: Sequence[str], rate: str = TRIED) -> dict[Ha
     """
     found = {}
     for key, part in table.assign(**{RATE: table[rate]}).groupby(list(by)):
-        lost = part.loc[part[SCORE] == 0, RATE].unique()
+        best = part.groupby(RATE)[SCORE].mean().max()
+        lost = part.loc[(part[SCORE] == 0) | (part[SCORE] < LOST * best), RATE].unique()
         near = [any(each <= other <= MARGIN * each for other in lost) for each in part[RATE]]
         safe = part[~np.array(near)]
         chosen = _choice(part, variant := dict(zip(by, key, strict=True)))  # which refuses what is uneven

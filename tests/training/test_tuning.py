@@ -206,3 +206,16 @@ def test_a_rate_near_one_that_diverges_is_not_chosen():
     assert choice(good | {0.32: [0.85, 0.85, 0.85]}).rate == 0.25
     assert choice(good | {0.32: [0.85, 0.85, 0.85], 0.4: [0.0, 0.0, 0.0]}).rate == 0.25  # 0.4 is farther than that
     assert choice({0.1: [0.0, 0.9], 0.2: [0.0, 0.0]}).rate == 0.1  # all are near one
+
+
+def test_a_rate_at_which_a_seed_collapsed_does_not_tie_with_the_best():
+    """Four of five seeds do well at 0.4 and one guesses: its mean is uncertain by so much that it would be a tie."""
+    scores_ = {0.1: [0.85] * 5, 0.2: [0.91, 0.9, 0.9, 0.9, 0.91], 0.4: [0.93, 0.93, 0.93, 0.93, 0.3]}
+    rows = [(rate, seed, score) for rate, found in scores_.items() for seed, score in enumerate(found)]
+    table = pd.DataFrame(rows, columns=["rate", "seed", "validation_accuracy"]).assign(net="A")
+    (choice,) = tuning.choose(table, ["net"]).values()
+    assert choice.rate == 0.2
+    assert choice.ties == (0.2,)
+    assert choice.rates == (0.1, 0.2, 0.4)
+    mild = table.replace({"validation_accuracy": {0.3: 0.8}})  # a bad seed, which has learned something
+    assert 0.4 in tuning.choose(mild, ["net"])["A"].ties

@@ -199,7 +199,7 @@ BEST: dict[tuple[str, int], float] = {
     ("plain", 2): 0.046,
     ("plain", 5): 0.023,
     ("residual", 50): 0.043,
-    ("guaranteed", 50): 3.5,
+    ("guaranteed", 50): 2.3,
     ("bounded", 10): 0.57,
     ("biased", 10): 0.24,
     ("free", 10): 0.0018,

@@ -101,7 +101,7 @@ BEST = {
     ("bare", 50): 1e-15,
     ("plain-norm", 5): 0.15,
     ("plain-norm", 50): 0.01,
-    ("plain-scaled", 5): 0.075,
+    ("plain-scaled", 5): 0.087,
     ("plain-scaled", 50): 1e-07,
     ("plain-bare", 5): 0.03,
     ("plain-bare", 50): 0.01,
