@@ -23,7 +23,7 @@ SEEDS = tuple(range(100, 105))
 STEP = math.sqrt(10)
 """A grid that has to be longer gets a rate so many times beyond its edge."""
 MARGIN = 1.5
-"""No rate is chosen at up to so many times which a training is `lost`: another seed would be lost at the rate itself."""
+"""No rate is chosen at up to so many times which a training is lost: another seed would be lost at the rate itself."""
 LOST = 0.5
 """A training is lost where it ends below this share of the best mean of its variant; one that diverged always is."""
 FACTOR = 2.05
