@@ -7,7 +7,7 @@ RUN := $(VENV)/bin/python -m
 READY := $(VENV)/.ready-$(shell pwd -P | cksum | cut -d ' ' -f 1)
 
 .DEFAULT_GOAL := help
-.PHONY: help book html test newest mutants refresh replicate bench lock clean install
+.PHONY: help book html site test newest mutants refresh replicate bench lock clean install
 .DELETE_ON_ERROR:
 
 help: ## list the targets
@@ -31,6 +31,9 @@ book: $(READY) ## run every chapter and build the book from what just ran
 
 html: $(READY) ## build the book from the stored outputs, without running anything
 	@$(RUN) resnet_lib.cli book --stored
+
+site: $(READY) ## make _build/site, which a static host can serve, from the stored outputs
+	@$(RUN) resnet_lib.cli site
 
 test: $(READY) ## everything that has to be right: style, types, units, notebooks, claims, the built pages in a browser
 	$(RUN) ruff check

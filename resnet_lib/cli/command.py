@@ -91,6 +91,26 @@ def book(step: str, stored: bool, jobs: int, timeout: float) -> None:
 
 
 @main.command()
+@click.argument("folder", type=click.Path(path_type=Path), default=Path("_build/site"))
+def site(folder: Path) -> None:
+    """Make FOLDER what a static host serves: the pages built from stored outputs, and what a host needs besides.
+
+    That is an answer to a wrong address, robots.txt and, where `_config.yml` names the book's address (html: baseurl),
+    a map of the site. Nothing is computed, and nothing is fetched when a page is viewed.
+    """
+    with building() as (steps, root):
+        from resnet_lib.book.site import publish
+        from resnet_lib.evidence import manuscript
+
+        timed("staged", lambda: steps.stage(root))
+        held = timed("collected", lambda: steps.collect(root / steps.RUN, root / steps.SOURCE, None))
+        timed("rendered", lambda: steps.render(root / steps.SOURCE))
+        found = publish(root / steps.HTML, root / folder, manuscript.address(root / "_config.yml"))
+        click.secho(f"\n{len(found)} pages in {root / folder}", bold=True)
+        judge(held.shown)
+
+
+@main.command()
 @click.argument("chapters", nargs=-1)
 @click.option(
     "--stored",

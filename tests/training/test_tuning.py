@@ -180,7 +180,7 @@ def test_the_choice_ties_with_the_best_and_the_rest_is_told(found: list[list[flo
     chosen = choice(dict(zip(rates, found, strict=True)))
     means = np.mean(found, axis=1)
     enough = tuning.LOST * means.max()
-    safe = [rate for rate, part in zip(rates, found, strict=True) if 0 < min(part) and min(part) >= enough] or rates
+    safe = [rate for rate, part in zip(rates, found, strict=True) if min(part) > 0 and min(part) >= enough] or rates
     assert max(safe, key=lambda rate: means[rates.index(rate)]) in chosen.ties
     assert chosen.rate in chosen.ties
     assert chosen.score <= means.max()
