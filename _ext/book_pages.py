@@ -13,6 +13,8 @@ import vl_convert
 from myst_nb.sphinx_ext import add_global_html_resources
 from sphinx.application import Sphinx
 
+from resnet_lib.evidence import formulas
+
 # What tex-chtml.js loads at run time; the package holds ten other bundles besides (24 MB).
 MATHJAX = (
     "tex-chtml.js",
@@ -22,8 +24,8 @@ MATHJAX = (
     "sre/mathmaps/base.json",
     "sre/mathmaps/en.json",
 )
-# Elements in which MathJax looks for formulas: `myst_mathjax_classes` of _config.yml.
-FORMULAS = re.compile(r'class="[^"]*(?<![\w-])(?:math|output_area|text_html|(?:tex2jax|mathjax)_process)(?![\w-])')
+# A formula that is still TeX: `formulas.typeset` has set all that it knows.
+FORMULAS = re.compile(r'class="math notranslate')
 EMPTY_HEAD = re.compile(r"<thead>\s*<tr[^>]*>(?:\s*<th[^>]*>\s*(?:<p>\s*</p>)?\s*</th>)+\s*</tr>\s*</thead>")
 
 
@@ -85,12 +87,13 @@ def copy_ledger(app: Sphinx) -> None:
 
 
 def load_what_is_needed(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: Any) -> None:
-    """Load the scripts of the table on the page of the ledger alone, and MathJax where it finds something to set."""
+    """Set the formulas; load the scripts of the table with the ledger alone, and MathJax where a formula is left."""
     if page == "ledger":
         app.add_css_file("ledger/ledger.css")
         for name in ("dataTables.min.js", "ledger.js"):
             app.add_js_file(f"ledger/{name}", loading_method="defer")
-    if not FORMULAS.search(context.get("body", "")):
+    context["body"] = formulas.typeset(context.get("body", ""))
+    if not FORMULAS.search(context["body"]):
         kept = [script for script in context["script_files"] if "mathjax" not in str(script).lower()]
         context["script_files"] = kept
 

@@ -4,6 +4,7 @@ A page of many formulas is thus there at once, and nothing on it moves when a sc
 """
 
 import functools
+import html
 import re
 
 from docutils.utils.math import MathError, latex2mathml
@@ -16,6 +17,16 @@ OTHERWISE = (
     (re.compile(r"\\[bB]igg?[lrm]?(?![A-Za-z])"), ""),
     (re.compile(r"\{\\rm\s+([^{}]*)\}"), r"\\mathrm{\1}"),
     (re.compile(r"\\[td]?frac\s*(\d)(\d)"), r"\\frac{\1}{\2}"),
+    (re.compile(r"\\begin\{split\}(?!.*(?:\\\\|&))(.*)\\end\{split\}", re.DOTALL), r"\1"),
+    (re.compile(r"\\dots(?![A-Za-z])"), r"\\ldots "),
+    (re.compile("°"), r"^\\circ "),
+    (re.compile(r"\\iff(?![A-Za-z])"), r"\\Leftrightarrow "),
+)
+INLINE = re.compile(r'<span class="math notranslate nohighlight">\\\((.*?)\\\)</span>', re.DOTALL)
+DISPLAY = re.compile(
+    r'<div class="math notranslate nohighlight"( id="[^"]*")?>\s*(<span class="eqno">.*?</span>)?\s*'
+    r"\\\[(.*?)\\\]\s*</div>",
+    re.DOTALL,
 )
 
 
@@ -29,9 +40,35 @@ def static(text: str) -> Markup:
     return markup.prose(text, formula=lambda tex: mathml(tex) or markup.for_mathjax(tex))
 
 
+def typeset(body: str) -> str:
+    r"""The body of a page with MathML in the place of all formulas that docutils knows; the others stay for MathJax.
+
+    Args:
+        body: HTML, in which formulas stand as Sphinx and `markup.for_mathjax` write them: in spans between `\(` and
+            `\)`, and in divisions, with a number or none, between `\[` and `\]`.
+
+    Example:
+        >>> "<mi>x</mi>" in typeset(markup.for_mathjax("x"))
+        True
+    """
+
+    def inline(found: re.Match[str]) -> str:
+        return str(mathml(html.unescape(found[1]).strip())) or found[0]
+
+    def display(found: re.Match[str]) -> str:
+        made = mathml(html.unescape(found[3]).strip(), display=True)
+        return f'<div class="rl-formula"{found[1]}>{made}{found[2] or ""}</div>' if made else found[0]
+
+    return DISPLAY.sub(display, INLINE.sub(inline, body))
+
+
 @functools.cache
-def mathml(tex: str) -> Markup:
+def mathml(tex: str, display: bool = False) -> Markup:
     r"""A formula as MathML on one line, or "" where docutils does not know what is in it.
+
+    Args:
+        tex: Its TeX.
+        display: Whether it stands on a line of its own.
 
     Example:
         >>> mathml(r"\nonsense")
@@ -40,7 +77,7 @@ def mathml(tex: str) -> Markup:
     for pattern, known in OTHERWISE:
         tex = pattern.sub(known, tex)
     try:
-        told = latex2mathml.tex2mathml(tex)
+        told = latex2mathml.tex2mathml(tex, as_block=display)
     except (MathError, IndexError, KeyError):
         return Markup()
     return Markup(re.sub(r">\s+<", "><", told.strip()))  # docutils escapes what stands in it
