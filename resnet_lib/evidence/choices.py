@@ -35,7 +35,7 @@ class Rates:
         best: What the chapter trains with, by the values of these columns; `complaints` compares.
         rate: The column that holds the rates.
         untrained: The networks that no rate trains, which is what the chapter shows of them: none comes to `LEARNED`,
-            so that none is the best, and nothing is asked of its neighbours.
+            so that none is the best, nothing is asked of its neighbours, and any that ties will do.
     """
 
     experiment: Experiment
@@ -76,6 +76,8 @@ class Rates:
                 said.append(f"{name} is said to be trained by no rate, and one reaches {found[name].score:.3g}")
         chosen = {name: choice.rate for name, choice in found.items()}
         for name in sorted({*chosen, *self.best}, key=str):
+            if name in self.untrained and name in found and self.best.get(name) in found[name].ties:
+                continue  # any rate that does as badly
             if chosen.get(name) != self.best.get(name):
                 said.append(f"{name} is trained with {self.best.get(name)}; its tuning chose {chosen.get(name)}")
         return said
