@@ -84,12 +84,12 @@ class Bibliography(Style):
 
     def format_web_refs(self, e: Any) -> Any:
         """Where the work can be opened, and how much of it was: every entry has the field `read`."""
-        return template.sentence[
+        links = template.sentence[
             template.optional[self.format_eprint(e)],
             template.optional[self.format_doi(e)],
             template.optional[self.format_url(e)],
-            template.optional[template.join["Read: ", template.field("read")]],
         ]
+        return template.join(sep=" ")[links, template.sentence[template.join["Read: ", template.field("read")]]]
 
 
 def setup(app: Sphinx) -> dict[str, Any]:

@@ -22,6 +22,8 @@ OTHERWISE = (
     (re.compile("°"), r"^\\circ "),
     (re.compile(r"\\iff(?![A-Za-z])"), r"\\Leftrightarrow "),
 )
+BARS = re.compile("<mo([^>]*)>([|∣‖∥])</mo>")
+"""Of an absolute value or a norm; a browser takes them for operators between two terms, and moves them apart."""
 INLINE = re.compile(r'<span class="math notranslate nohighlight">\\\((.*?)\\\)</span>', re.DOTALL)
 DISPLAY = re.compile(
     r'<div class="math notranslate nohighlight"( id="[^"]*")?>\s*(<span class="eqno">.*?</span>)?\s*'
@@ -80,4 +82,5 @@ def mathml(tex: str, display: bool = False) -> Markup:
         told = latex2mathml.tex2mathml(tex, as_block=display)
     except (MathError, IndexError, KeyError):
         return Markup()
-    return Markup(re.sub(r">\s+<", "><", told.strip()))  # docutils escapes what stands in it
+    told = BARS.sub(r'<mo\1 lspace="0" rspace="0">\2</mo>', re.sub(r">\s+<", "><", told.strip()))
+    return Markup(told)  # docutils escapes what stands in it

@@ -218,13 +218,13 @@ def _claim_faults(
         for key in sorted(set(statement.sources) - keys):
             yield f"statement {statement.id} has the source {key}, which references.bib does not have"
         for claim in statement.claims:
-            entry = by_id.get(claim.id)
+            entry, owner = by_id.get(claim.id), statements.PUBLISHED if claim.kind == "published" else statement.chapter
             if entry is None:
-                yield f"claim {claim.id} is checked in no chapter; chapter {statement.chapter} has to check it"
+                yield f"claim {claim.id} is checked in no chapter; chapter {owner} has to check it"
                 continue
             record = entry.record
-            if entry.chapter != statement.chapter:
-                yield f"claim {claim.id} is checked in {entry.chapter}, and claims.yml has it in {statement.chapter}"
+            if entry.chapter != owner:
+                yield f"claim {claim.id} is checked in {entry.chapter}, and claims.yml has it in {owner}"
             if (record["rule"], record["control"]) != (claim.holds_if, claim.control.contract):
                 yield f"claim {claim.id} was judged by {record['rule']!r}, an older rule than claims.yml has; {refresh}"
             elif {name: record.get(name) for name in claim.words} != claim.words:

@@ -83,6 +83,8 @@ Role = Literal["as-said", "condition", "law", "foil"]
 """Whose claim it is, as CONTRIBUTING.md (Add a claim) says; only those `as-said` decide about their statement."""
 Kind = Literal["theorem", "drawn", "trained", "published"]
 """What is measured: an identity or bound, random matrices and untrained networks, trained ones, or those of others."""
+PUBLISHED = "published-networks"
+"""The chapter that judges claims of the kind `published`, whichever chapter has their statement."""
 Outcome = Literal["holds", "fails", "open"]
 """What is defended: a verdict, or, `open`, that this book does not decide the claim and no outcome is an error."""
 
