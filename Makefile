@@ -7,7 +7,7 @@ RUN := $(VENV)/bin/python -m
 READY := $(VENV)/.ready-$(shell pwd -P | cksum | cut -d ' ' -f 1)
 
 .DEFAULT_GOAL := help
-.PHONY: help book html site test newest mutants refresh replicate bench lock clean install
+.PHONY: help book html site pdf epub test newest mutants refresh replicate bench lock clean install
 .DELETE_ON_ERROR:
 
 help: ## list the targets
@@ -34,6 +34,12 @@ html: $(READY) ## build the book from the stored outputs, without running anythi
 
 site: $(READY) ## make _build/site, which a static host can serve, from the stored outputs
 	@$(RUN) resnet_lib.cli site
+
+pdf: $(READY) ## print the book as one PDF from the stored outputs (needs Chromium or Chrome)
+	@$(RUN) resnet_lib.cli print pdf
+
+epub: $(READY) ## make the book one ePub from the stored outputs
+	@$(RUN) resnet_lib.cli print epub
 
 test: $(READY) ## everything that has to be right: style, types, units, notebooks, claims, the built pages in a browser
 	$(RUN) ruff check

@@ -14,16 +14,13 @@ import hashlib
 import json
 import re
 import shutil
-import subprocess
-import sys
-import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import nbformat
 from filelock import FileLock, Timeout
@@ -31,7 +28,7 @@ from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernel
 from nbformat import NotebookNode
 from nbformat.v4 import new_markdown_cell
 
-from resnet_lib.book import kernels
+from resnet_lib.book import builders, kernels
 from resnet_lib.evidence import manuscript
 from resnet_lib.files import write_atomically
 
@@ -47,18 +44,6 @@ RENDERED = ".rendered"  # in the build's folder, while the pages there are whole
 GLOBAL = ("_config.yml", "_toc.yml", "_static/", "_templates/", "_ext/")
 SERVED = Path("_extra")  # as it is, at the top of the site: _extra/figures is served at /figures/
 TIMEOUT = 600.0  # seconds per cell
-# Sphinx in its own process: it keeps global state. It ends with its parent, however that ends, for then its input does.
-SPHINX = """
-import os, threading
-
-def end_with_parent():
-    os.read(0, 1)
-    os._exit(1)
-
-threading.Thread(target=end_with_parent, daemon=True).start()
-from jupyter_book.cli.main import main
-main()
-"""
 HALF = re.compile(r"\..+\.tmp")  # what `write_atomically` leaves where it is killed
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
 
@@ -73,10 +58,6 @@ class BrokenNotebook:
 
     def __str__(self) -> str:
         return f"{self.notebook}, code cell {self.cell}:\n{self.reason}"
-
-
-class BookError(RuntimeError):
-    """Sphinx had something to say."""
 
 
 @contextmanager
@@ -273,25 +254,11 @@ def render(source: Path) -> Path:
     """Build the HTML from `source` into its sibling `html`, any warning an error, and return the front page.
 
     Raises:
-        BookError: Sphinx reported a warning or an error; the message holds its output.
+        builders.BookError: Sphinx reported a warning or an error; the message holds its output.
     """
     build, whole = source.parent, renew(source)
     (build / RENDERED).unlink(missing_ok=True)
-    options = ["build", source.name, "--path-output", "..", "-q", "-W", "-n", "--keep-going"]
-    with tempfile.TemporaryFile() as said:
-        # The folder above `source` is Jupyter Book's `_build`. Ctrl-C is this process's to handle, hence the session.
-        command = [sys.executable, "-c", SPHINX, *options]
-        streams: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": said, "stderr": subprocess.STDOUT}
-        with subprocess.Popen(command, cwd=build, start_new_session=True, **streams) as process:
-            try:
-                status = process.wait()
-            except BaseException:
-                process.kill()
-                raise
-        said.seek(0)
-        told = said.read().decode(errors="replace")
-    if status:
-        raise BookError(f"the pages in {source} have warnings or errors:\n{told}".rstrip())
+    builders.sphinx(source, "..", "-W", "-n", "--keep-going")
     # Sphinx copies these only when it has a page to write, and keeps what is gone.
     for path in sorted((source / SERVED).iterdir()):
         served = build / "html" / path.name

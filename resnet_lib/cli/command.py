@@ -110,6 +110,20 @@ def site(folder: Path) -> None:
         judge(held.shown)
 
 
+@main.command("print")
+@click.argument("form", type=click.Choice(["pdf", "epub"]))
+def printed(form: str) -> None:
+    """Make the book as one PDF or ePub from the stored outputs; the PDF is printed by Chromium or Chrome."""
+    with building() as (steps, root):
+        from resnet_lib.book import printed as printing
+
+        timed("staged", lambda: steps.stage(root))
+        held = timed("collected", lambda: steps.collect(root / steps.RUN, root / steps.SOURCE, None))
+        made = timed("printed", lambda: getattr(printing, form)(root / steps.SOURCE))
+        click.secho(f"\nThe book is at {made}", bold=True)
+        judge(held.shown)
+
+
 @main.command()
 @click.argument("chapters", nargs=-1)
 @click.option(

@@ -8,7 +8,7 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-from resnet_lib.book import build
+from resnet_lib.book import build, builders
 from tests import books
 
 
@@ -200,8 +200,8 @@ def test_pages_of_a_rendering_that_did_not_end_are_made_again(root: Path, monkey
     source = root / "_build/source"
     build.collect(evidence(root), source)
     folders = rendered(source)
-    monkeypatch.setattr(build, "SPHINX", "raise SystemExit('it was killed')")
-    with pytest.raises(build.BookError, match="it was killed"):
+    monkeypatch.setattr(builders, "SPHINX", "raise SystemExit('it was killed')")
+    with pytest.raises(builders.BookError, match="it was killed"):
         build.render(source)
     assert all(folder.exists() for folder in folders)
     assert not (root / "_build" / build.RENDERED).exists()
@@ -251,5 +251,5 @@ def test_a_warning_of_sphinx_is_an_error_that_shows_it(root: Path):
     (root / "index.md").write_text("# A book\n\n[nowhere](no-such-page.md)\n")
     source = root / "_build/source"
     build.collect(evidence(root), source)
-    with pytest.raises(build.BookError, match=r"(?s)have warnings or errors:.*no-such-page.md"):
+    with pytest.raises(builders.BookError, match=r"(?s)have warnings or errors:.*no-such-page.md"):
         build.render(source)
