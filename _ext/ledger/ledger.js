@@ -8,6 +8,7 @@ document.addEventListener("DOMContentLoaded", () => {
   const form = document.getElementById("ledger-filters");
   if (!element || !form || !window.DataTable) {
     element?.classList.add("rl-plain");
+    if (form) form.hidden = true;
     return;
   }
   const sort = form.elements.namedItem("sort");
