@@ -5,7 +5,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import pytest
 from playwright.sync_api import Browser, Error, expect, sync_playwright
@@ -80,9 +80,9 @@ def visit(browser: Browser, address: str) -> Iterator[Visitor]:
     """Opens a context of a size and a colour scheme; at the end nothing may have gone wrong in any."""
     visits: list[Visit] = []
 
-    def begin(size: str = "wide", scheme: Literal["light", "dark"] = "light", **options: Any) -> Visit:
+    def begin(size: str = "wide", scheme: Literal["light", "dark"] = "light") -> Visit:
         width, height = SIZES[size]
-        context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=scheme, **options)
+        context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=scheme)
         context.set_default_timeout(1000 * PATIENCE)
         visits.append(Visit(context.new_page()).watch(address))
         return visits[-1]
