@@ -8,6 +8,7 @@ document.addEventListener("DOMContentLoaded", () => {
   const form = document.getElementById("ledger-filters");
   if (!element || !form || !window.DataTable) {
     element?.classList.add("rl-plain");
+    if (form) form.hidden = true;
     return;
   }
   const sort = form.elements.namedItem("sort");
@@ -66,7 +67,7 @@ document.addEventListener("DOMContentLoaded", () => {
 
   function remember() {
     const told = new URLSearchParams();
-    if (table.search()) told.set("q", table.search());
+    if (table.search()) told.set("find", table.search()); // `q` is read by the search of the book, on every page
     for (const { name, value } of facets) if (value) told.set(name, value);
     if (ordered()) told.set("sort", ordered());
     if (table.page.len() !== PAGE) told.set("rows", table.page.len());
@@ -103,9 +104,11 @@ document.addEventListener("DOMContentLoaded", () => {
     lengthMenu: [10, 25, 50, 100, { label: "all", value: -1 }],
     order: ordering(asked.get("sort") ?? ""),
     pageLength: length,
-    search: { search: asked.get("q") ?? "" },
+    search: { search: asked.get("find") ?? "" },
   });
 
+  // DataTables fixes `delegateTarget` of the clicks that it takes, which the copy buttons of the theme would read as theirs.
+  table.table().container().addEventListener("click", (event) => event.stopPropagation());
   showCounts();
   remember();
   table.on("search", showCounts);

@@ -131,6 +131,7 @@ def test_collecting_writes_pages_figures_and_outputs_with_all_digits(root: Path)
     assert found.report.errors == ()
     assert (source / "_extra/figures/fixture-radius/data.csv").is_file()
     assert "fixture-disc" in (source / "ledger.md").read_text()
+    assert (source / "_extra/ledger.csv").read_text().splitlines()[1].startswith("fixture-disc.radius,")
     html = nbformat.read(source / "chapters/01_fixture.ipynb", as_version=4).cells[1].outputs[0].data["text/html"]
     assert "1.005" in html
     stable = nbformat.read(run / "chapters/01_fixture.ipynb", as_version=4).cells[1].outputs[0].data["text/html"]

@@ -81,9 +81,22 @@ def test_pages_are_texts_and_configurations_are_names_with_values(tmp_path: Path
             manuscript.page(written(tmp_path, name, text))
 
 
-def test_the_keys_of_a_bibliography(tmp_path: Path):
-    path = written(tmp_path, "references.bib", "@book{one, title = {x}}\n@misc{two, title = {y}}\n")
-    assert manuscript.references(path) == {"one", "two"}
+def test_a_work_is_cited_by_authors_and_year_or_by_its_name(tmp_path: Path):
+    path = written(
+        tmp_path,
+        "references.bib",
+        "@book{one, title = {x}}\n@misc{two, key = {Text A}, title = {y}}\n"
+        "@book{three, author = {Doe, J. and M{\\\"u}ller, K.}, year = 2001, title = {z}}\n"
+        "@book{four, author = {van Loan, C. and others}, year = 2002, title = {The {ResNet}}}\n"
+        "@book{five, author = {van Loan, C. and A, B. and C, D.}, year = 2002, title = {Another}}\n",
+    )
+    assert manuscript.references(path) == {
+        "one": "x",
+        "two": "Text A",
+        "three": "Doe and Müller (2001)",
+        "four": "van Loan et al. (2002): The ResNet",
+        "five": "van Loan et al. (2002): Another",
+    }
     path.write_text("@book{one,\n  title {x}}")
     with pytest.raises(TextError, match=r"references\.bib, line 2, is no BibTeX \('=' expected\); mend it there"):
         manuscript.references(path)

@@ -14,6 +14,10 @@ def test_mathematics_comes_out_as_sphinx_writes_it() -> None:
     )
 
 
+def test_a_formula_is_made_by_whoever_is_asked() -> None:
+    assert markup.prose("a $x<y$", formula=lambda tex: markup.Markup("[{}]").format(tex)) == "a [x&lt;y]"
+
+
 @given(st.text(alphabet="ab<>&\"' \\{}^_", max_size=20), st.text(alphabet="ab<>&\"' {}^_", min_size=1, max_size=20))
 def test_a_browser_reads_back_what_was_written(plain: str, tex: str) -> None:
     plain = plain.rstrip("\\")  # a backslash in front of a dollar makes it a character

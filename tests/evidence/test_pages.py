@@ -5,6 +5,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from bs4 import BeautifulSoup, Tag
 from nbformat.v4 import new_markdown_cell
 
 from resnet_lib.evidence import ledger, pages
@@ -24,8 +25,9 @@ def test_the_outputs_of_the_pages_have_all_digits(root: Path):
 
 def test_the_generated_pages_show_every_claim_and_figure(root: Path):
     made = pages.generated(ledger.read(root))
-    assert set(made) == {"ledger.md", "figure-index.md", "replications.md", "_generated/findings.md"}
-    for part in ("(statement-fixture-disc)=", 'id="claim-fixture-disc.radius"', "{cite:t}`ginibre1965statistical`"):
+    downloads = {"_extra/ledger.csv", "_extra/ledger.json"}
+    assert set(made) == {"ledger.md", "figure-index.md", "replications.md", "_generated/findings.md"} | downloads
+    for part in ('id="statement-fixture-disc"', 'id="claim-fixture-disc.radius"', "{cite:t}`ginibre1965statistical`"):
         assert part in made["ledger.md"]
     for part in ("chapters/01_fixture.html#claim-fixture-disc.radius", "figure-index.html#fig-fixture-radius"):
         assert part in made["ledger.md"]
@@ -65,7 +67,7 @@ def test_the_ledger_corrects_for_the_number_of_claims(root: Path):
     (tested,) = evidence.tested
     assert tested.status == "undecided"
     assert tested.seeds is not None
-    assert f"<td>{tested.seeds}</td></tr>" in pages.generated(evidence)["ledger.md"]
+    assert f">{tested.seeds} to decide</span>" in pages.generated(evidence)["ledger.md"]
     books.write(root, books.figure(root))
     assert "Many claims at once" not in pages.generated(ledger.read(root))["ledger.md"]
 
@@ -78,9 +80,8 @@ def test_the_provenance_of_an_experiment_is_told_once_on_a_page(root: Path):
     evidence = ledger.read(root)
     pages.show_all_digits(notebook, evidence)
     first, second = (output.data["text/html"] for output, kind, _ in records(notebook) if kind == "verdict")
-    for told, told_again in ((first, second), (pages.generated(evidence)["ledger.md"],) * 2):
-        assert told.count('id="provenance-fixture-radius-quick"') == 1
-        assert 'href="#provenance-fixture-radius-quick"' in told_again
+    assert first.count('id="provenance-fixture-radius-quick"') == 1
+    assert 'href="#provenance-fixture-radius-quick"' in second
     assert 'id="provenance' not in second
 
 
@@ -111,6 +112,56 @@ def test_a_statement_stands_at_the_head_of_the_section_that_first_judges_it(root
     notebook.cells = [cell for cell in notebook.cells if not cell.get("outputs")]
     pages.show_statements(notebook, ledger.read(root))  # nothing is judged any more
     assert [cell.source for cell in notebook.cells if cell.source in again] == [c.source for c in notebook.cells]
+
+
+def shown(root: Path) -> BeautifulSoup:
+    return BeautifulSoup(pages.generated(ledger.read(root))["ledger.md"], "html.parser")
+
+
+def test_a_row_of_the_ledger_says_all_that_a_claim_has(root: Path):
+    other = replace(books.result(), table=books.result().table.assign(radius=2.0))
+    books.write(root, books.verdict(root, varied={"twice the size": other}), books.figure(root))
+    row = shown(root).find(id="claim-fixture-disc.radius")
+    assert isinstance(row, Tag)
+    words = " ".join(row.get_text(" ").split())
+    for part in (
+        *("✓ holds", "1.005", "rule 0.8 < mean < 1.2", "100%", "drawn", "Measured", "one value a draw", "Control"),
+        *("as it must", "must come out as mean < 0.7", "QUICK holds: mean", "FULL not yet computed", books.STAMP.command),
+        *("twice the size: fails", "fixture-radius", "alone 7.3e-08"),
+    ):
+        assert part in words
+    assert "chapters/01_fixture.html#claim-fixture-disc.radius" in {link["href"] for link in row.find_all("a")}
+    assert "fragile" not in words
+    square = row.select_one(".rl-square.rl-fails")
+    assert square is not None
+    assert str(square["title"]).startswith("twice the size: fails, 2")
+    assert row.find("math") is not None
+    assert row.find(class_="math") is None  # nothing is left for MathJax to set
+
+
+def test_a_fragile_verdict_and_one_that_the_book_leaves_open_are_marked_in_the_ledger(root: Path):
+    wide = books.result([x + 0.25 * (-1) ** i for i, x in enumerate(books.RADII)], control=0.5)
+    text = (root / "claims.yml").read_text()
+    (root / "claims.yml").write_text(text.replace("expected: holds", "expected: open"))
+    books.write(root, books.verdict(root, wide), books.figure(root))
+    row = shown(root).find(id="claim-fixture-disc.radius")
+    assert isinstance(row, Tag)
+    assert row["data-fragile"] == "yes"
+    assert row.select_one(".rl-fragile") is not None
+    assert "? undecided" in row.get_text()
+    books.write(root, books.verdict(root), books.figure(root))
+    row = shown(root).find(id="claim-fixture-disc.radius")
+    assert isinstance(row, Tag)
+    assert "left open by the book" in row.get_text()
+
+
+def test_what_this_machine_finds_otherwise_stands_in_the_ledger(root: Path):
+    evidence = ledger.read(root)
+    (told,) = evidence.verdicts.values()
+    here = replace(told, record={**told.record, "here": {"status": "fails"}})
+    page = pages.generated(replace(evidence, verdicts={"fixture-disc.radius": here}))["ledger.md"]
+    assert "on this machine: fails" in page
+    assert "on this machine" not in pages.generated(evidence)["ledger.md"]
 
 
 @pytest.mark.parametrize(("value", "told"), [(2.0, True), (1.0, False)])

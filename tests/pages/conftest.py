@@ -5,12 +5,14 @@ import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from playwright.sync_api import Browser, Error, expect, sync_playwright
 
 from tests import servers
 from tests.events import PATIENCE
+from tests.pages.visits import SIZES, Visit, Visitor
 
 ROOT = Path(__file__).parents[2]
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
@@ -71,3 +73,22 @@ def browser(pytestconfig: pytest.Config) -> Iterator[Browser]:
             pytest.fail(f"{found} does not start; {INSTALL}\n{error}")
         yield launched
         launched.close()
+
+
+@pytest.fixture
+def visit(browser: Browser, address: str) -> Iterator[Visitor]:
+    """Opens a context of a size and a colour scheme; at the end nothing may have gone wrong in any."""
+    visits: list[Visit] = []
+
+    def begin(size: str = "wide", scheme: Literal["light", "dark"] = "light") -> Visit:
+        width, height = SIZES[size]
+        context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=scheme)
+        context.set_default_timeout(1000 * PATIENCE)
+        visits.append(Visit(context.new_page()).watch(address))
+        return visits[-1]
+
+    yield begin
+    wrong = [f"{seen.page.url}: {what}" for seen in visits for what in seen.wrong]
+    for seen in visits:
+        seen.page.context.close()
+    assert not wrong, "\n" + "\n".join(wrong)

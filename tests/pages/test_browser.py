@@ -2,34 +2,17 @@
 
 import re
 import statistics
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from typing import Literal
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, Request, Response, Route, expect
+from playwright.sync_api import Browser, Locator, expect
 
-from tests.events import PATIENCE
 from tests.pages.conftest import page_names
+from tests.pages.visits import AXE, SETTLED, SIZES, UNFOLD, Visitor
 
 pytestmark = [pytest.mark.book, pytest.mark.browser]
 
-SIZES = {"wide": (1280, 900), "phone": (390, 844)}
-# Axe would fetch style sheets again to look into them, and resolves their imports against the page.
-AXE = {"resultTypes": ["violations"], "preload": False}
-# What a reader opens has to be accessible too: provenance, solutions, hidden cells.
-UNFOLD = """() => {
-  const still = document.createElement('style');  // what fades in has no contrast on the way
-  still.textContent = '* { transition: none !important; animation: none !important; }';
-  document.head.append(still);
-  document.querySelectorAll('details').forEach(d => { d.open = true });
-  document.querySelectorAll('.toggle-hidden').forEach(d => d.classList.remove('toggle-hidden'));
-}"""
-SETTLED = """async () => {
-  if (window.MathJax && MathJax.startup) await MathJax.startup.promise;
-  await document.fonts.ready;
-}"""
 RAW_TEX = r"""() => {
   const main = document.querySelector('main').cloneNode(true);
   main.querySelectorAll('pre, code, script, style, mjx-container').forEach(e => e.remove());
@@ -45,23 +28,6 @@ CUT_OFF = """() => {
     .filter(box => [box, ...box.querySelectorAll('*')].some(hides))
     .map(box => box.id || box.textContent.slice(0, 60));
 }"""
-
-
-@dataclass
-class Visit:
-    """A page in a browser, with all that went wrong while it was looked at."""
-
-    page: Page
-    wrong: list[str] = field(default_factory=list)
-
-    def open(self, url: str) -> Page:
-        self.page.goto(url)
-        self.page.wait_for_load_state("networkidle")
-        self.page.evaluate(SETTLED)
-        return self.page
-
-
-Visitor = Callable[..., Visit]
 
 
 INTERACTIVE = ".rl-interactive"
@@ -91,52 +57,6 @@ def look(figure: Locator) -> str:
 def expect_another_look(figure: Locator, before: str) -> None:
     chart = figure.locator(".rl-chart svg").element_handle()
     figure.page.wait_for_function("([svg, before]) => svg.innerHTML !== before", arg=[chart, before])
-
-
-@pytest.fixture
-def visit(browser: Browser, address: str) -> Iterator[Visitor]:
-    """Opens a context of a size and a colour scheme; at the end nothing may have gone wrong in any."""
-    visits = []
-
-    def begin(size: str = "wide", scheme: Literal["light", "dark"] = "light") -> Visit:
-        width, height = SIZES[size]
-        context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=scheme)
-        context.set_default_timeout(1000 * PATIENCE)
-        seen = Visit(context.new_page())
-
-        def keep_inside(route: Route, request: Request) -> None:
-            if request.url.startswith((address, "data:", "blob:")):
-                route.continue_()
-            else:
-                seen.wrong.append(f"request to another host: {request.url}")
-                route.abort()
-
-        def note_status(response: Response) -> None:
-            if response.status >= 400:
-                seen.wrong.append(f"status {response.status}: {response.url}")
-
-        def note_failure(request: Request) -> None:
-            # What a page still fetches when its reader follows a link is given up, which is no failure.
-            if request.failure != "net::ERR_ABORTED":
-                seen.wrong.append(f"request failed: {request.url} ({request.failure})")
-
-        def note_message(said: ConsoleMessage) -> None:
-            if said.type in ("error", "warning"):
-                seen.wrong.append(f"console {said.type}: {said.text}")
-
-        context.route("**/*", keep_inside)
-        seen.page.on("response", note_status)
-        seen.page.on("requestfailed", note_failure)
-        seen.page.on("pageerror", lambda error: seen.wrong.append(f"script error: {error}"))
-        seen.page.on("console", note_message)
-        visits.append(seen)
-        return seen
-
-    yield begin
-    wrong = [f"{seen.page.url}: {what}" for seen in visits for what in seen.wrong]
-    for seen in visits:
-        seen.page.context.close()
-    assert not wrong, "\n" + "\n".join(wrong)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -274,7 +194,7 @@ def test_pages_work_from_a_folder_without_a_server(browser: Browser, built):
     said: list[str] = []
     page.on("console", lambda message: said.append(message.text) if message.type == "error" else None)
     page.on("pageerror", lambda error: said.append(str(error)))
-    page.goto((built / "ledger.html").as_uri())
+    page.goto((built / "chapters/18_euler_and_its_limit.html").as_uri())
     page.evaluate(SETTLED)
     assert page.locator("mjx-container").count() > 0
     assert said == []

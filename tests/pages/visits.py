@@ -1,0 +1,70 @@
+"""What the tests of the built pages share: a page in a browser that is cut off from the network, and its sizes."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from playwright.sync_api import ConsoleMessage, Page, Request, Response, Route
+
+SIZES = {"wide": (1280, 900), "phone": (390, 844)}
+# Axe would fetch style sheets again to look into them, and resolves their imports against the page.
+AXE = {"resultTypes": ["violations"], "preload": False}
+# What a reader opens has to be accessible too: provenance, solutions, hidden cells.
+UNFOLD = """() => {
+  const still = document.createElement('style');  // what fades in has no contrast on the way
+  still.textContent = '* { transition: none !important; animation: none !important; }';
+  document.head.append(still);
+  document.querySelectorAll('details').forEach(d => { d.open = true });
+  document.querySelectorAll('.toggle-hidden').forEach(d => d.classList.remove('toggle-hidden'));
+}"""
+SETTLED = """async () => {
+  if (window.MathJax && MathJax.startup) await MathJax.startup.promise;
+  await document.fonts.ready;
+}"""
+
+
+@dataclass
+class Visit:
+    """A page in a browser, with all that went wrong while it was looked at."""
+
+    page: Page
+    wrong: list[str] = field(default_factory=list)
+
+    def watch(self, address: str) -> "Visit":
+        """Note all that goes wrong, and let nothing through that is not below `address`."""
+
+        def keep_inside(route: Route, request: Request) -> None:
+            if request.url.startswith((address, "data:", "blob:")):
+                route.continue_()
+            else:
+                self.wrong.append(f"request to another host: {request.url}")
+                route.abort()
+
+        def note_status(response: Response) -> None:
+            if response.status >= 400:
+                self.wrong.append(f"status {response.status}: {response.url}")
+
+        def note_failure(request: Request) -> None:
+            # What a page still fetches when its reader follows a link is given up, which is no failure.
+            if request.failure != "net::ERR_ABORTED":
+                self.wrong.append(f"request failed: {request.url} ({request.failure})")
+
+        def note_message(said: ConsoleMessage) -> None:
+            if said.type in ("error", "warning"):
+                self.wrong.append(f"console {said.type}: {said.text}")
+
+        self.page.context.route("**/*", keep_inside)
+        self.page.on("response", note_status)
+        self.page.on("requestfailed", note_failure)
+        self.page.on("pageerror", lambda error: self.wrong.append(f"script error: {error}"))
+        self.page.on("console", note_message)
+        return self
+
+    def open(self, url: str) -> Page:
+        self.page.goto(url)
+        self.page.wait_for_load_state("networkidle")
+        self.page.evaluate(SETTLED)
+        return self.page
+
+
+Visitor = Callable[..., Visit]
+"""Begins a visit, given a name of `SIZES` and a colour scheme."""
