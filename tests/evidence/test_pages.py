@@ -136,7 +136,7 @@ def test_a_row_of_the_ledger_says_all_that_a_claim_has(root: Path):
         *("twice the size: fails", "fixture-radius", "alone 7.3e-08"),
     ):
         assert part in words
-    assert "chapters/01_fixture.html#claim-fixture-disc.radius" in {link["href"] for link in row.find_all("a")}
+    assert "chapters/01_fixture.html#claim-fixture-disc.radius" in {str(link["href"]) for link in row.find_all("a")}
     assert "fragile" not in words
     square = row.select_one(".rl-square.rl-fails")
     assert square is not None
