@@ -149,17 +149,19 @@ def references(path: Path) -> dict[str, str]:
         raise TextError(f"{place} is no BibTeX ({said}); mend it there") from error
     names = {key: _cited(entry) for key, entry in entries.items()}
     counts = Counter(names.values())
-    titles = {key: str(Text.from_latex(entry.fields.get("title", key))) for key, entry in entries.items()}
+    titles = {key: str(Text.from_latex((entry.fields or {}).get("title", key))) for key, entry in entries.items()}
     return {key: name if counts[name] == 1 else f"{name}: {titles[key]}" for key, name in names.items()}
 
 
 def _cited(entry: Entry) -> str:
     """Authors and year; the `key` field or the title of a work that lacks one of them."""
     people = [
-        " ".join(map(str, (*one.rich_prelast_names, *one.rich_last_names))) for one in entry.persons.get("author", [])
+        " ".join(map(str, (*one.rich_prelast_names, *one.rich_last_names)))
+        for one in (entry.persons or {}).get("author", [])
     ]
-    if not people or "year" not in entry.fields:
-        return str(Text.from_latex(entry.fields.get("key") or entry.fields.get("title", entry.key)))
+    fields = entry.fields or {}
+    if not people or "year" not in fields:
+        return str(Text.from_latex(fields.get("key") or fields.get("title", entry.key)))
     several = len(people) > 2 or people[-1] == "others"
     authors = f"{people[0]} et al." if several else " and ".join(people)
-    return f"{authors} ({entry.fields['year']})"
+    return f"{authors} ({fields['year']})"

@@ -129,6 +129,10 @@ def test_the_row_tells_what_comes_out_under_other_choices(ledger: statements.Led
         page[0].get_text(" ").split()
     )
     assert page[0].get_text().rstrip().endswith("(older)")
+    (strip,) = BeautifulSoup(cards.card(record), "html.parser").select(".rl-choice-squares")
+    assert strip["aria-label"] == "Under other choices: three times the rate fails, twice the epochs holds"
+    squares = [(one.get_text(), str(one["title"]).partition(",")[0]) for one in strip.select(".rl-square")]
+    assert squares == [("✗", "three times the rate: fails"), ("✓", "twice the epochs: holds")]
     assert cards.card(record).count(f"Other choices: <code>{table.stamp.command}</code>") == 1
     assert not BeautifulSoup(cards.card(record, exact=False), "html.parser").select(".rl-choices")
     alone = shown(claims.check("shift.size", measure, table, ledger=ledger))[1]
@@ -152,4 +156,4 @@ def test_a_claim_without_other_choices_has_no_strip(ledger: statements.Ledger) -
     table = result(value=NEAR_ONE, control=[3.5] * 5)
     alone = shown(claims.check("shift.size", measure, table, ledger=ledger))[1]
     assert cards.turned(alone) == []
-    assert not BeautifulSoup(cards.card(alone), "html.parser").select(".rl-choices")
+    assert not BeautifulSoup(cards.card(alone), "html.parser").select(".rl-choices, .rl-choice-squares")

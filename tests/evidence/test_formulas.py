@@ -1,4 +1,4 @@
-"""Formulas that are set while the pages are made: what they say is what the TeX says, and none of the book is left over."""
+"""Formulas that are set while the pages are made: they say what the TeX says, and none of the book is left over."""
 
 from pathlib import Path
 
@@ -43,6 +43,8 @@ def test_no_formula_of_the_book_is_left_to_mathjax():
     left = []
     for statement in statements.load(ROOT / "claims.yml").statements:
         texts = [statement.title, statement.statement, statement.when]
-        texts += [words for claim in statement.claims for words in (claim.statement, claim.measure, claim.control.measure)]
+        texts += [
+            words for claim in statement.claims for words in (claim.statement, claim.measure, claim.control.measure)
+        ]
         left += [tex for text in texts for tex in markup.MATHEMATICS.findall(text) if not formulas.mathml(tex)]
     assert left == []

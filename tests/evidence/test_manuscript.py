@@ -86,7 +86,7 @@ def test_a_work_is_cited_by_authors_and_year_or_by_its_name(tmp_path: Path):
         tmp_path,
         "references.bib",
         "@book{one, title = {x}}\n@misc{two, key = {Text A}, title = {y}}\n"
-        "@book{three, author = {Doe, J. and M{\\\"u}ller, K.}, year = 2001, title = {z}}\n"
+        '@book{three, author = {Doe, J. and M{\\"u}ller, K.}, year = 2001, title = {z}}\n'
         "@book{four, author = {van Loan, C. and others}, year = 2002, title = {The {ResNet}}}\n"
         "@book{five, author = {van Loan, C. and A, B. and C, D.}, year = 2002, title = {Another}}\n",
     )

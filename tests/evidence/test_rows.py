@@ -108,7 +108,12 @@ def test_the_largest_run_is_the_one_that_counts(root: Path):
     books.write(root, books.verdict(root, replace(books.result(), full=full)), books.figure(root))
     (row,) = rows.Table(ledger.read(root)).rows
     entry = row.entry
-    assert (row.preset, entry["verdict_quick"], entry["verdict_full"], entry["verdict"]) == ("full", "holds", "fails", "fails")
+    assert (row.preset, entry["verdict_quick"], entry["verdict_full"], entry["verdict"]) == (
+        "full",
+        "holds",
+        "fails",
+        "fails",
+    )
     assert entry["effect"] == pytest.approx(2.01)
 
 

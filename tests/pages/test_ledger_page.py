@@ -1,4 +1,4 @@
-"""The page of the ledger in a browser: its filters, its search, its order, its address, its size; and without scripts."""
+"""The page of the ledger in a browser: filters, search, order, address and size; and what it is without scripts."""
 
 import csv
 import json
@@ -103,7 +103,9 @@ def test_filters_work_together_and_say_what_each_would_leave(visit: Visitor, add
     page.locator("select[name=kind]").select_option("trained")
     found = [row for row in table.rows if row.verdict == "fails" and row.claim.kind == "trained"]
     assert shown(page) == [row.claim.id for row in found]
-    expect(page.locator(".dt-info")).to_have_text(f"Claims 1 to {len(found)} of {len(found)} (of {len(table.rows)} in all)")
+    expect(page.locator(".dt-info")).to_have_text(
+        f"Claims 1 to {len(found)} of {len(found)} (of {len(table.rows)} in all)"
+    )
     for option in page.locator("select[name=chapter] option:not([value=''])").all():
         left = sum(row.statement.chapter == option.get_attribute("value") for row in found)
         assert option.inner_text().endswith(f"({left})")
