@@ -99,7 +99,8 @@ class Row:
     def data(self) -> tuple[str, ...]:
         """The names of the datasets that any of its runs has read."""
         runs = (self.record[preset] for preset in PRESETS if self.record.get(preset))
-        return tuple(dict.fromkeys(name for run in runs for name in run["stamp"]["data"]))
+        # `cifar10 (files)` tells of the files that a dataset was read from, where they are no official ones.
+        return tuple(dict.fromkeys(name.partition(" ")[0] for run in runs for name in run["stamp"]["data"]))
 
     @property
     def varied(self) -> Sequence[Mapping[str, Any]]:

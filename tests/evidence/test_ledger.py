@@ -27,7 +27,8 @@ def test_every_expected_verdict_of_the_book_was_reached_with_a_control_that_brok
         for preset in ("quick", "full"):
             run = shown.record[preset]
             assert run is None or run["control_fails"], name
-        assert shown.record["quick"], f"{name} was never judged on its QUICK run"
+        published = shown.record["kind"] == "published"  # its networks are fetched, so that a page shows what is stored
+        assert shown.record["full" if published else "quick"], f"{name} was never judged"
 
 
 def replace(root: Path, file: str, old: str, new: str) -> None:
