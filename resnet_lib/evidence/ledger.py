@@ -7,7 +7,7 @@ It runs nothing. An output of `claims.check` or
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from nbformat import NotebookNode
@@ -44,16 +44,16 @@ class Findings:
         chapters: By their names.
         verdicts: What was checked, by the ids of the claims.
         figures: What was published, by the ids of the figures.
-        cited: What the works of the bibliography are cited as, by their keys.
         faults: Where the outputs and claims.yml contradict each other, one sentence each; empty in a good book.
+        cited: What the works of the bibliography are cited as, by their keys.
     """
 
     ledger: statements.Ledger
     chapters: dict[str, Chapter]
     verdicts: dict[str, Shown]
     figures: dict[str, Shown]
-    cited: dict[str, str]
     faults: tuple[str, ...]
+    cited: dict[str, str] = field(default_factory=dict)
 
     @property
     def problems(self) -> tuple[str, ...]:
@@ -168,7 +168,7 @@ def read(root: Path) -> Findings:
     edited += altered(root, drawn)
     faults = [*edited, *_claim_faults(ledger, chapters, checked, set(cited)), *_figure_faults(ledger, drawn, folders)]
     by_claim, by_figure = ({entry.record["id"]: entry for entry in entries} for entries in (checked, drawn))
-    return Findings(ledger, chapters, by_claim, by_figure, cited, tuple(faults))
+    return Findings(ledger, chapters, by_claim, by_figure, tuple(faults), cited)
 
 
 def _finding(notebook: NotebookNode) -> str:
