@@ -13,7 +13,7 @@ from scipy.linalg import expm
 from resnet_lib import data, nets, runtime, sweep
 from resnet_lib.evidence.choices import THIRD, THRICE
 from resnet_lib.evidence.claims import NotFiniteError
-from resnet_lib.experiments.euler_and_its_limit import drawings, limits, orders, points, topology, trained
+from resnet_lib.experiments.euler_and_its_limit import drawings, limits, measuring, orders, points, topology, trained
 
 ROOT = Path(__file__).parents[2]
 
@@ -213,7 +213,7 @@ def test_trained_trial_measures_a_small_network_and_the_tied_one_survives():
     net = trained.network(trained.Network("mlp", 0.0, 3, 0.01, width=16), runtime.stream(0, "net"))
     with torch.no_grad():
         hits = (net(digits.test.x).argmax(1) == digits.test.y).double().mean()
-    assert trained.accuracy(net, digits.test) == pytest.approx(float(hits))
+    assert measuring.accuracy(net, digits.test) == pytest.approx(float(hits))
 
 
 def test_a_network_whose_flow_blows_up_labels_nothing():
@@ -224,8 +224,8 @@ def test_a_network_whose_flow_blows_up_labels_nothing():
                 weight.mul_(1e6)
     from resnet_lib.analysis import flow
 
-    assert trained.accuracy(flow.refine(net, 4), data.load("digits", flat=True).test) == 0
-    assert trained.distance(net, data.load("digits", flat=True).test.x[:2]) == np.inf
+    assert measuring.accuracy(flow.refine(net, 4), data.load("digits", flat=True).test) == 0
+    assert measuring.distance(net, data.load("digits", flat=True).test.x[:2]) == np.inf
 
 
 def test_the_cifar_grid_builds_the_published_depths():
