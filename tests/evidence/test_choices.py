@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -104,3 +105,29 @@ def test_the_table_of_rates_is_folded_and_names_the_networks(tmp_path: Path):
     shown = str(choices.Rates(TUNING, by=("name",), best={"deep": 0.2}).shown({"deep": "a deep one"}, tmp_path).data)
     assert "<summary>How the learning rates were chosen: 1 networks, 3 rates each, 5 seeds</summary>" in shown
     assert "<td>a deep one</td>\n      <td>0.2</td>\n      <td>90.0</td>\n      <td>0.2</td>\n      <td>3</td>" in shown
+
+
+def test_the_table_of_measures_has_a_column_for_every_choice_and_a_dash_where_a_training_diverged(tmp_path: Path):
+    stored(OTHERWISE.experiment, tmp_path)
+    results = {name: OTHERWISE.results(tmp_path)[name] for name in list(OTHERWISE.ways)[:2]}
+
+    def deep(table: pd.DataFrame):
+        return table[table["name"] == "deep"]["value"].to_numpy()
+
+    def lost(table: pd.DataFrame):
+        return deep(table) / (table["lr"].max() < 0.5)  # infinite at three times the rate
+
+    def missing(table: pd.DataFrame):
+        raise ValueError("the table has no such network")
+
+    measures = {"deep": deep, "missing": missing, "minus": lambda table: -deep(table)}
+    with np.errstate(divide="ignore"):
+        found = choices.measured({**measures, "lost": lost}, results, digits=1).set_index("measure")
+    assert found.columns.tolist() == list(results)
+    assert found.loc["deep"].str.split(" ").str[0].tolist() == ["5.0", "37.0"]  # mean of 4, 5, 6 and of 36, 37, 38
+    assert found.loc["deep"].iloc[0] == "5.0 (4.0 to 6.0)"
+    assert found.loc["minus"].iloc[0] == "−5.0 (−6.0 to −4.0)"
+    assert found.loc["missing"].tolist() == ["–", "–"]
+    assert found.loc["lost"].iloc[1] == "–"
+    shown = str(choices.told("Losses", measures, results).data)
+    assert "<summary>Losses: 3 measures under 2 choices, mean and 95% interval</summary>" in shown

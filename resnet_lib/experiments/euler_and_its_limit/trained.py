@@ -196,9 +196,9 @@ def values(table: pd.DataFrame, measure: str, k: int, kind: str, power: float, d
     return rows.sort_values("seed")["value"].to_numpy()
 
 
-def loss(table: pd.DataFrame, measure: str, k: int, kind: str, power: float) -> np.ndarray:
+def loss(table: pd.DataFrame, measure: str, k: int, kind: str, power: float, depth: int = DEPTH) -> np.ndarray:
     """Accuracy that a change of the network loses, in percentage points, one value per seed."""
-    lost = values(table, "substeps", 1, kind, power) - values(table, measure, k, kind, power)
+    lost = values(table, "substeps", 1, kind, power, depth) - values(table, measure, k, kind, power, depth)
     return np.round(100 * lost, 9)  # a difference of equal fractions is zero
 
 
