@@ -24,6 +24,7 @@ from resnet_lib.training import tuning
 LEARNED = 0.2
 """Validation accuracy of a network that has learned something of ten classes: twice that of guessing."""
 THIRD, THRICE, SAME = "a third of each rate", "three times each rate", "the same rate for all"
+CHOSEN = "as chosen"
 
 
 @dataclass(frozen=True)
@@ -138,6 +139,10 @@ class Choices:
             found[name] = replace(result, table=result.table.merge(wanted))
         return found
 
+    def beside(self, result: Result, root: Path | None = None) -> dict[str, Result]:
+        """The stored results behind that of the experiment itself, its FULL where there is one."""
+        return {CHOSEN: result.full or result, **self.results(root)}
+
 
 def ways(settings: Sequence[Any], *, same: float | None = None, time: str = "epochs") -> dict[str, tuple[Any, ...]]:
     """Other choices for networks that are trained: their rates a third and three times as large, twice the time.
@@ -208,12 +213,15 @@ def _cell(values: np.ndarray, digits: int, *names: str) -> str:
 
 
 def told(
-    label: str,
-    measures: Mapping[str, Callable[[pd.DataFrame], np.ndarray]],
-    results: Mapping[str, Result],
-    *,
-    digits: int = 2,
+    label: str, *parts: tuple[Mapping[str, Callable[[pd.DataFrame], np.ndarray]], Mapping[str, Result]], digits: int = 2
 ) -> HTML:
-    """The table of `measured` as a notebook shows it, folded."""
-    folded = f"{label}: {len(measures)} measures under {len(results)} choices, mean and 95% interval"
-    return markup.table(label, measured(measures, results, digits=digits), folded=folded)
+    """The tables of `measured`, one below the other, as a notebook shows them, folded.
+
+    Args:
+        label: What the table tells.
+        parts: The measures and the results of an experiment each; `Choices.beside` has the results.
+        digits: Behind the point.
+    """
+    frame = pd.concat([measured(*part, digits=digits) for part in parts], ignore_index=True).fillna("–")
+    folded = f"{label}: {len(frame)} measures under {len(frame.columns) - 1} choices, mean and 95% interval"
+    return markup.table(label, frame, folded=folded)

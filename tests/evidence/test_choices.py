@@ -129,5 +129,9 @@ def test_the_table_of_measures_has_a_column_for_every_choice_and_a_dash_where_a_
     assert found.loc["minus"].iloc[0] == "−5.0 (−6.0 to −4.0)"
     assert found.loc["missing"].tolist() == ["–", "–"]
     assert found.loc["lost"].iloc[1] == "–"
-    shown = str(choices.told("Losses", measures, results).data)
-    assert "<summary>Losses: 3 measures under 2 choices, mean and 95% interval</summary>" in shown
+    chosen = sweep.run(BASE, cache=tmp_path / "cache", workers=1, progress=False, root=tmp_path)
+    beside = OTHERWISE.beside(chosen, tmp_path)
+    assert list(beside) == ["as chosen", *OTHERWISE.ways]
+    shown = str(choices.told("Losses", (measures, results), ({"deep": deep}, beside), digits=1).data)
+    assert "<summary>Losses: 4 measures under 5 choices, mean and 95% interval</summary>" in shown
+    assert "<td>13.0 (12.0 to 14.0)</td>" in shown  # 12, 13 and 14, as chosen

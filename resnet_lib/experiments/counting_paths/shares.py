@@ -1,6 +1,6 @@
 """Members that keep more or fewer of the blocks: how far their average is behind the network, by what they keep."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pandas as pd
@@ -60,3 +60,11 @@ def behind(table: pd.DataFrame, kept: int) -> np.ndarray:
 def ens_most(table: pd.DataFrame) -> Evidence:
     """Average of members that keep 8 blocks minus the network, one value per seed; control: they keep one."""
     return Evidence(values=behind(table, MOST), control=behind(table, 1), unit="percentage points")
+
+
+def _kept(kept: int) -> Callable[[pd.DataFrame], np.ndarray]:
+    return lambda table: behind(table, kept)
+
+
+TOLD = {f"points of members with {kept} of 10 blocks over the network": _kept(kept) for kept in (1, 3, 5, 7, 8, 9)}
+"""What the page tells of members by the blocks they keep, one value per seed."""
