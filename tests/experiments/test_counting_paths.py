@@ -196,9 +196,9 @@ def test_images_weighted_alike_are_told_from_images_weighted_by_their_gradients(
 
 def test_before_training_batch_normalisation_has_the_statistics_of_the_training_images():
     with runtime.numerics():
-        table = images.images_trial(Flow("residual", blocks=4, images=10, paths=5, epochs=0), (0,))
+        table = images.images_trial(Flow("residual", images=10, paths=5, epochs=0), (0,))
     assert table["few"].between(0.5, 1).all()  # five of ten
-    assert images.lengths(table.assign(blocks=4), alike=True)["factor"][0] < 0.9  # with none it is the identity's, 1
+    assert images.lengths(table.assign(blocks=16), alike=True)["factor"][0] < 0.7  # with none it is about 1
 
 
 # the page

@@ -297,7 +297,7 @@ def test_an_augmented_flow_moves_in_a_plane():
 def test_exponents_of_path_and_distance_are_compared_with_a_fixed_field():
     values = {("mlp", 0.0, d, "path", 1): d**0.3 for d in trained.DEPTHS}
     values |= {("mlp", 1.0, d, "path", 1): d**-0.2 for d in trained.DEPTHS}
-    values |= {("mlp", 0.0, d, "distance", trained.FINEST): d**-0.7 for d in trained.DEPTHS}
+    values |= {("mlp", 0.0, d, "distance", measuring.FINEST): d**-0.7 for d in trained.DEPTHS}
     table = rows_of(values)
     fixed = {total: trained.fixed_field((0, 1), total=total) for total in (True, False)}
     for measure, exponent, control in (
@@ -310,6 +310,75 @@ def test_exponents_of_path_and_distance_are_compared_with_a_fixed_field():
         np.testing.assert_allclose(measure(table).control, control)
 
 
+def test_small_starts_are_judged_as_the_first_network_is():
+    values = {}
+    for kind, after in (("small", 0.8), ("slow", 0.7)):
+        values[kind, 0.0, 16, "substeps", 1] = 0.9
+        values[kind, 0.0, 16, "substeps", measuring.RULE] = after
+        values[kind, 0.0, 16, "longer", measuring.RULE] = 0.1
+        values[kind, 0.0, 16, "rk4", 1] = after - 0.2
+    for kind, cosine in (("mlp", 0.15), ("tied", 1.0)):
+        values[kind, 1.0, 16, "alignment", 1] = cosine
+        values[kind, 1.0, 16, "substeps", 1] = values[kind, 1.0, 16, "rk4", 1] = 0.9
+    table = rows_of(values)
+    for measure, lost, control in (
+        (trained.small, 10, 80),
+        (trained.slow, 20, 80),
+        (trained.rk4_small, 30, 0),
+        (trained.aligned, 0.15, 1),
+    ):
+        np.testing.assert_allclose(measure(table).values, lost)
+        np.testing.assert_allclose(measure(table).control, control, atol=1e-9)
+
+
+def test_small_starts_are_the_twin_with_smaller_last_weights():
+    nets_of = {
+        kind: trained.network(trained.Network(kind, 0.0, 3, 0.01, width=8), runtime.stream(0, "net"))
+        for kind in ("mlp", "small", "slow", "zero")
+    }
+    twin = nets_of["mlp"].state_dict()
+    for kind, size in trained.SMALLER.items():
+        for name, value in nets_of[kind].state_dict().items():
+            torch.testing.assert_close(value, twin[name] * (size if name.endswith("weight2.weight") else 1))
+    assert sum(name.endswith("weight2.weight") for name in twin) == 3
+    slow, first = (next(net for net in trained.NETWORKS if net.kind == kind) for kind in ("slow", "mlp"))
+    assert slow.lr == trained.BEST["mlp", 0.0, 16] != first.lr
+
+
+def test_a_network_without_blocks_and_one_in_another_order():
+    net = trained.network(trained.Network("mlp", 0.0, 4, 0.01, width=8), runtime.stream(0, "net"))
+    x = data.load("digits", flat=True).test.x[:5]
+    torch.testing.assert_close(measuring.without(net)(x), net.head(net.stem(x)))
+    orders = [[id(block) for block in measuring.shuffled(net, nth).blocks] for nth in range(measuring.ORDERS)]
+    blocks = [id(block) for block in net.blocks]
+    assert all(sorted(order) == sorted(blocks) for order in orders)
+    assert len({tuple(order) for order in orders} | {tuple(blocks)}) > 3
+    changing = trained.network(trained.RESNETS[0], runtime.stream(0, "net"))
+    kinds = [type(block.shortcut).__name__ for block in changing.blocks]
+    assert [type(block.shortcut).__name__ for block in measuring.shuffled(changing, 0).blocks] == kinds
+    assert len(measuring.without(changing).blocks) == 2  # those that change the shape
+
+
+def test_what_shares_the_flow_s_last_states_is_what_it_is_alone():
+    from resnet_lib.analysis import flow
+
+    net = trained.network(trained.Network("mlp", 0.0, 3, 0.01, width=16), runtime.stream(0, "net")).eval()
+    samples = data.load("digits", flat=True)
+    x = samples.test.x[: measuring.EXAMPLES]
+    found = {key: measuring.MEASURES[key](net, samples) for key in measuring._followed(net, samples)}
+    assert found["distance", measuring.FINEST] == pytest.approx(measuring.distance(net, x), rel=1e-4)
+    finest = flow.refine(net, measuring.FINEST)
+    assert found["flow", measuring.FINEST] == pytest.approx(measuring.accuracy(finest, samples.test))
+    with torch.no_grad():
+        ends = [
+            each.states(x)[-1] for each in (flow.refine(net, measuring.RULE), flow.refine(net, 1, method="rk4"), finest)
+        ]
+    far = [float(((end - ends[2]).norm(dim=1) / ends[2].norm(dim=1)).mean()) for end in ends[:2]]
+    told = [found["distance-substeps", measuring.RULE], found["distance-rk4", 1]]
+    assert told == pytest.approx(far, rel=1e-3)
+    assert told[1] < told[0] < found["distance", measuring.FINEST]
+
+
 def test_losses_of_other_powers_and_methods():
     values = {}
     for kind, power, after in (
@@ -320,7 +389,7 @@ def test_losses_of_other_powers_and_methods():
         ("tied", 1.0, 0.89),
     ):
         values[kind, power, 16, "substeps", 1] = 0.9
-        values[kind, power, 16, "substeps", trained.RULE] = after
+        values[kind, power, 16, "substeps", measuring.RULE] = after
         values[kind, power, 16, "rk4", 1] = after - 0.1
     table = rows_of(values)
     for measure, lost, control in (
@@ -422,9 +491,9 @@ def test_the_exponents_that_the_page_tells_are_those_of_the_stored_tables():
     unscaled = [f"{value:.2f}" for value in exponents("path", 1, 0.0)]
     assert "exponent of {}, of {} at a third of each rate and of {} with twice the epochs".format(*unscaled) in words
     assert "an exponent of {1} to {0} under".format(*unscaled) in words
-    farther = [f"{value:.2f}" for value in exponents("distance", trained.FINEST, 0.0)]
+    farther = [f"{value:.2f}" for value in exponents("distance", measuring.FINEST, 0.0)]
     assert "an exponent of {}, and of {} and {} under these two choices".format(*farther) in words
-    ends = [f"{trained.values(base, 'distance', trained.FINEST, 'mlp', 0.0, d).mean():.2f}" for d in (4, 16)]
+    ends = [f"{trained.values(base, 'distance', measuring.FINEST, 'mlp', 0.0, d).mean():.2f}" for d in (4, 16)]
     assert "grows from {} at 4 blocks to {} at 16".format(*ends) in words
     scaled = exponents("path", 1, 1.0)
     assert f"The exponent is {scaled[0]:.2f}, and" in words
@@ -477,5 +546,7 @@ def test_the_errors_that_the_page_tells_of_the_block_are_those_of_the_stored_tab
 def test_nothing_is_measured_of_a_network_that_diverged():
     """An accuracy of 0 for it would be as good with finer steps as without, and no loss at all."""
     table = trained.trained_trial(trained.Network("mlp", 0.0, 3, 1e6, epochs=1, width=16), (0,))
-    assert len(table) == len(trained.MEASURES)
-    assert table["value"].isna().all()
+    first = table["measure"].str.startswith("start-")
+    assert (len(table), first.sum()) == (len(measuring.MEASURES) + len(measuring.STARTS), len(measuring.STARTS))
+    assert table[~first]["value"].isna().all()
+    assert np.isfinite(table[first]["value"]).all()
