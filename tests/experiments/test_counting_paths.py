@@ -380,4 +380,4 @@ def test_what_the_page_says_of_images_starts_and_members_is_in_the_stored_tables
     assert f"At a third of the rate it is ${third:.2f}$ points" in words
     halves = sweep.stored(members.MEMBERS, ROOT)
     assert halves is not None
-    np.testing.assert_allclose(shares.behind(stored.table, 5), members.ens_average(halves.table).values)
+    np.testing.assert_allclose(shares.behind(stored.table, 5), members.ens_average(halves.table).values, atol=1e-9)
