@@ -122,13 +122,13 @@ def test_the_table_of_measures_has_a_column_for_every_choice_and_a_dash_where_a_
 
     measures = {"deep": deep, "missing": missing, "minus": lambda table: -deep(table)}
     with np.errstate(divide="ignore"):
-        found = choices.measured({**measures, "lost": lost}, results, digits=1).set_index("measure")
-    assert found.columns.tolist() == list(results)
-    assert found.loc["deep"].str.split(" ").str[0].tolist() == ["5.0", "37.0"]  # mean of 4, 5, 6 and of 36, 37, 38
-    assert found.loc["deep"].iloc[0] == "5.0 (4.0 to 6.0)"
-    assert found.loc["minus"].iloc[0] == "−5.0 (−6.0 to −4.0)"
-    assert found.loc["missing"].tolist() == ["–", "–"]
-    assert found.loc["lost"].iloc[1] == "–"
+        found = choices.measured({**measures, "lost": lost}, results, digits=1)
+    found = found.set_index("measure").to_dict("index")
+    assert all(list(row) == list(results) for row in found.values())
+    assert list(found["deep"].values()) == ["5.0 (4.0 to 6.0)", "37.0 (36.0 to 38.0)"]
+    assert next(iter(found["minus"].values())) == "−5.0 (−6.0 to −4.0)"
+    assert list(found["missing"].values()) == ["–", "–"]
+    assert list(found["lost"].values())[1] == "–"
     chosen = sweep.run(BASE, cache=tmp_path / "cache", workers=1, progress=False, root=tmp_path)
     beside = OTHERWISE.beside(chosen, tmp_path)
     assert list(beside) == ["as chosen", *OTHERWISE.ways]

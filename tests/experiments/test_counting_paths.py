@@ -353,17 +353,15 @@ def test_what_the_page_says_of_images_starts_and_members_is_in_the_stored_tables
     words = page()
     found = sweep.stored(images.IMAGES, ROOT)
     assert found is not None
-    rows = images.summary(found.table).set_index(["network", "epochs", "images"])
-    before, alike, scaled = (
-        rows.loc[key]
-        for key in (("residual", 0, "by gradient"), ("residual", 20, "alike"), ("scaled", 20, "by gradient"))
-    )
+    rows = images.summary(found.table).set_index(["network", "epochs", "images"]).to_dict("index")
+    before, alike = rows["residual", 0, "by gradient"], rows["residual", 20, "alike"]
+    scaled = rows["scaled", 20, "by gradient"]
     told = "$g\\approx{:.2f}$ and means of ${:.2f}\\,L$ and ${:.2f}\\,L$. So"
-    assert told.format(*before[["factor", "sampled", "exact"]]) in words
+    assert told.format(*(before[name] for name in ("factor", "sampled", "exact"))) in words
     told = "$g\\approx{:.2f}$, and means of ${:.2f}\\,L$ and ${:.2f}\\,L$."
-    assert told.format(*alike[["factor", "sampled", "exact"]]) in words
-    assert "$g\\approx{:.2f}$ and a sampled mean of ${:.2f}\\,L$.".format(*scaled[["factor", "sampled"]]) in words
-    few = sorted(100 * rows.loc[(kind, 20, "alike"), "five largest"] for kind in ("residual", "scaled"))
+    assert told.format(*(alike[name] for name in ("factor", "sampled", "exact"))) in words
+    assert "$g\\approx{:.2f}$ and a sampled mean of ${:.2f}\\,L$.".format(scaled["factor"], scaled["sampled"]) in words
+    few = sorted(100 * rows[kind, 20, "alike"]["five largest"] for kind in ("residual", "scaled"))
     assert "carry {:.0f} to {:.0f}% of it".format(*few) in words
     unrolled = sweep.stored(unrolling.UNROLLED, ROOT)
     assert unrolled is not None
