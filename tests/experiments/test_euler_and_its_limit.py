@@ -525,10 +525,10 @@ def test_the_losses_that_the_page_tells_are_those_of_the_stored_tables():
     for kind, power in (("mlp", 0.0), ("mlp", 0.25), ("mlp", 0.5), ("mlp", 1.0), ("norm", 0.0)):
         assert f"{trained.values(base, 'roughness', 1, kind, power).mean() / 2**0.5:.2f}" == "1.00"
     before = [100 * trained.values(table, "substeps", 1, "mlp", 0.0).mean() for table in (third, base)]
-    assert [round(value) for value in before] == [92, 94]
+    assert [round(value) for value in before] == [92, 95]
     found = thrice[thrice["measure"] == "validation"].groupby(["kind", "power", "depth"])["value"]
     diverged = found.apply(lambda values: int(values.isna().sum()))
-    assert ((diverged > 0).sum(), len(diverged)) == (0, 14)
+    assert ((diverged > 0).sum(), len(diverged)) == (10, 14)
     assert diverged["mlp", 0.0, 16] == 5
     for measure in (trained.unscaled, trained.quarter, trained.root, trained.linear, trained.norm, trained.rk4):
         with pytest.raises(NotFiniteError, match="diverged"):
@@ -551,7 +551,12 @@ def test_what_the_page_tells_of_blocks_fields_and_distances_is_in_the_stored_tab
         ("with a small start {}, and with batch normalisation {}", gone["small"], gone["norm"]),
         ("has a cosine of {} at scale $1/L$, {} at $1/\\sqrt L$", cosine["linear"], cosine["root"]),
         ("{} at $L^{{-1/4}}$ and {} unscaled", cosine["quarter"], cosine["unscaled"]),
-        ("the cosine is {}.", cosine["zero"]),
+        (
+            "a quarter the cosine is {}, at zero {}, and with the penalty {}:",
+            cosine["small"],
+            cosine["zero"],
+            cosine["penalty"],
+        ),
         ("another order costs {} points", moved["linear"]),
         ("It costs {} at $1/\\sqrt L$ and {} at $L^{{-1/4}}$", moved["root"], moved["quarter"]),
         ("is {} from the flow's, that of 8 sub-steps {} and that of RK4 {}.", *far),
