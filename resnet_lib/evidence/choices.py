@@ -221,6 +221,14 @@ def told(
         label: What the table tells.
         parts: The measures and the results of an experiment each; `Choices.beside` has the results.
         digits: Behind the point.
+
+    Example:
+        >>> from resnet_lib.experiments.stability_of_the_step import methods
+        >>> from resnet_lib.sweep import results
+        >>> stored = {"as chosen": results.read("stability-methods", files.root())}
+        >>> shown = told("Methods", ({"plus one": lambda table: methods.plus_one(table).values}, stored))
+        >>> "Methods: 1 measures under 1 choices" in shown.data
+        True
     """
     frame = pd.concat([measured(*part, digits=digits) for part in parts], ignore_index=True).fillna("–")
     folded = f"{label}: {len(frame)} measures under {len(frame.columns) - 1} choices, mean and 95% interval"
