@@ -1,6 +1,11 @@
 """Trained networks are read as flows here: by finer steps, other methods, blocks between blocks, and roughness.
 
 Everything here makes a new network around the given one or measures it; nothing is changed in place.
+
+Example:
+    >>> stack = Stack(nn.Identity(), [Repeat(nn.Identity(), 2)], nn.Identity(), shape=(1,))
+    >>> [steps(block) for block in layers(stack)]  # passed twice, and nothing is added to what comes in
+    [False, False]
 """
 
 from __future__ import annotations
@@ -102,9 +107,8 @@ def refine(stack: Stack, substeps: SupportsIndex, *, method: str = "euler", time
     Example:
         >>> from resnet_lib.nets.dynamics import euler_block
         >>> growth = Stack(nn.Identity(), [euler_block(nn.Identity(), 1.0)], nn.Identity(), shape=(1,))
-        >>> one = torch.ones(1, 1)
-        >>> growth(one).item(), refine(growth, 2)(one).item()  # (1 + 1)^1 and (1 + 1/2)^2, on the way to e
-        (2.0, 2.25)
+        >>> [net(torch.ones(1, 1)).item() for net in (growth, refine(growth, 2))]  # (1 + 1)^1 and (1 + 1/2)^2, to e
+        [2.0, 2.25]
     """
     if (substeps := whole("substeps", substeps)) < 1:
         raise ValueError(f"substeps={substeps} must be at least 1")

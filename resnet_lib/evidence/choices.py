@@ -6,23 +6,25 @@ Vanpaemel 2016, doi:10.1177/1745691616658637) and of a specification curve (Simo
 doi:10.1038/s41562-020-0912-z).
 """
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from IPython.display import HTML
 
-from resnet_lib import files, sweep
-from resnet_lib.evidence import markup
+from resnet_lib import files, runtime, sweep
+from resnet_lib.evidence import intervals, markup
 from resnet_lib.sweep import Experiment, Grid, Result
 from resnet_lib.training import tuning
 
 LEARNED = 0.2
 """Validation accuracy of a network that has learned something of ten classes: twice that of guessing."""
 THIRD, THRICE, SAME = "a third of each rate", "three times each rate", "the same rate for all"
+CHOSEN = "as chosen"
 
 
 @dataclass(frozen=True)
@@ -139,6 +141,10 @@ class Choices:
             found[name] = replace(result, table=result.table.merge(wanted))
         return found
 
+    def beside(self, result: Result, root: Path | None = None) -> dict[str, Result]:
+        """The stored results behind that of the experiment itself, its FULL where there is one."""
+        return {CHOSEN: result.full or result, **self.results(root)}
+
 
 def ways(settings: Sequence[Any], *, same: float | None = None, time: str = "epochs") -> dict[str, tuple[Any, ...]]:
     """Other choices for networks that are trained: their rates a third and three times as large, twice the time.
@@ -165,3 +171,67 @@ def ways(settings: Sequence[Any], *, same: float | None = None, time: str = "epo
     if same is not None:
         found[SAME] = tuple(replace(setting, lr=same if setting.lr else 0.0) for setting in settings)
     return found
+
+
+def measured(
+    measures: Mapping[str, Callable[[pd.DataFrame], np.ndarray]], results: Mapping[str, Result], *, digits: int = 2
+) -> pd.DataFrame:
+    """What a page tells in numbers, under every choice: one row per measure, a column per choice, mean and interval.
+
+    Args:
+        measures: From a table to one value per seed, by the words that name them.
+        results: By the words that name the choice; `Choices.results()` has those of the others.
+        digits: Behind the point.
+
+    Returns:
+        Cells such as `4.71 (3.20 to 6.30)`; a dash where a training diverged, or the choice has none of the networks.
+
+    Example:
+        >>> from resnet_lib.experiments.stability_of_the_step import methods
+        >>> from resnet_lib.sweep import results
+        >>> stored = {"as chosen": results.read("stability-methods", files.root())}
+        >>> measured({"plus one": lambda table: methods.plus_one(table).values}, stored).columns.tolist()
+        ['measure', 'as chosen']
+    """
+    rows = []
+    for name, measure in measures.items():
+        cells = {}
+        for choice, result in results.items():
+            try:
+                values = np.asarray(measure(result.table), dtype=float)
+            except ValueError:  # none of the networks that this choice has
+                values = np.array([np.nan])
+            cells[choice] = _cell(values, digits, name, choice)
+        rows.append({"measure": name, **cells})
+    return pd.DataFrame(rows)
+
+
+def _cell(values: np.ndarray, digits: int, *names: str) -> str:
+    if not np.isfinite(values).all():
+        return "–"
+    low, high = intervals.interval(values, "mean", rng=runtime.rng(0, "choices", *names))
+    parts = [f"{found:.{digits}f}".replace("-", markup.MINUS) for found in (values.mean(), float(low), float(high))]
+    return "{} ({} to {})".format(*parts)
+
+
+def told(
+    label: str, *parts: tuple[Mapping[str, Callable[[pd.DataFrame], np.ndarray]], Mapping[str, Result]], digits: int = 2
+) -> HTML:
+    """The tables of `measured`, one below the other, as a notebook shows them, folded.
+
+    Args:
+        label: What the table tells.
+        parts: The measures and the results of an experiment each; `Choices.beside` has the results.
+        digits: Behind the point.
+
+    Example:
+        >>> from resnet_lib.experiments.stability_of_the_step import methods
+        >>> from resnet_lib.sweep import results
+        >>> stored = {"as chosen": results.read("stability-methods", files.root())}
+        >>> shown = told("Methods", ({"plus one": lambda table: methods.plus_one(table).values}, stored))
+        >>> "Methods: 1 measures under 1 choices" in shown.data
+        True
+    """
+    frame = pd.concat([measured(*part, digits=digits) for part in parts], ignore_index=True).fillna("–")
+    folded = f"{label}: {len(frame)} measures under {len(frame.columns) - 1} choices, mean and 95% interval"
+    return markup.table(label, frame, folded=folded)

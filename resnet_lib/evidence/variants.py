@@ -50,6 +50,14 @@ _ALL = (
     Variant("residual", "pre-activation units with batch normalisation", "residual, batch norm", "pre", "D"),
     Variant("original", "original units, batch normalisation, ReLU after sum", "residual, original unit", "post", "s"),
     Variant("residual-bare", "shortcuts alone, no normalisation, no scale", "residual, unscaled", "pre", "d", ":"),
+    Variant(
+        "residual-small",
+        "`residual-bare`, last weights of branches / 4 at first",
+        "residual, small start",
+        "pre",
+        "8",
+        "--",
+    ),
     Variant("scaled", "branches times 1/sqrt(L), no normalisation", r"residual, $1/\sqrt{L}$", "scaled", "^"),
     Variant(
         "scaled-less", "branches times L^(-1/4), no normalisation", "residual, $L^{-1/4}$", "bottleneck", "P", "-."

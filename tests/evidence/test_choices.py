@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -104,3 +105,33 @@ def test_the_table_of_rates_is_folded_and_names_the_networks(tmp_path: Path):
     shown = str(choices.Rates(TUNING, by=("name",), best={"deep": 0.2}).shown({"deep": "a deep one"}, tmp_path).data)
     assert "<summary>How the learning rates were chosen: 1 networks, 3 rates each, 5 seeds</summary>" in shown
     assert "<td>a deep one</td>\n      <td>0.2</td>\n      <td>90.0</td>\n      <td>0.2</td>\n      <td>3</td>" in shown
+
+
+def test_the_table_of_measures_has_a_column_for_every_choice_and_a_dash_where_a_training_diverged(tmp_path: Path):
+    stored(OTHERWISE.experiment, tmp_path)
+    results = {name: OTHERWISE.results(tmp_path)[name] for name in list(OTHERWISE.ways)[:2]}
+
+    def deep(table: pd.DataFrame):
+        return table[table["name"] == "deep"]["value"].to_numpy()
+
+    def lost(table: pd.DataFrame):
+        return deep(table) / (table["lr"].max() < 0.5)  # infinite at three times the rate
+
+    def missing(table: pd.DataFrame):
+        raise ValueError("the table has no such network")
+
+    measures = {"deep": deep, "missing": missing, "minus": lambda table: -deep(table)}
+    with np.errstate(divide="ignore"):
+        found = choices.measured({**measures, "lost": lost}, results, digits=1)
+    found = found.set_index("measure").to_dict("index")
+    assert all(list(row) == list(results) for row in found.values())
+    assert list(found["deep"].values()) == ["5.0 (4.0 to 6.0)", "37.0 (36.0 to 38.0)"]
+    assert next(iter(found["minus"].values())) == "−5.0 (−6.0 to −4.0)"
+    assert list(found["missing"].values()) == ["–", "–"]
+    assert list(found["lost"].values())[1] == "–"
+    chosen = sweep.run(BASE, cache=tmp_path / "cache", workers=1, progress=False, root=tmp_path)
+    beside = OTHERWISE.beside(chosen, tmp_path)
+    assert list(beside) == ["as chosen", *OTHERWISE.ways]
+    shown = str(choices.told("Losses", (measures, results), ({"deep": deep}, beside), digits=1).data)
+    assert "<summary>Losses: 4 measures under 5 choices, mean and 95% interval</summary>" in shown
+    assert "<td>13.0 (12.0 to 14.0)</td>" in shown  # 12, 13 and 14, as chosen

@@ -12,7 +12,7 @@ from resnet_lib import runtime, sweep
 from resnet_lib.analysis import paths
 from resnet_lib.evidence import intervals
 from resnet_lib.evidence.choices import THIRD, THRICE
-from resnet_lib.experiments.counting_paths import drawings, gradients, members, unrolling
+from resnet_lib.experiments.counting_paths import drawings, gradients, images, members, shares, unrolling
 from resnet_lib.experiments.counting_paths.gradients import Flow
 
 ROOT = Path(__file__).parents[2]
@@ -159,6 +159,48 @@ def test_chart_has_its_slider():
     assert [p["name"] for p in spec["params"] if "bind" in p] == ["factor"]
 
 
+def test_members_of_half_the_blocks_are_the_halves_and_the_average_is_that_of_all():
+    setting = members.Members("residual", 0.3, epochs=1, blocks=4, halves=6)
+    with runtime.numerics():
+        table = shares.shares_trial(setting, (0,)).set_index("kept")
+        whole = members.trial(setting, (0,))
+    assert table["members"].tolist() == [4, 6, 4]
+    halves = whole[(whole["group"] == "halves-anew") & (whole["size"] == 6)].iloc[0]
+    assert table["average"][2] == pytest.approx(halves["accuracy"])
+    assert table["whole"][2] == pytest.approx(halves["whole"])
+    one = whole[(whole["group"] == "halves-anew") & (whole["size"] == 1)].iloc[0]
+    assert table["single"][2] == pytest.approx(one["accuracy"], abs=0.1)  # the mean over 20 draws of one
+
+
+def test_members_are_compared_by_what_they_keep():
+    rows = [(seed, kept, 0.9 + kept / 100, 0.95) for seed in (1, 0) for kept in (1, 8)]
+    table = pd.DataFrame(rows, columns=["seed", "kept", "average", "whole"])
+    np.testing.assert_allclose(shares.ens_most(table).values, [3, 3])
+    np.testing.assert_allclose(shares.ens_most(table).control, [-4, -4])
+
+
+def test_images_weighted_alike_are_told_from_images_weighted_by_their_gradients():
+    """Two images whose paths lose a half and a quarter a branch: the larger gradient decides, or both do."""
+    counts = np.array(paths.counts(4), dtype=float)
+    rows = pd.DataFrame({"seed": 0, "blocks": 4, "length": range(5), "count": counts})
+    along = np.array([0.5, 0.25])[:, None] ** np.arange(5)
+    rows = rows.assign(path=(np.array([[9.0], [1.0]]) * along).mean(0), path_alike=along.mean(0))
+    rows = rows.assign(exact=rows["path"] * counts, exact_alike=rows["path_alike"] * counts)
+    by, alike = (images.lengths(rows, alike=each) for each in (False, True))
+    assert 0.48 < by["factor"][0] < 0.5
+    assert by["factor"][0] > alike["factor"][0] > 0.25
+    np.testing.assert_allclose(by["sampled"], by["exact"])
+    weights = counts * along.mean(0)
+    np.testing.assert_allclose(alike["sampled"], (weights * np.arange(5)).sum() / weights.sum() / 4)
+
+
+def test_before_training_batch_normalisation_has_the_statistics_of_the_training_images():
+    with runtime.numerics():
+        table = images.images_trial(Flow("residual", images=10, paths=5, epochs=0), (0,))
+    assert table["few"].between(0.5, 1).all()  # five of ten
+    assert images.lengths(table.assign(blocks=16), alike=True)["factor"][0] < 0.7  # with none it is about 1
+
+
 # the page
 
 TWICE = "twice the epochs"
@@ -201,6 +243,12 @@ def test_the_factors_and_mean_lengths_that_the_page_tells_are_those_of_the_store
     lengths = [(flows["residual"][name] * flows["residual"]["length"]).sum() / 5 for name in ("share", "exact")]
     assert f"{lengths[0] / 16:.2f}" == f"{g / (1 + g):.2f}"
     assert f"smaller still, ${lengths[1] / 16:.2f}\\,L$" in words
+    left = (flows["residual"]["exact"] / flows["residual"]["share"]).groupby(flows["residual"]["seed"])
+    left = left.transform(lambda part: part / part.iloc[0]).groupby(flows["residual"]["length"]).mean()
+    assert "branches {:.2f}, {:.2f}, {:.2f} and {:.2f} is left of".format(*left[[1, 2, 4, 8]]) in words
+    assert f"at fourteen {left[14]:.2f} and at sixteen" in words
+    root = np.array([paths.counts(16)[k] for k in (1, 2, 4, 8)]) ** -0.5
+    assert "would be {:.2f}, {:.2f}, {:.2f} and {:.2f}.".format(*root) in words
     assert f"at 0.18 it is {g:.2f} and {lengths[0]:.1f}" in words
     shares = {kind: rows.groupby("length")[["share", "exact"]].mean() for kind, rows in flows.items()}
     assert f"carry about {100 * shares['residual']['share'][8]:.0f}% of the gradient" in words
@@ -275,6 +323,8 @@ def test_what_the_page_says_of_more_seeds_and_other_choices_is_in_the_stored_tab
         f"{alike[0]:.2f} at a third of it, where networks trained apart have {apart:.2f}, and {alike[1]:.2f} at"
         in words
     )
+    apart = members.group(thrice, "apart")["correlation"].mean()
+    assert f"become more alike as well, with {apart:.2f}." in words
     raised = [members.ens_calibrated(table).values.mean() for table in (third, thrice)]
     assert f"raises the error by {raised[0]:.3f}" in words
     assert f"at three times each rate it lowers it by {-raised[1]:.3f}" in words
@@ -297,3 +347,35 @@ def test_what_the_page_says_of_more_seeds_and_other_choices_is_in_the_stored_tab
     calibrated = members.calibrated(full, "apart")
     assert f"now it is {-calibrated.mean():.4f}" in words
     assert not excludes_zero(calibrated)
+
+
+def test_what_the_page_says_of_images_starts_and_members_is_in_the_stored_tables():
+    words = page()
+    found = sweep.stored(images.IMAGES, ROOT)
+    assert found is not None
+    rows = images.summary(found.table).set_index(["network", "epochs", "images"]).to_dict("index")
+    before, alike = rows["residual", 0, "by gradient"], rows["residual", 20, "alike"]
+    scaled = rows["scaled", 20, "by gradient"]
+    told = "$g\\approx{:.2f}$ and means of ${:.2f}\\,L$ and ${:.2f}\\,L$. So"
+    assert told.format(*(before[name] for name in ("factor", "sampled", "exact"))) in words
+    told = "$g\\approx{:.2f}$, and means of ${:.2f}\\,L$ and ${:.2f}\\,L$."
+    assert told.format(*(alike[name] for name in ("factor", "sampled", "exact"))) in words
+    assert "$g\\approx{:.2f}$ and a sampled mean of ${:.2f}\\,L$.".format(scaled["factor"], scaled["sampled"]) in words
+    few = sorted(100 * rows[kind, 20, "alike"]["five largest"] for kind in ("residual", "scaled"))
+    assert "carry {:.0f} to {:.0f}% of it".format(*few) in words
+    unrolled = sweep.stored(unrolling.UNROLLED, ROOT)
+    assert unrolled is not None
+    assert f"off by {100 * unrolling.unroll_relu(unrolled.table).values.mean():.0f}% of the last state" in words
+    stored, other = sweep.stored(shares.SHARES, ROOT), shares.CHOICES.results(ROOT)
+    assert stored is not None
+    means = [-shares.behind(stored.table, kept).mean() for kept in (1, 3, 5, 7)]
+    assert "the average is, in FULL, {:.2f}, {:.2f}, {:.2f} and {:.2f} points below".format(*means) in words
+    eight = shares.ens_most(stored.table).values
+    assert abs(eight.mean()) < 0.005
+    assert "differs from the network by 0.00 points" in words
+    assert not excludes_zero(eight)
+    third = shares.ens_most(other[THIRD].table).values.mean()
+    assert f"At a third of the rate it is ${third:.2f}$ points" in words
+    halves = sweep.stored(members.MEMBERS, ROOT)
+    assert halves is not None
+    np.testing.assert_allclose(shares.behind(stored.table, 5), members.ens_average(halves.table).values, atol=1e-9)

@@ -11,9 +11,19 @@ import torch
 from scipy.linalg import expm
 
 from resnet_lib import data, nets, runtime, sweep
+from resnet_lib.evidence import intervals
 from resnet_lib.evidence.choices import THIRD, THRICE
 from resnet_lib.evidence.claims import NotFiniteError
-from resnet_lib.experiments.euler_and_its_limit import drawings, limits, orders, points, topology, trained
+from resnet_lib.experiments.euler_and_its_limit import (
+    drawings,
+    limits,
+    measuring,
+    orders,
+    points,
+    readings,
+    topology,
+    trained,
+)
 
 ROOT = Path(__file__).parents[2]
 
@@ -213,7 +223,7 @@ def test_trained_trial_measures_a_small_network_and_the_tied_one_survives():
     net = trained.network(trained.Network("mlp", 0.0, 3, 0.01, width=16), runtime.stream(0, "net"))
     with torch.no_grad():
         hits = (net(digits.test.x).argmax(1) == digits.test.y).double().mean()
-    assert trained.accuracy(net, digits.test) == pytest.approx(float(hits))
+    assert measuring.accuracy(net, digits.test) == pytest.approx(float(hits))
 
 
 def test_a_network_whose_flow_blows_up_labels_nothing():
@@ -224,8 +234,8 @@ def test_a_network_whose_flow_blows_up_labels_nothing():
                 weight.mul_(1e6)
     from resnet_lib.analysis import flow
 
-    assert trained.accuracy(flow.refine(net, 4), data.load("digits", flat=True).test) == 0
-    assert trained.distance(net, data.load("digits", flat=True).test.x[:2]) == np.inf
+    assert measuring.accuracy(flow.refine(net, 4), data.load("digits", flat=True).test) == 0
+    assert measuring.distance(net, data.load("digits", flat=True).test.x[:2]) == np.inf
 
 
 def test_the_cifar_grid_builds_the_published_depths():
@@ -297,7 +307,7 @@ def test_an_augmented_flow_moves_in_a_plane():
 def test_exponents_of_path_and_distance_are_compared_with_a_fixed_field():
     values = {("mlp", 0.0, d, "path", 1): d**0.3 for d in trained.DEPTHS}
     values |= {("mlp", 1.0, d, "path", 1): d**-0.2 for d in trained.DEPTHS}
-    values |= {("mlp", 0.0, d, "distance", trained.FINEST): d**-0.7 for d in trained.DEPTHS}
+    values |= {("mlp", 0.0, d, "distance", measuring.FINEST): d**-0.7 for d in trained.DEPTHS}
     table = rows_of(values)
     fixed = {total: trained.fixed_field((0, 1), total=total) for total in (True, False)}
     for measure, exponent, control in (
@@ -310,6 +320,75 @@ def test_exponents_of_path_and_distance_are_compared_with_a_fixed_field():
         np.testing.assert_allclose(measure(table).control, control)
 
 
+def test_small_starts_are_judged_as_the_first_network_is():
+    values = {}
+    for kind, after in (("small", 0.8), ("slow", 0.7)):
+        values[kind, 0.0, 16, "substeps", 1] = 0.9
+        values[kind, 0.0, 16, "substeps", measuring.RULE] = after
+        values[kind, 0.0, 16, "longer", measuring.RULE] = 0.1
+        values[kind, 0.0, 16, "rk4", 1] = after - 0.2
+    for kind, cosine in (("mlp", 0.15), ("tied", 1.0)):
+        values[kind, 1.0, 16, "alignment", 1] = cosine
+        values[kind, 1.0, 16, "substeps", 1] = values[kind, 1.0, 16, "rk4", 1] = 0.9
+    table = rows_of(values)
+    for measure, lost, control in (
+        (trained.small, 10, 80),
+        (trained.slow, 20, 80),
+        (trained.rk4_small, 30, 0),
+        (trained.aligned, 0.15, 1),
+    ):
+        np.testing.assert_allclose(measure(table).values, lost)
+        np.testing.assert_allclose(measure(table).control, control, atol=1e-9)
+
+
+def test_small_starts_are_the_twin_with_smaller_last_weights():
+    nets_of = {
+        kind: trained.network(trained.Network(kind, 0.0, 3, 0.01, width=8), runtime.stream(0, "net"))
+        for kind in ("mlp", "small", "slow", "zero")
+    }
+    twin = nets_of["mlp"].state_dict()
+    for kind, size in trained.SMALLER.items():
+        for name, value in nets_of[kind].state_dict().items():
+            torch.testing.assert_close(value, twin[name] * (size if name.endswith("weight2.weight") else 1))
+    assert sum(name.endswith("weight2.weight") for name in twin) == 3
+    slow, first = (next(net for net in trained.NETWORKS if net.kind == kind) for kind in ("slow", "mlp"))
+    assert slow.lr == trained.BEST["mlp", 0.0, 16] != first.lr
+
+
+def test_a_network_without_blocks_and_one_in_another_order():
+    net = trained.network(trained.Network("mlp", 0.0, 4, 0.01, width=8), runtime.stream(0, "net"))
+    x = data.load("digits", flat=True).test.x[:5]
+    torch.testing.assert_close(measuring.without(net)(x), net.head(net.stem(x)))
+    orders = [[id(block) for block in measuring.shuffled(net, nth).blocks] for nth in range(measuring.ORDERS)]
+    blocks = [id(block) for block in net.blocks]
+    assert all(sorted(order) == sorted(blocks) for order in orders)
+    assert len({tuple(order) for order in orders} | {tuple(blocks)}) > 3
+    changing = trained.network(trained.RESNETS[0], runtime.stream(0, "net"))
+    kinds = [type(block.shortcut).__name__ for block in changing.blocks]
+    assert [type(block.shortcut).__name__ for block in measuring.shuffled(changing, 0).blocks] == kinds
+    assert len(measuring.without(changing).blocks) == 2  # those that change the shape
+
+
+def test_what_shares_the_flow_s_last_states_is_what_it_is_alone():
+    from resnet_lib.analysis import flow
+
+    net = trained.network(trained.Network("mlp", 0.0, 3, 0.01, width=16), runtime.stream(0, "net")).eval()
+    samples = data.load("digits", flat=True)
+    x = samples.test.x[: measuring.EXAMPLES]
+    found = {key: measuring.MEASURES[key](net, samples) for key in measuring._followed(net, samples)}
+    assert found["distance", measuring.FINEST] == pytest.approx(measuring.distance(net, x), rel=1e-4)
+    finest = flow.refine(net, measuring.FINEST)
+    assert found["flow", measuring.FINEST] == pytest.approx(measuring.accuracy(finest, samples.test))
+    with torch.no_grad():
+        ends = [
+            each.states(x)[-1] for each in (flow.refine(net, measuring.RULE), flow.refine(net, 1, method="rk4"), finest)
+        ]
+    far = [float(((end - ends[2]).norm(dim=1) / ends[2].norm(dim=1)).mean()) for end in ends[:2]]
+    told = [found["distance-substeps", measuring.RULE], found["distance-rk4", 1]]
+    assert told == pytest.approx(far, rel=1e-3)
+    assert told[1] < told[0] < found["distance", measuring.FINEST]
+
+
 def test_losses_of_other_powers_and_methods():
     values = {}
     for kind, power, after in (
@@ -320,7 +399,7 @@ def test_losses_of_other_powers_and_methods():
         ("tied", 1.0, 0.89),
     ):
         values[kind, power, 16, "substeps", 1] = 0.9
-        values[kind, power, 16, "substeps", trained.RULE] = after
+        values[kind, power, 16, "substeps", measuring.RULE] = after
         values[kind, power, 16, "rk4", 1] = after - 0.1
     table = rows_of(values)
     for measure, lost, control in (
@@ -370,79 +449,168 @@ def tables() -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     return stored.table, other[THIRD].table, other[THRICE].table, other["twice the epochs"].table
 
 
+def number(value: float, digits: int) -> str:
+    """A number as the page sets it: a minus belongs to the mathematics."""
+    text = f"{value:.{digits}f}"
+    text = text if float(text) else text.lstrip("-")
+    return f"${text}$" if text.startswith("-") else text
+
+
+def span(values: np.ndarray, digits: int) -> tuple[str, ...]:
+    """Mean and interval, as the page sets them."""
+    low, high = intervals.interval(values, "mean", rng=runtime.rng(0, "page"))
+    return tuple(number(float(found), digits) for found in (values.mean(), low, high))
+
+
+KINDS = {
+    "unscaled": ("mlp", 0.0),
+    "small": ("small", 0.0),
+    "slow": ("slow", 0.0),
+    "zero": ("zero", 0.0),
+    "quarter": ("mlp", 0.25),
+    "root": ("mlp", 0.5),
+    "linear": ("mlp", 1.0),
+    "norm": ("norm", 0.0),
+    "penalty": ("penalty", 1.0),
+    "tied": ("tied", 1.0),
+}
+
+
+def lost(table: pd.DataFrame, measure: str, k: int, digits: int) -> dict[str, str]:
+    """Points that a change costs, by the test's own words for the networks."""
+    return {name: number(trained.loss(table, measure, k, *kind).mean(), digits) for name, kind in KINDS.items()}
+
+
 def test_the_losses_that_the_page_tells_are_those_of_the_stored_tables():
     base, third, thrice, twice = tables()
     words = page()
-    for said, measure, table in (
-        ("smaller steps: {} points of accuracy are lost", trained.unscaled, base),
-        ("in eight eighths of its step it loses {} points", trained.unscaled, base),
-        ("does not explain the {}: with twice", trained.unscaled, base),
-        ("is worse still, with {} points", trained.rk4, base),
-        ("$L^{{-1/4}}$ costs {} points", trained.quarter, base),
-        ("no scaling the network loses {} points", trained.norm, base),
-        ("At a third of its rate it loses {} points", trained.norm, third),
-        ("with twice the epochs {}, and both intervals", trained.norm, twice),
-        ("the network loses {} points by sub-steps", trained.unscaled, third),
-        ("and {} by RK4. Too short", trained.rk4, third),
-        ("classifies better and loses {}, where", trained.unscaled, twice),
-        ("where the same five seeds lost {}.", trained.unscaled, base[base["seed"].isin(trained.SEEDS)]),
-        ("at a third of the rate, with {} points", trained.quarter, third),
+    by_steps, by_rk4, finely = (
+        lost(base, "substeps", measuring.RULE, 1),
+        lost(base, "rk4", 1, 1),
+        lost(base, "substeps", measuring.RULE, 2),
+    )
+    right = {name: f"{100 * trained.values(base, 'substeps', 1, *kind).mean():.1f}" for name, kind in KINDS.items()}
+    five = base[base["seed"].isin(trained.SEEDS)]
+    for said, *told in (
+        ("smaller steps: {} points of accuracy are lost", by_steps["unscaled"]),
+        ("the same network loses {}, and labels {}% rightly", finely["small"], right["small"]),
+        ("rightly instead of {}%. Scaled", right["unscaled"]),
+        ("in eight eighths of its step it loses {} points", by_steps["unscaled"]),
+        ("is worse still, with {} points", by_rk4["unscaled"]),
+        ("by 64 sub-steps, loses {}.", lost(base, "flow", measuring.FINEST, 1)["unscaled"]),
+        ("unscaled network loses {} points by sub-steps", finely["small"]),
+        ("and {} by RK4, and labels {}% of", lost(base, "rk4", 1, 2)["small"], right["small"]),
+        ("at 0.005, that of the first, it loses {} and {}", finely["slow"], lost(base, "rk4", 1, 2)["slow"]),
+        ("Started at zero it loses {}.", finely["zero"]),
+        ("lose {} points, from {} to {}", *span(trained.loss(base, "substeps", 8, "mlp", 0.0, 4), 2)),
+        ("and {}, from {} to {}: the deeper", *span(trained.loss(base, "substeps", 8, "mlp", 0.0, 8), 2)),
+        ("costs {} points, with an interval from {} to {}.", *span(trained.quarter(base).values, 1)),
+        ("no scaling the network loses {} points, with an interval from {} to {}", *span(trained.norm(base).values, 2)),
+        ("At a third of its rate it loses {} points", number(mean(trained.norm(third)), 1)),
+        ("with twice the epochs {}, and both intervals", number(mean(trained.norm(twice)), 1)),
+        ("of it the network loses {} points by sub-steps", number(mean(trained.unscaled(third)), 1)),
+        ("and {} by RK4. Too short", number(mean(trained.rk4(third)), 1)),
+        ("does not explain the {}: with twice", by_steps["unscaled"]),
+        ("classifies better and loses {}, where", number(mean(trained.unscaled(twice)), 1)),
+        ("where the same five seeds lost {}.", number(mean(trained.unscaled(five)), 1)),
+        (
+            "at a third of the rate, with {} points and an interval from {} to {}",
+            *span(trained.quarter(third).values, 1),
+        ),
+        ("it {}% of the test images are labelled rightly, and without {}%", right["penalty"], right["linear"]),
     ):
-        assert said.format(f"{mean(measure(table)):.1f}") in words, said
+        assert said.format(*told) in words, (said, told)
     for table in (base, third, twice):  # "next to nothing"
         assert max(abs(mean(measure(table))) for measure in (trained.root, trained.linear, trained.interpolated)) < 0.15
-    lost = [trained.values(base, "substeps", k, "mlp", 0.0).mean() for k in (1, 16)]
-    assert 5.5 < 100 * (lost[0] - lost[1]) < 6  # "nearly six points" is the figure's alt text
-    for kind in ("mlp", "penalty"):
-        assert f"{100 * trained.values(base, 'substeps', 1, kind, 1.0).mean():.1f}" == "97.0"
     for kind, power in (("mlp", 0.0), ("mlp", 0.25), ("mlp", 0.5), ("mlp", 1.0), ("norm", 0.0)):
         assert f"{trained.values(base, 'roughness', 1, kind, power).mean() / 2**0.5:.2f}" == "1.00"
     before = [100 * trained.values(table, "substeps", 1, "mlp", 0.0).mean() for table in (third, base)]
-    assert [round(value) for value in before] == [92, 94]
-    lost = thrice[thrice["measure"] == "validation"].groupby(["kind", "power", "depth"])["value"]
-    diverged = lost.apply(lambda found: int(found.isna().sum()))
-    assert ((diverged > 0).sum(), len(diverged)) == (8, 11)
+    assert [round(value) for value in before] == [92, 95]
+    found = thrice[thrice["measure"] == "validation"].groupby(["kind", "power", "depth"])["value"]
+    diverged = found.apply(lambda values: int(values.isna().sum()))
+    assert ((diverged > 0).sum(), len(diverged)) == (10, 14)
     assert diverged["mlp", 0.0, 16] == 5
-    measures = (trained.unscaled, trained.quarter, trained.root, trained.linear, trained.norm, trained.rk4)
-    for measure in (*measures, trained.interpolated, trained.roughness, trained.penalised):
+    for measure in (trained.unscaled, trained.quarter, trained.root, trained.linear, trained.norm, trained.rk4):
         with pytest.raises(NotFiniteError, match="diverged"):
             measure(thrice)
 
 
+def test_what_the_page_tells_of_blocks_fields_and_distances_is_in_the_stored_tables():
+    base, words = tables()[0], page()
+    gone, moved = lost(base, "without", 1, 1), lost(base, "shuffled", 1, 1)
+    cosine = {name: number(trained.values(base, "alignment", 1, *kind).mean(), 2) for name, kind in KINDS.items()}
+    far = [
+        number(trained.values(base, name, k, "mlp", 0.0).mean(), 3)
+        for name, k in (("distance", measuring.FINEST), ("distance-substeps", measuring.RULE), ("distance-rk4", 1))
+    ]
+    for said, *told in (
+        ("without any block loses {} points", gone["linear"]),
+        ("has a cosine of {}, where one field", cosine["linear"]),
+        ("by $1/L$ loses {} points and that with the penalty {}", gone["linear"], gone["penalty"]),
+        ("loses {} points without them, with shared weights {}, unscaled", gone["root"], gone["tied"]),
+        ("with a small start {}, and with batch normalisation {}", gone["small"], gone["norm"]),
+        ("has a cosine of {} at scale $1/L$, {} at $1/\\sqrt L$", cosine["linear"], cosine["root"]),
+        ("{} at $L^{{-1/4}}$ and {} unscaled", cosine["quarter"], cosine["unscaled"]),
+        (
+            "a quarter the cosine is {}, at zero {}, and with the penalty {}:",
+            cosine["small"],
+            cosine["zero"],
+            cosine["penalty"],
+        ),
+        ("another order costs {} points", moved["linear"]),
+        ("It costs {} at $1/\\sqrt L$ and {} at $L^{{-1/4}}$", moved["root"], moved["quarter"]),
+        ("is {} from the flow's, that of 8 sub-steps {} and that of RK4 {}.", *far),
+    ):
+        assert said.format(*told) in words, (said, told)
+    starts = [
+        trained.values(base, "start-alignment", 1, *KINDS[name]).mean()
+        for name in KINDS
+        if name not in ("tied", "zero")
+    ]
+    assert max(map(abs, starts)) < 0.05  # "as all had before training"
+    shown = readings.networks(base)
+    assert len(shown) == len(readings.TITLES)
+    assert f"{shown.set_index('network')['no block at all']['scaled by 1/L']}" == lost(base, "without", 1, 2)["linear"]
+
+
 def test_the_exponents_that_the_page_tells_are_those_of_the_stored_tables():
     base, third, thrice, twice = tables()
-    words = page()
+    words, longer = page(), trained.LONGER.results(ROOT)
     for power in (0.0, 1.0):
         found = [trained.values(thrice, "path", 1, "mlp", power, depth) for depth in trained.DEPTHS]
         assert not np.isfinite(found).all()
 
-    def exponents(measure: str, k: int, power: float) -> list[float]:
-        return [float(trained.slopes(table, measure, k, power).mean()) for table in (base, third, twice)]
+    def exponents(measure: str, k: int, power: float) -> list[str]:
+        return [number(float(trained.slopes(table, measure, k, power).mean()), 2) for table in (base, third, twice)]
 
-    unscaled = [f"{value:.2f}" for value in exponents("path", 1, 0.0)]
+    def before(measure: str, k: int) -> str:
+        return number(float(trained.slopes(base, f"start-{measure}", k, 0.0).mean()), 2)
+
+    unscaled = exponents("path", 1, 0.0)
     assert "exponent of {}, of {} at a third of each rate and of {} with twice the epochs".format(*unscaled) in words
-    assert "an exponent of {1} to {0} under".format(*unscaled) in words
-    farther = [f"{value:.2f}" for value in exponents("distance", trained.FINEST, 0.0)]
+    assert f"an exponent of {min(unscaled)} to {max(unscaled)} under" in words
+    assert f"Before training it is {before('path', 1)}." in words
+    farther = exponents("distance", measuring.FINEST, 0.0)
     assert "an exponent of {}, and of {} and {} under these two choices".format(*farther) in words
-    ends = [f"{trained.values(base, 'distance', trained.FINEST, 'mlp', 0.0, d).mean():.2f}" for d in (4, 16)]
-    assert "grows from {} at 4 blocks to {} at 16".format(*ends) in words
-    scaled = exponents("path", 1, 1.0)
-    assert f"The exponent is {scaled[0]:.2f}, and" in words
-    assert f"the exponent is ${scaled[1]:.2f}$" in words
-    assert f"With twice the epochs it is {scaled[2]:.3f}" in words
 
-    def paths(table: pd.DataFrame, digits: int) -> list[str]:
-        found = [trained.values(table, "path", 1, "mlp", 1.0, depth).mean() for depth in trained.DEPTHS]
-        return [f"{value:.{digits}f}" for value in found]
+    def ends(measure: str) -> list[str]:
+        found = [trained.values(base, measure, measuring.FINEST, "mlp", 0.0, depth) for depth in trained.DEPTHS]
+        return [number(values.mean(), 2) for values in found]
 
-    assert paths(base, 2) == ["0.64", "0.74", "0.74"]
-    assert "paths of 4, 8 and 16 blocks are {}, {} and {} long".format(*paths(twice, 3)) in words
-
-    def right(table: pd.DataFrame) -> np.ndarray:
-        return np.array([100 * trained.values(table, "substeps", 1, "mlp", 1.0, d).mean() for d in trained.DEPTHS])
-
-    gains = right(twice) - right(base[base["seed"].isin(trained.SEEDS)])
-    assert f"{gains.min():.1f} to {gains.max():.1f} points better" in words
+    assert "grows from {0} at 4 blocks to {2} at 16".format(*ends("distance")) in words
+    assert "the distance is {}, {} and {} at 4, 8 and 16 blocks".format(*ends("start-distance")) in words
+    assert f"an exponent of {before('distance', measuring.FINEST)}, and training" in words
+    lengths = [number(trained.values(base, "path", 1, "mlp", 1.0, d).mean(), 2) for d in trained.DEPTHS]
+    assert "the path is {} long at 4 blocks, {} at 8 and {} at 16".format(*lengths) in words
+    for said, table, digits in (
+        ("The exponent is {}, with an interval from {} to {} about", base, 2),
+        ("After 24 epochs it is {}, with an interval from {} to {},", twice, 3),
+        ("after 48 {}, from {} to {}", longer["four times the epochs"].table, 2),
+        ("and after 96 {}, from {} to {}.", longer["eight times the epochs"].table, 2),
+    ):
+        told = span(trained.slopes(table, "path", 1, 1.0), digits)
+        assert said.format(*told) in words, (said, told)
+    assert f"At a third of each rate the exponent is {exponents('path', 1, 1.0)[1]}." in words
 
 
 def test_what_the_page_says_of_the_earlier_rates_is_in_the_stored_tuning():
@@ -477,5 +645,7 @@ def test_the_errors_that_the_page_tells_of_the_block_are_those_of_the_stored_tab
 def test_nothing_is_measured_of_a_network_that_diverged():
     """An accuracy of 0 for it would be as good with finer steps as without, and no loss at all."""
     table = trained.trained_trial(trained.Network("mlp", 0.0, 3, 1e6, epochs=1, width=16), (0,))
-    assert len(table) == len(trained.MEASURES)
-    assert table["value"].isna().all()
+    first = table["measure"].str.startswith("start-")
+    assert (len(table), first.sum()) == (len(measuring.MEASURES) + len(measuring.STARTS), len(measuring.STARTS))
+    assert table[~first]["value"].isna().all()
+    assert np.isfinite(table[first]["value"]).all()

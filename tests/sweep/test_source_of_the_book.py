@@ -41,7 +41,11 @@ NO_DATA |= {"dropping-linear", "ode-step", "paths-unrolled", "skip-signals"} | P
 """Those that load none of the data that `datasets.load` knows; published networks read their images otherwise."""
 DEPTH = {"depth-cifar10", "depth-cifar10-tuning", "he-table"}
 KEPT = {"plain-cause", "plain-cifar-tuning", "plain-degrade", "plain-rescue", "plain-tuning"}
-DROPPED = {"paths-members", *(f"dropping-{x}" for x in ("cifar10", "depth", "digits", "linear", "rates"))}
+DROPPED = {
+    "paths-members",
+    "paths-shares",
+    *(f"dropping-{x}" for x in ("cifar10", "depth", "digits", "linear", "rates")),
+}
 ALL = {each.name for each in catalogue.find(None) if not each.name.endswith("-choices")}
 """Without the experiments under other choices, which have the source of their own."""
 CHANGES = [

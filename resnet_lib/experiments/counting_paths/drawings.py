@@ -116,6 +116,28 @@ def gains(table: pd.DataFrame) -> Figure:
     return figure
 
 
+def shares(table: pd.DataFrame) -> Figure:
+    """How far the average of members, and one member, are from the network, by the number of blocks that they keep."""
+    figure, axis = plt.subplots(figsize=(6.5, 3.6))
+    for column, title, key in (("average", "average of all", "pre"), ("single", "one of them", "reference")):
+        gap = 100 * (table[column] - table["whole"])
+        mean = gap.groupby(table["kept"]).mean()
+        axis.plot(mean.index, mean, color=COLOURS[key], marker=MARKERS[key], label=title)
+        axis.plot(table["kept"], gap, ".", color=COLOURS[key], alpha=0.5)
+    axis.axhline(-0.5, linestyle="--", linewidth=1, color=COLOURS["control"])
+    axis.set(xlabel="blocks that a member keeps, of 10", ylabel="points of accuracy over the network")
+    axis.set_xticks(sorted(table["kept"].unique()))
+    axis.set_yscale("symlog", linthresh=1)
+    axis.set_yticks([-30, -10, -3, -1, 0, 1], ["-30", "-10", "-3", "-1", "0", "1"])
+    axis.legend()
+    return figure
+
+
+def shares_by_seed(table: pd.DataFrame) -> pd.DataFrame:
+    """Accuracies of members and of their average, one row per seed and number of blocks that they keep."""
+    return table[["seed", "kept", "members", "single", "average", "whole"]].reset_index(drop=True)
+
+
 def signatures(table: pd.DataFrame) -> pd.DataFrame:
     """The marks of an ensemble for each group, mean over seeds with its 95% interval, one row per (mark, group)."""
     found = []

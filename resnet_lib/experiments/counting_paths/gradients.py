@@ -191,3 +191,11 @@ def short_many(table: pd.DataFrame) -> Evidence:
 def short_count(table: pd.DataFrame) -> Evidence:
     """Share of the paths of 54 blocks that enter 19 to 35, counted; control: 5 to 17. Nothing is drawn."""
     return Evidence(values=np.array([paths.share(DEEP, 19, 35)]), control=np.array([paths.share(DEEP, 5, 17)]))
+
+
+TOLD = {
+    "factor of a branch": lambda table: 10 ** short_decay(table).values,
+    "mean length over depth, sampled paths": lambda table: short_effective(table).values,
+    "mean length over depth, exact sums": lambda table: short_exact(table).values,
+}
+"""What the page tells of gradients in numbers, one value per seed."""

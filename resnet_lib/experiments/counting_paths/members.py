@@ -1,6 +1,6 @@
 """Is a residual network an ensemble? The marks of one: for its sub-networks, for networks trained apart, for copies."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -217,3 +217,25 @@ def calibrated(table: pd.DataFrame, name: str, *, last: float = 1.0) -> np.ndarr
 def ens_calibrated(table: pd.DataFrame) -> Evidence:
     """Calibration error of averaged halves minus that of one, one value per seed; control: copies."""
     return Evidence(values=calibrated(table, "halves-anew"), control=calibrated(table, "copies"))
+
+
+def _correlation(name: str) -> Callable[[pd.DataFrame], np.ndarray]:
+    return lambda table: group(table, name)["correlation"].to_numpy()
+
+
+def prepared(table: pd.DataFrame) -> np.ndarray:
+    """How much nearer the average of five halves comes to the network that stochastic depth trained, in points."""
+    return behind(table, "halves-anew", last=0.5) - behind(table, "halves-anew")
+
+
+TOLD: dict[str, Callable[[pd.DataFrame], np.ndarray]] = {
+    "correlation of errors, halves, statistics anew": _correlation("halves-anew"),
+    "correlation of errors, halves": _correlation("halves"),
+    "correlation of errors, networks trained apart": _correlation("apart"),
+    "points gained by averaging five halves": lambda table: gain(table, "halves-anew"),
+    "points gained by averaging five networks trained apart": lambda table: gain(table, "apart"),
+    "points of fifty halves over the network": lambda table: ens_average(table).values,
+    "hundredths of calibration error, five halves over one": lambda table: 100 * ens_calibrated(table).values,
+    "points that stochastic depth brings to five halves": prepared,
+}
+"""What the page tells of members in numbers, one value per seed."""

@@ -5,7 +5,7 @@ from resnet_lib.experiments.euler_and_its_limit.orders import ORDERS, STEP
 from resnet_lib.experiments.euler_and_its_limit.points import FIXED_POINTS
 from resnet_lib.experiments.euler_and_its_limit.topology import CHOICES as TOPOLOGY_CHOICES
 from resnet_lib.experiments.euler_and_its_limit.topology import TOPOLOGY
-from resnet_lib.experiments.euler_and_its_limit.trained import CHOICES, CIFAR, TRAINED, TUNING
+from resnet_lib.experiments.euler_and_its_limit.trained import CHOICES, CIFAR, LONGER, TRAINED, TUNING
 
 EXPERIMENTS = (
     STEP,
@@ -18,5 +18,6 @@ EXPERIMENTS = (
     CIFAR,
     TUNING,
     CHOICES.experiment,
+    LONGER.experiment,
     TOPOLOGY_CHOICES.experiment,
 )

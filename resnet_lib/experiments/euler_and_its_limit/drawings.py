@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from resnet_lib.evidence.charts import Chart
 from resnet_lib.evidence.style import COLOURS, MARKERS, ink
 from resnet_lib.evidence.variants import shown
-from resnet_lib.experiments.euler_and_its_limit import limits, trained
+from resnet_lib.experiments.euler_and_its_limit import limits, measuring, trained
 
 METHODS = {"euler": "post", "midpoint": "pre", "rk4": "scaled", "implicit-midpoint": "zero-gamma"}
 
@@ -113,6 +113,7 @@ def path_explorer(table: pd.DataFrame) -> Chart:
 SHOWN = shown(
     {
         ("mlp", 0.0): "residual-bare",
+        ("small", 0.0): "residual-small",
         ("mlp", 0.25): "scaled-less",
         ("mlp", 0.5): "scaled",
         ("mlp", 1.0): "scaled-more",
@@ -137,9 +138,9 @@ def substeps(table: pd.DataFrame) -> Figure:
         means = 100 * rows.groupby("k")["value"].mean()
         axis.plot(means.index, means, **found.look)
         axis.plot(rows["k"], 100 * rows["value"], ".", color=found.look["color"], alpha=0.5)
-    axis.axvline(trained.RULE, color=COLOURS["reference"], linewidth=0.8)
+    axis.axvline(measuring.RULE, color=COLOURS["reference"], linewidth=0.8)
     axis.set(xscale="log", xlabel="sub-steps of each block", ylabel="test accuracy (%)", ylim=(60, 101))
-    axis.set_xticks(list(trained.SUBSTEPS), [str(k) for k in trained.SUBSTEPS])
+    axis.set_xticks(list(measuring.SUBSTEPS), [str(k) for k in measuring.SUBSTEPS])
     axis.legend(loc="center left", bbox_to_anchor=(1, 0.5))
     return figure
 

@@ -1,7 +1,7 @@
 """Trained networks read as flows: finer steps, another method, blocks between blocks, roughness, paths."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -13,16 +13,17 @@ from resnet_lib import data, nets, ode, runtime, training
 from resnet_lib.analysis import flow
 from resnet_lib.evidence import choices
 from resnet_lib.evidence.claims import Evidence
+from resnet_lib.experiments.euler_and_its_limit.measuring import FINEST, MEASURES, RULE, STARTS
 from resnet_lib.experiments.euler_and_its_limit.orders import gaussian, smooth_weights, times
 from resnet_lib.nets import Unit, dynamics, initialisation
 from resnet_lib.sweep import SAMPLED, Experiment, Grid
 from resnet_lib.training import tuning
 
 SEEDS, MANY_SEEDS = tuple(range(5)), tuple(range(10))
-SUBSTEPS = (1, 2, 4, 8, 16)
-FINEST = 64
-RULE = 8  # sub-steps, in claims.yml
+MORE_SEEDS = tuple(range(30))
 PENALTY = 0.01
+SMALLER = {"small": 0.25, "slow": 0.25, "zero": 0.0}
+"""What the last weights of a branch are multiplied by before training, by kind of network."""
 
 
 @dataclass(frozen=True)
@@ -30,9 +31,10 @@ class Network:
     """A residual network with branches scaled by ``depth^-power``, trained on digits or CIFAR-10.
 
     ``kind`` is ``mlp`` (``x + W2 relu(W1 x)``), ``norm`` (pre-activation with batch normalisation), ``tied`` (one
-    ``mlp`` branch shared by all blocks), ``penalty`` (``mlp`` with a penalty on the difference of neighbouring weights)
-    or ``resnet`` (pre-activation ResNet for CIFAR-10; ``depth`` is its name, and the power that of its
-    blocks per stage).
+    ``mlp`` branch shared by all blocks), ``penalty`` (``mlp`` with a penalty on the difference of neighbouring
+    weights), ``small`` and ``slow`` (``mlp`` whose ``W2`` start a quarter as large, at a learning rate of its own and
+    at that of the ``mlp``), ``zero`` (``mlp`` whose ``W2`` start at zero) or ``resnet`` (pre-activation ResNet for
+    CIFAR-10; ``depth`` is its name, and the power that of its blocks per stage).
     """
 
     kind: str
@@ -78,61 +80,32 @@ def network(setting: Network, generator: torch.Generator) -> nets.Stack:
         shared = [dynamics.Repeat(net.blocks[0], setting.depth)]
         net = nets.Stack(net.stem, shared, net.head, shape=net.shape)
     # With weights of variance 2 / fan_in a block of this form triples the mean square, and 16 of them start at 4e7.
-    return initialisation.initialise(net, generator, "lecun")
+    net = initialisation.initialise(net, generator, "lecun")
+    if setting.kind in SMALLER:
+        with torch.no_grad():
+            for block in net.blocks:
+                block.branch.weight2.weight.mul_(SMALLER[setting.kind])  # pyright: ignore[reportAttributeAccessIssue, reportCallIssue]
+    return net
 
 
 def trained_trial(setting: Network, seeds: Sequence[int], device: torch.device = torch.device("cpu")) -> pd.DataFrame:  # noqa: B008
-    """What the trained networks are as flows, NaN where training diverged; one row per seed, measure and sub-steps."""
-    fitted = fit(setting, seeds, device)
+    """What the trained networks are as flows, NaN where training diverged; one row per seed, measure and sub-steps.
+
+    The measures whose names begin with `start-` are those of the networks before training.
+    """
+    fitted, drawn = fit(setting, seeds, device), fit(replace(setting, epochs=0), seeds, device)
     cifar = setting.kind == "resnet"
     samples = data.load("cifar10", device=device) if cifar else data.load("digits", flat=True, device=device)
     rows = []
     for seed, lost in zip(seeds, fitted.diverged, strict=True):
-        net = fitted.net(seed)
+        net, first = fitted.net(seed), drawn.net(seed)
         assert isinstance(net, nets.Stack)
+        assert isinstance(first, nets.Stack)
         for (name, k), measure in MEASURES.items():
             rows.append({"seed": seed, "measure": name, "k": k, "value": math.nan if lost else measure(net, samples)})
+        for (name, k), measure in STARTS.items():
+            rows.append({"seed": seed, "measure": f"start-{name}", "k": k, "value": measure(first, samples)})
     return pd.DataFrame(rows)
-
-
-def _refined(k: int) -> Callable[[nets.Stack, data.Dataset], float]:
-    return lambda net, samples: accuracy(flow.refine(net, k), samples.test)
-
-
-MEASURES: dict[tuple[str, int], Callable[[nets.Stack, data.Dataset], float]] = {
-    **{("substeps", k): _refined(k) for k in SUBSTEPS},
-    ("rk4", 1): lambda net, samples: accuracy(flow.refine(net, 1, method="rk4"), samples.test),
-    ("interpolated", 2): lambda net, samples: accuracy(flow.interpolate(net, 2), samples.test),
-    ("longer", RULE): lambda net, samples: accuracy(flow.refine(net, RULE, time=RULE), samples.test),
-    ("roughness", 1): lambda net, samples: flow.roughness(net),
-    ("path", 1): lambda net, samples: flow.path(net, samples.test.x[:200]).length,
-    ("distance", FINEST): lambda net, samples: distance(net, samples.test.x[:200]),
-    ("validation", 1): lambda net, samples: accuracy(net, samples.validation),
-}
-"""What is measured of a trained network, by name and number of sub-steps."""
-
-
-@torch.no_grad()
-def accuracy(net: nn.Module, part: data.Split) -> float:
-    """Fraction of examples that are labelled rightly; 0 where a step blows up, for it labels nothing."""
-    hits = 0
-    for x, y in zip(part.x.split(1000), part.y.split(1000), strict=True):
-        try:
-            hits += int((net(x).argmax(1) == y).sum())
-        except ode.BlowUp:
-            return 0.0
-    return hits / len(part)
-
-
-@torch.no_grad()
-def distance(net: nets.Stack, x: Tensor) -> float:
-    """Distance of the last states of a network and of its flow, relative to the flow's; mean over the examples."""
-    end = net.states(x)[-1].flatten(1)
-    try:
-        exact = flow.refine(net, FINEST).states(x)[-1].flatten(1)
-    except ode.BlowUp:
-        return math.inf
-    return float(((end - exact).norm(dim=1) / exact.norm(dim=1)).mean())
 
 
 # What `tuning.choose` takes of `ode-tuning`, which is stored under results/; a test compares.
@@ -149,8 +122,11 @@ BEST = {
     ("norm", 0.0, 16): 0.1,
     ("tied", 1.0, 16): 0.075,
     ("penalty", 1.0, 16): 0.21,
+    ("small", 0.0, 16): 0.021,
+    ("zero", 0.0, 16): 0.024,
 }
-NETWORKS = tuple(Network(kind, power, depth, lr) for (kind, power, depth), lr in BEST.items())
+TUNED = tuple(Network(kind, power, depth, lr) for (kind, power, depth), lr in BEST.items())
+NETWORKS = (*TUNED, Network("slow", 0.0, DEPTH, BEST["mlp", 0.0, DEPTH]))
 RESNETS = tuple(
     Network("resnet", power, depth, 0.1 if power < 1 else 0.3, epochs=60, batch=128)
     for depth in (20, 56, 110)
@@ -162,7 +138,7 @@ TRAINED = Experiment(
     agrees=SAMPLED,
     trial=trained_trial,
     quick=Grid(settings=NETWORKS, seeds=MANY_SEEDS),
-    full=Grid(settings=NETWORKS, seeds=MANY_SEEDS),
+    full=Grid(settings=NETWORKS, seeds=MORE_SEEDS, group=10),
     data=("digits",),
 )
 CIFAR = Experiment(
@@ -185,7 +161,8 @@ START = 0.1
 
 def _start(net: Network) -> float:
     """Where the search for a network's rate starts: lower where eight branches or more add up as they are."""
-    return tuning.rounded(0.16 / net.depth) if net.kind == "mlp" and net.power == 0 and net.depth > 4 else START
+    added = net.kind in ("mlp", *SMALLER)
+    return tuning.rounded(0.16 / net.depth) if added and net.power == 0 and net.depth > 4 else START
 
 
 TUNING = Experiment(
@@ -193,11 +170,21 @@ TUNING = Experiment(
     agrees=SAMPLED,
     trial=tuning_trial,
     quick=Grid(settings=(Network("mlp", 1.0, 4, START),), seeds=tuning.SEEDS),
-    full=Grid(settings=tuple(replace(net, lr=_start(net)) for net in NETWORKS), seeds=tuning.SEEDS),
+    full=Grid(settings=tuple(replace(net, lr=_start(net)) for net in TUNED), seeds=tuning.SEEDS),
     data=("digits",),
 )
 RATES = choices.Rates(TUNING, by=("kind", "power", "depth"), best=BEST)
 CHOICES = choices.Choices(TRAINED, choices.ways(NETWORKS), SEEDS)
+LINEAR = tuple(net for net in NETWORKS if (net.kind, net.power) == ("mlp", 1.0))
+LONGER = choices.Choices(
+    TRAINED,
+    {
+        f"{word} times the epochs": tuple(replace(net, epochs=times * net.epochs) for net in LINEAR)
+        for word, times in (("four", 4), ("eight", 8))
+    },
+    SEEDS,
+    name="ode-longer-choices",
+)
 
 
 def values(table: pd.DataFrame, measure: str, k: int, kind: str, power: float, depth: int = DEPTH) -> np.ndarray:
@@ -209,9 +196,9 @@ def values(table: pd.DataFrame, measure: str, k: int, kind: str, power: float, d
     return rows.sort_values("seed")["value"].to_numpy()
 
 
-def loss(table: pd.DataFrame, measure: str, k: int, kind: str, power: float) -> np.ndarray:
+def loss(table: pd.DataFrame, measure: str, k: int, kind: str, power: float, depth: int = DEPTH) -> np.ndarray:
     """Accuracy that a change of the network loses, in percentage points, one value per seed."""
-    lost = values(table, "substeps", 1, kind, power) - values(table, measure, k, kind, power)
+    lost = values(table, "substeps", 1, kind, power, depth) - values(table, measure, k, kind, power, depth)
     return np.round(100 * lost, 9)  # a difference of equal fractions is zero
 
 
@@ -227,13 +214,26 @@ def _loss(measure: str, k: int, kind: str, power: float):
 unscaled, quarter, root = (_loss("substeps", RULE, "mlp", power) for power in (0.0, 0.25, 0.5))
 norm = _loss("substeps", RULE, "norm", 0.0)
 rk4 = _loss("rk4", 1, "mlp", 0.0)
+rk4_small = _loss("rk4", 1, "small", 0.0)
 interpolated = _loss("interpolated", 2, "mlp", 1.0)
 
 
-def linear(table: pd.DataFrame) -> Evidence:
-    """Accuracy lost by sub-steps at scale 1/L; control: sub-steps of full size."""
-    lost, longer = (loss(table, name, RULE, "mlp", 1.0) for name in ("substeps", "longer"))
-    return Evidence(values=lost, control=longer, unit="percentage points")
+def _longer(kind: str, power: float):
+    def evidence(table: pd.DataFrame) -> Evidence:
+        lost, longer = (loss(table, name, RULE, kind, power) for name in ("substeps", "longer"))
+        return Evidence(values=lost, control=longer, unit="percentage points")
+
+    evidence.__doc__ = f"Accuracy lost by sub-steps, {kind} network, power {power}; control: sub-steps of full size."
+    return evidence
+
+
+linear, small, slow = _longer("mlp", 1.0), _longer("small", 0.0), _longer("slow", 0.0)
+
+
+def aligned(table: pd.DataFrame) -> Evidence:
+    """Cosine of neighbouring branches at one state, scaled by 1/L; control: the tied network, where it is 1."""
+    found, control = (values(table, "alignment", 1, kind, 1.0) for kind in ("mlp", "tied"))
+    return Evidence(values=found, control=control)
 
 
 def roughness(table: pd.DataFrame) -> Evidence:
