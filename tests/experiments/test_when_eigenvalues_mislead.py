@@ -248,7 +248,7 @@ def test_what_the_page_tells_of_untrained_blocks_is_in_the_stored_tables():
 
 def test_what_the_page_tells_of_gaussian_and_turning_blocks_is_what_its_draws_say():
     sizes = [setting for setting in stacks.STACKS.quick.settings if setting.kind == "gaussian"]
-    table = measured(sizes, stacks.STACKS.quick.seeds)
+    table = measured(sizes, tuple(stacks.STACKS.quick.seeds))
     ends = stacks.ends(table, "gaussian")
     share = (ends["rms"] / ends["norms"]).groupby(ends["size"]).mean()
     assert share.round(3).tolist() == [0.039, 0.121]

@@ -1,4 +1,4 @@
-"""What a guarantee costs, compared with care: at a smaller beta, and with an unconstrained network of the same start."""
+"""What a guarantee costs, compared with care: at a smaller beta, and against an unconstrained network of one start."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace

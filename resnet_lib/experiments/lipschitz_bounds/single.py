@@ -179,7 +179,9 @@ def scaled_trial(setting: ScaledBlock, seeds: Sequence[int]) -> pd.DataFrame:
     return pd.DataFrame(records)
 
 
-_SCALED = tuple(ScaledBlock(kind, ratio) for kind in ("mlp", "conv", "scalar") for ratio in (0.5, 0.9, 1.0, 1.5, 2.0, 3.0))
+_SCALED = tuple(
+    ScaledBlock(kind, ratio) for kind in ("mlp", "conv", "scalar") for ratio in (0.5, 0.9, 1.0, 1.5, 2.0, 3.0)
+)
 SCALED = Experiment(
     name="lipschitz-scaled",
     trial=scaled_trial,
