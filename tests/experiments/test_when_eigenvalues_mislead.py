@@ -212,6 +212,9 @@ def test_what_the_page_tells_of_turned_blocks_is_in_the_stored_table():
     assert stored is not None
     table = stored.table
     assert (turned.shear_turned(table).values > 0).all()
+    third, thrice, twice = (turned.shear_turned(r.table).values for r in turned.TURNED_CHOICES.results(ROOT).values())
+    assert third.min() > 0 < twice.mean() - 2 * twice.std() / 5**0.5
+    assert thrice.min() < 0 < thrice.max()
     assert len(turned.shear_turned(table).values) == 10
     table = table.assign(as_is=table["radii"] - table["product"], afar=table["radii"] - table["turned"])
     means: Any = table.groupby(["alpha", "epoch"])[["as_is", "afar", "overlap"]].mean().round(2)
@@ -242,8 +245,10 @@ def test_what_the_page_tells_of_untrained_blocks_is_in_the_stored_tables():
     assert (min(scaled), max(scaled)) == (1.1, 2.5)
     thrice = tables[2]
     assert round(min(networks.shear_trained_mlp(thrice).values), 2) == 1.0
-    for result in networks.CONV_CHOICES.results(ROOT).values():
-        assert ratio(result.table)[1.0, 0] == 1.7
+    conv = sweep.stored(networks.TRAINED_CONV, ROOT)
+    assert conv is not None
+    assert conv.table["lr"].unique().tolist() == [networks.CONV.lr]
+    assert ratio(conv.table).tolist() == [1.8, 1.9]
 
 
 def test_what_the_page_tells_of_gaussian_and_turning_blocks_is_what_its_draws_say():
