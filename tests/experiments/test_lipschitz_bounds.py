@@ -272,6 +272,20 @@ def test_the_networks_under_their_rules_are_what_the_page_tells():
     assert quick[quick["rule"] == "free"]["test_accuracy"].mean() == pytest.approx(0.56, abs=0.005)
 
 
+def test_the_comparisons_are_what_the_page_tells():
+    stored = sweep.stored(comparisons.COMPARED, ROOT)
+    assert stored is not None
+    full, quick = stored.table, stored.table[stored.table["seed"].isin(stacks.SEEDS)]
+    beta = comparisons.GENTLE
+    gradient = comparisons.gentle_gradient(quick).values.mean()
+    assert [10**gradient, (1 - beta) ** 49] == pytest.approx([0.37, 0.37], abs=0.005)
+    assert (1 - 2 * beta * (1 - beta)) ** 25 == pytest.approx(0.37, abs=0.005)
+    assert 10**-gradient == pytest.approx(2.7, abs=0.05)
+    means = [table.groupby("rule")["test_accuracy"].mean()[["bounded", "released"]] for table in (quick, full)]
+    assert [round(100 * float(x), 1) for pair in means for x in pair] == [96.9, 96.2, 97.1, 96.6]
+    assert (comparisons.weights_cost(full).values < 0).sum() == 1
+
+
 def test_the_ladder_under_other_choices_is_what_the_page_tells():
     third, thrice, twice = (result.table for result in stacks.CHOICES.results(ROOT).values())
     for table, decades, share, slope in ((third, 4.2, 0.82, 0.04), (twice, 4.1, 0.83, 0.02)):
