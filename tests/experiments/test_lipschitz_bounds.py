@@ -281,6 +281,13 @@ def test_the_comparisons_are_what_the_page_tells():
     assert [10**gradient, (1 - beta) ** 49] == pytest.approx([0.37, 0.37], abs=0.005)
     assert (1 - 2 * beta * (1 - beta)) ** 25 == pytest.approx(0.37, abs=0.005)
     assert 10**-gradient == pytest.approx(2.7, abs=0.05)
+    ahead = [comparisons.gentle_accuracy(table).values for table in (quick, full)]
+    assert [values.mean() for values in ahead] == pytest.approx([2.3, 2.1], abs=0.05)
+    assert (ahead[1] < 0).sum() == 1
+    tried = comparisons.RATES.result(ROOT).table.query("rule == 'gentle'")
+    assert (len(tried), tried["rate"].min(), tried["rate"].max()) == (45, 0.095, 0.95)
+    assert tried.groupby("rate")["validation_accuracy"].mean().between(0.95, 0.96).all()
+    assert tried["validation_accuracy"].min() > 0.9
     means = [table.groupby("rule")["test_accuracy"].mean()[["bounded", "released"]] for table in (quick, full)]
     assert [round(100 * float(x), 1) for pair in means for x in pair] == [96.9, 96.2, 97.1, 96.6]
     assert (comparisons.weights_cost(full).values < 0).sum() == 1
