@@ -307,18 +307,18 @@ def test_the_ladder_under_other_choices_is_what_the_page_tells():
     trained = thrice[thrice["lr"] > 0].query("rule != 'silent'")
     lost: Any = trained["growth"].isna().groupby([trained["rule"], trained["blocks"]]).sum()
     assert lost.loc["residual"].to_dict() == {2: 3, 5: 4, 10: 3, 20: 3, 50: 1}  # the first four are 13 of 20
-    assert lost["guaranteed", 50] == 5
+    assert (thrice[thrice["rule"] == "guaranteed"]["test_accuracy"] < 0.11).all()
     ball = ("constrained", "bounded", "biased")
     projected, others = (lost[lost.index.get_level_values("rule").isin(ball) == inside] for inside in (True, False))
     assert (len(projected), projected.sum()) == (6, 0)
-    assert (len(others), (others > 0).sum()) == (9, 7)
+    assert (len(others), (others > 0).sum()) == (9, 6)
 
 
 def test_what_the_guarantee_and_the_bounds_cost_under_other_choices_is_what_the_page_tells():
     tables = [result.table for result in stacks.CHOICES.results(ROOT).values()]
     twice = tables[-1]
     accuracy = [stacks.signal_accuracy(table).values.mean() for table in tables]
-    assert accuracy == pytest.approx([-21, -64, -1.0], abs=0.5)
+    assert accuracy == pytest.approx([-40.7, -63.8, -1.2], abs=0.05)
     free = twice[twice["rule"] == "free"]
     assert free["test_accuracy"].mean() == pytest.approx(0.79, abs=0.005)
     assert all(stacks.weights_monotone(table).values.max() < 0 for table in tables)
