@@ -293,6 +293,20 @@ def test_the_comparisons_are_what_the_page_tells():
     assert (comparisons.weights_cost(full).values < 0).sum() == 1
 
 
+def test_the_comparisons_under_other_choices_are_what_the_page_tells():
+    third, thrice, twice = (result.table for result in comparisons.CHOICES.results(ROOT).values())
+    ahead = [comparisons.gentle_accuracy(table).values.mean() for table in (third, twice)]
+    assert ahead == pytest.approx([4.1, 1.2], abs=0.05)
+    accuracy: Any = thrice.groupby("rule")["test_accuracy"].apply(list)
+    assert np.mean(accuracy["gentle"]) == pytest.approx(0.958, abs=0.0005)
+    assert (np.array(accuracy["residual"]) < 0.2).sum() == 1
+    cost = [comparisons.weights_cost(table).values.mean() for table in (third, twice)]
+    assert cost == pytest.approx([1.9, -0.3], abs=0.05)
+    assert (np.array(accuracy["released"]) < 0.2).sum() == 2
+    behind = np.sort(comparisons.weights_cost(thrice).values)[:3]
+    assert behind.tolist() == pytest.approx([-6.2, -2.7, -2.2], abs=0.05)
+
+
 def test_the_ladder_under_other_choices_is_what_the_page_tells():
     third, thrice, twice = (result.table for result in stacks.CHOICES.results(ROOT).values())
     for table, decades, share, slope in ((third, 4.2, 0.82, 0.04), (twice, 4.1, 0.83, 0.02)):
