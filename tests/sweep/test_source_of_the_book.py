@@ -96,7 +96,7 @@ CHANGES = [
         "analysis/lipschitz/ascent.py",
         "ALONG = (0.0, 0.25",
         "ALONG = (0.0, 0.2",
-        {"lipschitz-networks", "lipschitz-scaled"},
+        {"lipschitz-block", "lipschitz-networks", "lipschitz-scaled"},
     ),
     (
         "training/recipes.py",

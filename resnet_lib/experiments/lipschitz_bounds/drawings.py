@@ -72,7 +72,7 @@ def signal_chart(table: pd.DataFrame) -> alt.VConcatChart:
     """Two inputs: beta, and the share of the branch that is aligned with the skip; gain by depth from the law."""
     beta = alt.param(name="beta", value=0.1, bind=alt.binding_range(min=0.01, max=0.5, step=0.01, name="beta "))
     scale = alt.param(
-        name="scale", value=1, bind=alt.binding_range(min=0, max=6, step=0.1, name="alpha L, in units of beta ")
+        name="scale", value=1, bind=alt.binding_range(min=0, max=6, step=0.1, name="alpha K, in units of beta ")
     )
     aligned = alt.param(
         name="aligned", value=0, bind=alt.binding_range(min=0, max=1, step=0.05, name="alignment with the skip ")

@@ -309,8 +309,3 @@ def weights_biases(table: pd.DataFrame) -> Evidence:
     """Largest growth of a state with biases; control: what exceeds the bound that counts them."""
     rows = _of(table, "biased", 10)
     return Evidence(rows["growth"].to_numpy(), rows["excess"].to_numpy())
-
-
-def weights_cost(table: pd.DataFrame) -> Evidence:
-    """Accuracy of the bounded network minus that of the free one, paired by seed; control: silent blocks."""
-    return Evidence(_points(table, "bounded", "free", 10), _points(table, "silent", "free", 10), "percentage points")

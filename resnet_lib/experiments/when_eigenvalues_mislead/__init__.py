@@ -8,5 +8,9 @@ from resnet_lib.experiments.when_eigenvalues_mislead.networks import (
     TRAINED_MLP,
 )
 from resnet_lib.experiments.when_eigenvalues_mislead.stacks import STACKS, TURNING
+from resnet_lib.experiments.when_eigenvalues_mislead.turned import TURNED, TURNED_CHOICES
 
-EXPERIMENTS = (STACKS, TURNING, TRAINED_MLP, TRAINED_CONV, PORTRAIT, MLP_CHOICES.experiment, CONV_CHOICES.experiment)
+EXPERIMENTS = (
+    *(STACKS, TURNING, TRAINED_MLP, TRAINED_CONV, PORTRAIT, MLP_CHOICES.experiment, CONV_CHOICES.experiment),
+    *(TURNED, TURNED_CHOICES.experiment),
+)
