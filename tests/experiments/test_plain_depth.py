@@ -1,6 +1,7 @@
 """Drift against matrices by hand and its law, signals against dense Jacobians, the trainings' measures by hand."""
 
 import itertools
+import json
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from torch import nn
 
 from resnet_lib import nets, runtime
 from resnet_lib.evidence import claims, statements
+from resnet_lib.evidence.choices import THIRD, THRICE
 from resnet_lib.evidence.rules import Rule
 from resnet_lib.experiments.plain_networks import curves, deep_images, depths, drift, signals, stacks
 from resnet_lib.experiments.plain_networks.drift import Drift
@@ -313,3 +315,65 @@ def test_charts_have_their_sliders() -> None:
     square = drawn[drawn["measure"] == "square"].set_index("block")["decades"]
     by_hand = np.log10(points[(points["measure"] == "square") & (points["block"] == 5)]["value"]).mean()
     assert square[5] == pytest.approx(by_hand, abs=1e-4)
+
+
+# the page
+
+
+def words() -> str:
+    """The words of the chapter, in one line."""
+    cells = json.loads((ROOT / "chapters/02_plain_networks.ipynb").read_text(encoding="utf-8"))["cells"]
+    return " ".join(" ".join("".join(cell["source"]) for cell in cells).split())
+
+
+def times(evidence: claims.Evidence) -> float:
+    """The factor of a mean of logarithms to the base two."""
+    return float(2 ** evidence.values.mean())
+
+
+def test_what_the_page_says_of_two_hundred_layers_is_in_its_own_table() -> None:
+    said, table = words(), pd.read_csv(ROOT / "figures/plain-depths/data.csv")
+    assert f"their loss is {times(depths.fits(table)):.1f} times as large (interval" in said
+    assert f"they are {-depths.gains(table).values.mean():.1f} points worse (0.6" in said
+    assert f"With scaled branches the loss is {times(depths.fits_scaled(table)):.1f} times as large" in said
+    last = depths.last(table)
+    alone = last[(last["blocks"] == depths.HUNDRED) & ~last["variant"].isin(["norm", "scaled"])]
+    assert alone.groupby("variant")["test"].mean().between(10, 15.5).all()  # the figure's alt text
+
+
+def test_what_the_page_says_of_depth_under_other_choices_is_in_the_stored_tables() -> None:
+    said, found = words(), depths.CHOICES.results(ROOT)
+    third, thrice, twice = tables = [found[name].table for name in (THIRD, THRICE, "twice the epochs")]
+    assert f"falls {depths.repaired(thrice).values.mean():.1f} points behind" in said
+    shares = [100 * depths.scaled(table).values.mean() for table in (third, thrice)]
+    assert f"({shares[0]:.1f}% of the loss of guessing, interval" in said
+    assert f"three times ({shares[1]:.0f}%, interval" in said
+    longer = [times(depths.fits(table)) for table in tables]
+    assert f"{longer[0]:.1f} times as large at a third of each rate and {longer[2]:.1f} times with twice" in said
+    assert f"the verdict turns: {longer[1]:.1f} times" in said
+    worse = [-depths.gains(table).values.mean() for table in tables]
+    assert f"On new images they are {worse[0]:.1f} and {worse[2]:.1f} points worse" in said
+    assert f"undecided ({-worse[1]:.1f} better" in said
+    scaled = [times(depths.fits_scaled(table)) for table in (third, twice)]
+    assert f"undecided at a third ({scaled[0]:.1f} times" in said
+    assert f"they fit as well ({scaled[1]:.1f} times" in said
+    for id, measure, told in (
+        ("skip-alone.trains", depths.alone, ["fails", "invalid", "fails"]),
+        ("skip-alone.repaired", depths.repaired, ["holds", "undecided", "holds"]),
+        ("skip-alone.needed", depths.needed, ["holds", "invalid", "holds"]),
+        ("resnet-1000.norm", depths.norm, ["holds"] * 3),
+        ("resnet-1000.scaled", depths.scaled, ["undecided", "undecided", "holds"]),
+        ("resnet-1000.bare", depths.bare, ["fails"] * 3),
+        ("resnet-1000.fit", depths.fits, ["fails", "holds", "fails"]),
+        ("resnet-1000.fit-scaled", depths.fits_scaled, ["undecided", "invalid", "holds"]),
+        ("resnet-1000.gains", depths.gains, ["fails", "undecided", "fails"]),
+    ):
+        assert [status(id, measure(table)) for table in tables] == told, id
+
+
+def test_the_networks_that_no_rate_trains_have_the_rates_that_the_page_tells() -> None:
+    rates = [depths.BEST[name, depths.HUNDRED] for name in ("bare", "plain-norm", "plain-scaled")]
+    assert rates == [1e-15, 0.01, 0.0032]
+    assert "They are trained at $10^{-15}$, 0.01 and 0.0032 here" in words()
+    tried = pd.read_csv(ROOT / "results/depth-tuning/full.csv")
+    assert tried["rate"].min() == 1e-19
