@@ -83,13 +83,14 @@ class Bibliography(Style):
         return toplevel[name, super().get_misc_template(e)]
 
     def format_web_refs(self, e: Any) -> Any:
-        """Where the work can be opened, and how much of it was: every entry has the field `read`."""
+        """Where the work can be opened, and how much of it was: the field `read`."""
         links = template.sentence[
             template.optional[self.format_eprint(e)],
             template.optional[self.format_doi(e)],
             template.optional[self.format_url(e)],
         ]
-        return template.join(sep=" ")[links, template.sentence[template.join["Read: ", template.field("read")]]]
+        read = template.optional[template.sentence[template.join["Read: ", template.field("read")]]]
+        return template.join(sep=" ")[links, read]
 
 
 def setup(app: Sphinx) -> dict[str, Any]:

@@ -101,6 +101,7 @@ def generated(evidence: Findings, runs: Sequence[Any] = ()) -> dict[str, str]:
         told = {"book": evidence, "table": table, "runs": runs, "static": formulas.static, "kinds": rows.KINDS}
         return f"{markup.render(template, **told, cards=cards, figures=figures, pictures=pictures)}\n"
 
-    names = ("ledger.md", "figure-index.md", "replications.md", "_generated/findings.md")
+    parts = ("findings", "chapters", "rests")  # of the front page, which has the headings
+    names = ("ledger.md", "figure-index.md", "replications.md", *(f"_generated/{part}.md" for part in parts))
     made = {path: page(Path(path).name) for path in names}
     return made | {"_extra/ledger.csv": table.csv, "_extra/ledger.json": table.json}

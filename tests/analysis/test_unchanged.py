@@ -17,6 +17,7 @@ from torch import Tensor, nn
 import resnet_lib
 from resnet_lib import data, linalg, nets, ode, runtime, training, whole
 from resnet_lib.analysis import (
+    alignment,
     costs,
     ensembles,
     flow,
@@ -97,6 +98,7 @@ CALLS: dict[str, tuple[Callable, tuple, dict[str, Any]]] = {
     ),
     "analysis.costs.count": (costs.count, (net(), (IN,)), {}),
     "analysis.costs.latency": (costs.latency, ({"a": net()}, X), {"rounds": 1, "backward": True}),
+    "analysis.alignment.alignment": (alignment.alignment, (net(), X), {}),
     "analysis.ensembles.accuracy": (ensembles.accuracy, (CHANCES[0], LABELS), {}),
     "analysis.ensembles.averages": (
         ensembles.averages,

@@ -1,5 +1,6 @@
 """The pages that are made of the ledger, and what it adds to those of the chapters."""
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -26,15 +27,17 @@ def test_the_outputs_of_the_pages_have_all_digits(root: Path):
 def test_the_generated_pages_show_every_claim_and_figure(root: Path):
     made = pages.generated(ledger.read(root))
     downloads = {"_extra/ledger.csv", "_extra/ledger.json"}
-    assert set(made) == {"ledger.md", "figure-index.md", "replications.md", "_generated/findings.md"} | downloads
+    parts = {f"_generated/{part}.md" for part in ("findings", "chapters", "rests")}
+    assert set(made) == {"ledger.md", "figure-index.md", "replications.md"} | parts | downloads
     for part in ('id="statement-fixture-disc"', 'id="claim-fixture-disc.radius"', "{cite:t}`ginibre1965statistical`"):
         assert part in made["ledger.md"]
     for part in ("chapters/01_fixture.html#claim-fixture-disc.radius", "figure-index.html#fig-fixture-radius"):
         assert part in made["ledger.md"]
     assert "figures/fixture-radius/fixture-radius.svg" in made["figure-index.md"]
-    assert "ledger.html#statement-fixture-disc" in made["_generated/findings.md"]
-    assert "For matrices of any size" in made["_generated/findings.md"]
-    assert 'aria-label="fixture-disc.radius: holds"' in made["_generated/findings.md"]
+    assert "ledger.html#statement-fixture-disc" in made["_generated/chapters.md"]
+    assert "For matrices of any size" in made["_generated/chapters.md"]
+    assert 'aria-label="fixture-disc.radius: holds"' in made["_generated/chapters.md"]
+    assert "<td>–</td><td>1</td><td>–</td><td>–</td>" in re.sub(r"\s+(?=<td)", "", made["_generated/rests.md"])
 
 
 def test_a_claim_that_is_not_checked_is_shown_as_such(root: Path):
@@ -51,7 +54,7 @@ def test_the_front_page_shows_each_chapter_with_its_finding(root: Path):
     nbformat.write(notebook, path)
     evidence = ledger.read(root)
     assert evidence.chapters["fixture"].finding == "The disc has radius $1$."
-    told = pages.generated(evidence)["_generated/findings.md"]
+    told = pages.generated(evidence)["_generated/chapters.md"]
     assert "The disc has radius" in told
     assert "More" not in told
 
