@@ -98,7 +98,7 @@ def index(built: Path) -> dict[str, Any]:
 def unindexed(built: Path) -> set[str]:
     """The pages, without suffix, that the search index of built pages does not know."""
     found = (path.relative_to(built).with_suffix("").as_posix() for path in built.rglob("*.html"))
-    written = {name for name in found if not name.startswith("_static/")}
+    written = {name for name in found if not name.startswith(("_static/", "figures/", "claims/"))}
     assert {"index", "ledger", "chapters/01_fixture"} <= written
     return written - {"search", "genindex"} - set(index(built)["docnames"])
 

@@ -62,6 +62,7 @@ def show_elsewhere(notebook: NotebookNode, evidence: Findings, chapter: str) -> 
     The chapter on published networks judges statements of all others, whose readers see there what it found.
     """
     last: dict[str, NotebookNode] = {}
+    told = {stamped for _, kind, record in records(notebook) if kind == "verdict" for stamped in cards.stamped(record)}
     own = {claim.id: s for s in evidence.ledger.statements if s.chapter == chapter for claim in s.claims}
     for cell in notebook.cells:
         for _, kind, record in records(NotebookNode(cells=[cell])):
@@ -72,7 +73,7 @@ def show_elsewhere(notebook: NotebookNode, evidence: Findings, chapter: str) -> 
             continue
         judged = [evidence.verdicts[claim.id] for claim in statement.claims if claim.id in evidence.verdicts]
         for other in dict.fromkeys(shown.chapter for shown in judged if shown.chapter != chapter):
-            place, told = evidence.chapters[other], set[cards.Stamped]()
+            place = evidence.chapters[other]
             link = f"../{place.page}.html"
             rows = [f'<p class="rl-elsewhere">In <a href="{link}">{markup.prose(place.title)}</a>:</p>']
             for shown in judged:

@@ -30,10 +30,11 @@ def built_folder(config: pytest.Config) -> Path:
 
 
 def page_names(config: pytest.Config) -> list[str]:
-    """Addresses of all pages of the book, relative to its front page."""
+    """Addresses of the pages of the book, relative to its front page, but for those of single figures and claims."""
     folder = built_folder(config)
     found = (path.relative_to(folder) for path in folder.rglob("*.html"))
-    return sorted(path.as_posix() for path in found if not path.parts[0].startswith("_") and path.parts[0] != "figures")
+    alone = ("figures", "claims")
+    return sorted(path.as_posix() for path in found if not path.parts[0].startswith(("_", *alone)))
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
