@@ -84,12 +84,15 @@ class Rates:
                 said.append(f"{name} is trained with {self.best.get(name)}; its tuning chose {chosen.get(name)}")
         return said
 
-    def shown(self, titles: Mapping[Any, str] | None = None, root: Path | None = None) -> HTML:
+    def shown(
+        self, titles: Mapping[Any, str] | None = None, root: Path | None = None, *, label: str = "Learning rates"
+    ) -> HTML:
         """The stored choices as a table that a notebook shows, folded.
 
         Args:
             titles: Words for the networks, by the values that tell them apart; None where those speak for themselves.
             root: The book's folder.
+            label: Its name for those who cannot see it; no two tables of a page may have the same.
 
         Raises:
             ValueError: Where the tuning has not been stored.
@@ -98,7 +101,7 @@ class Rates:
         named = {(titles or {}).get(name, name): choice for name, choice in stored.items()}
         tried, seeds = (max(found) for found in zip(*((len(c.rates), c.seeds) for c in stored.values()), strict=True))
         folded = f"How the learning rates were chosen: {len(stored)} networks, {tried} rates each, {seeds} seeds"
-        return markup.table("Learning rates", tuning.table_of(named), folded=folded)
+        return markup.table(label, tuning.table_of(named), folded=folded)
 
 
 @dataclass(frozen=True)
