@@ -22,8 +22,6 @@ OTHERWISE = (
     (re.compile("°"), r"^\\circ "),
     (re.compile(r"\\iff(?![A-Za-z])"), r"\\Leftrightarrow "),
 )
-LONG = 16
-"""A formula in the text with so much TeX may be wider than a phone, which breaks no formula; there it scrolls."""
 BARS = re.compile("<mo([^>]*)>([|∣‖∥])</mo>")
 """Of an absolute value or a norm; a browser takes them for operators between two terms, and moves them apart."""
 INLINE = re.compile(r'<span class="math notranslate nohighlight">\\\((.*?)\\\)</span>', re.DOTALL)
@@ -57,13 +55,13 @@ def typeset(body: str) -> str:
     """
 
     def inline(found: re.Match[str]) -> str:
-        tex = html.unescape(found[1]).strip()
-        made = str(mathml(tex))
-        return f'<span class="rl-long">{made}</span>' if made and len(tex) > LONG else made or found[0]
+        return str(mathml(html.unescape(found[1]).strip())) or found[0]
 
     def display(found: re.Match[str]) -> str:
         made = mathml(html.unescape(found[3]).strip(), display=True)
-        return f'<div class="rl-formula"{found[1]}>{made}{found[2] or ""}</div>' if made else found[0]
+        # On a phone it scrolls, so that a keyboard has to reach it: by the link of its number, or by itself.
+        reached = "" if found[2] else ' tabindex="0"'
+        return f'<div class="rl-formula"{found[1] or ""}{reached}>{made}{found[2] or ""}</div>' if made else found[0]
 
     return DISPLAY.sub(display, INLINE.sub(inline, body))
 
