@@ -1,6 +1,5 @@
 """The chapter's measures against known tables, its trials against closed forms, its choices against the tuning."""
 
-import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from resnet_lib.evidence import intervals
 from resnet_lib.evidence.choices import THIRD, THRICE
 from resnet_lib.experiments.counting_paths import drawings, gradients, images, members, shares, unrolling
 from resnet_lib.experiments.counting_paths.gradients import Flow
+from tests.experiments import chapter
 
 ROOT = Path(__file__).parents[2]
 
@@ -206,24 +206,7 @@ def test_before_training_batch_normalisation_has_the_statistics_of_the_training_
 TWICE = "twice the epochs"
 
 
-def cells() -> list[dict]:
-    """The cells of the chapter."""
-    return json.loads((ROOT / "chapters/15_counting_paths.ipynb").read_text(encoding="utf-8"))["cells"]
-
-
-def page() -> str:
-    """The words of the chapter, in one line."""
-    return " ".join(" ".join("".join(cell["source"]) for cell in cells()).split())
-
-
-def quick(claim: str) -> dict:
-    """What the page's own run measured for a claim."""
-    for cell in cells():
-        for output in cell.get("outputs", ()):
-            record = output.get("metadata", {}).get("resnet_lib", {}).get("record", {})
-            if record.get("id") == claim:
-                return record["quick"]
-    raise KeyError(claim)
+NAME = "15_counting_paths"
 
 
 def excludes_zero(values: np.ndarray) -> bool:
@@ -232,7 +215,7 @@ def excludes_zero(values: np.ndarray) -> bool:
 
 
 def test_the_factors_and_mean_lengths_that_the_page_tells_are_those_of_the_stored_tables():
-    words = page()
+    words = chapter.words(NAME)
     table = pd.read_csv(ROOT / "figures/path-flows/data.csv").rename(columns={"sum": "exact"})
     flows = {kind: table[table["kind"] == kind] for kind in ("residual", "scaled")}
     g = 10 ** np.mean(
@@ -270,7 +253,7 @@ def test_the_factors_and_mean_lengths_that_the_page_tells_are_those_of_the_store
 
 
 def test_the_marks_that_the_page_tells_are_those_of_the_stored_tables():
-    words = page()
+    words = chapter.words(NAME)
     marks = pd.read_csv(ROOT / "figures/ens-marks/data.csv")
     rows = marks[["mark", "group", "mean", "high"]].itertuples(index=False)
     found = {(mark, group): (mean, high) for mark, group, mean, high in rows}
@@ -300,13 +283,13 @@ def test_the_marks_that_the_page_tells_are_those_of_the_stored_tables():
 
 
 def test_what_the_page_says_of_more_seeds_and_other_choices_is_in_the_stored_tables():
-    words, other = page(), members.CHOICES.results(ROOT)
+    words, other = chapter.words(NAME), members.CHOICES.results(ROOT)
     stored = sweep.stored(members.MEMBERS, ROOT)
     assert stored is not None
     full, third, thrice, twice = stored.table, *(other[name].table for name in (THIRD, THRICE, TWICE))
     fifty = [members.ens_average(table).values for table in (full, third, thrice, twice)]
     assert all(excludes_zero(values) for values in fifty)
-    here = quick("ens-claim.average")
+    here = chapter.quick(NAME, "ens-claim.average")
     assert (
         f"are {-here['effect']:.2f} points below it in five seeds, with an interval from ${here['low']:.1f}$ to 0"
         in words
@@ -350,7 +333,7 @@ def test_what_the_page_says_of_more_seeds_and_other_choices_is_in_the_stored_tab
 
 
 def test_what_the_page_says_of_images_starts_and_members_is_in_the_stored_tables():
-    words = page()
+    words = chapter.words(NAME)
     found = sweep.stored(images.IMAGES, ROOT)
     assert found is not None
     rows = images.summary(found.table).set_index(["network", "epochs", "images"]).to_dict("index")

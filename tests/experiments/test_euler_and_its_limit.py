@@ -1,7 +1,6 @@
 """The chapter's measures against closed forms and tables whose answer is known, and its choices."""
 
 import itertools
-import json
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +23,7 @@ from resnet_lib.experiments.euler_and_its_limit import (
     topology,
     trained,
 )
+from tests.experiments import chapter
 
 ROOT = Path(__file__).parents[2]
 
@@ -432,10 +432,7 @@ def test_the_chart_holds_what_its_inputs_choose():
 # the page
 
 
-def page() -> str:
-    """The words of the chapter, in one line."""
-    cells = json.loads((ROOT / "chapters/18_euler_and_its_limit.ipynb").read_text(encoding="utf-8"))["cells"]
-    return " ".join(" ".join("".join(cell["source"]) for cell in cells).split())
+NAME = "18_euler_and_its_limit"
 
 
 def mean(evidence) -> float:
@@ -483,7 +480,7 @@ def lost(table: pd.DataFrame, measure: str, k: int, digits: int) -> dict[str, st
 
 def test_the_losses_that_the_page_tells_are_those_of_the_stored_tables():
     base, third, thrice, twice = tables()
-    words = page()
+    words = chapter.words(NAME)
     by_steps, by_rk4, finely = (
         lost(base, "substeps", measuring.RULE, 1),
         lost(base, "rk4", 1, 1),
@@ -536,7 +533,7 @@ def test_the_losses_that_the_page_tells_are_those_of_the_stored_tables():
 
 
 def test_what_the_page_tells_of_blocks_fields_and_distances_is_in_the_stored_tables():
-    base, words = tables()[0], page()
+    base, words = tables()[0], chapter.words(NAME)
     gone, moved = lost(base, "without", 1, 1), lost(base, "shuffled", 1, 1)
     cosine = {name: number(trained.values(base, "alignment", 1, *kind).mean(), 2) for name, kind in KINDS.items()}
     far = [
@@ -575,7 +572,7 @@ def test_what_the_page_tells_of_blocks_fields_and_distances_is_in_the_stored_tab
 
 def test_the_exponents_that_the_page_tells_are_those_of_the_stored_tables():
     base, third, thrice, twice = tables()
-    words, longer = page(), trained.LONGER.results(ROOT)
+    words, longer = chapter.words(NAME), trained.LONGER.results(ROOT)
     for power in (0.0, 1.0):
         found = [trained.values(thrice, "path", 1, "mlp", power, depth) for depth in trained.DEPTHS]
         assert not np.isfinite(found).all()
@@ -623,13 +620,13 @@ def test_what_the_page_says_of_the_earlier_rates_is_in_the_stored_tuning():
     assert costs == pytest.approx([1.2, 0.5], abs=0.05)
     assert 0.32 in stored["mlp", 1.0, 8].ties
     times = [0.3 / stored["mlp", 1.0, d].rate for d in trained.DEPTHS]
-    assert f"which is {min(times):.2f} to {max(times):.2f} times what" in page()
+    assert f"which is {min(times):.2f} to {max(times):.2f} times what" in chapter.words(NAME)
 
 
 def test_the_errors_that_the_page_tells_of_the_block_are_those_of_the_stored_tables():
     stored, other = sweep.stored(topology.TOPOLOGY, ROOT), topology.CHOICES.results(ROOT)
     assert stored is not None
-    words = page()
+    words = chapter.words(NAME)
     assert topology.big_step(stored.table).values.max() < 0.003
     for name, said in (
         (THIRD, "the worst of its five seeds has {:.3f}"),

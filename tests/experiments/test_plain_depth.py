@@ -1,7 +1,6 @@
 """Drift against matrices by hand and its law, signals against dense Jacobians, the trainings' measures by hand."""
 
 import itertools
-import json
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +17,7 @@ from resnet_lib.evidence.rules import Rule
 from resnet_lib.experiments.plain_networks import curves, deep_images, depths, drift, signals, stacks
 from resnet_lib.experiments.plain_networks.drift import Drift
 from resnet_lib.nets import Block
+from tests.experiments import chapter
 
 ROOT = Path(__file__).parents[2]
 
@@ -320,10 +320,7 @@ def test_charts_have_their_sliders() -> None:
 # the page
 
 
-def words() -> str:
-    """The words of the chapter, in one line."""
-    cells = json.loads((ROOT / "chapters/02_plain_networks.ipynb").read_text(encoding="utf-8"))["cells"]
-    return " ".join(" ".join("".join(cell["source"]) for cell in cells).split())
+NAME = "02_plain_networks"
 
 
 def times(evidence: claims.Evidence) -> float:
@@ -332,7 +329,7 @@ def times(evidence: claims.Evidence) -> float:
 
 
 def test_what_the_page_says_of_two_hundred_layers_is_in_its_own_table() -> None:
-    said, table = words(), pd.read_csv(ROOT / "figures/plain-depths/data.csv")
+    said, table = chapter.words(NAME), pd.read_csv(ROOT / "figures/plain-depths/data.csv")
     assert f"their loss is {times(depths.fits(table)):.1f} times as large (interval" in said
     assert f"they are {-depths.gains(table).values.mean():.1f} points worse (0.6" in said
     assert f"With scaled branches the loss is {times(depths.fits_scaled(table)):.1f} times as large" in said
@@ -342,7 +339,7 @@ def test_what_the_page_says_of_two_hundred_layers_is_in_its_own_table() -> None:
 
 
 def test_what_the_page_says_of_depth_under_other_choices_is_in_the_stored_tables() -> None:
-    said, found = words(), depths.CHOICES.results(ROOT)
+    said, found = chapter.words(NAME), depths.CHOICES.results(ROOT)
     third, thrice, twice = tables = [found[name].table for name in (THIRD, THRICE, "twice the epochs")]
     assert f"falls {depths.repaired(thrice).values.mean():.1f} points behind" in said
     shares = [100 * depths.scaled(table).values.mean() for table in (third, thrice)]
@@ -374,6 +371,6 @@ def test_what_the_page_says_of_depth_under_other_choices_is_in_the_stored_tables
 def test_the_networks_that_no_rate_trains_have_the_rates_that_the_page_tells() -> None:
     rates = [depths.BEST[name, depths.HUNDRED] for name in ("bare", "plain-norm", "plain-scaled")]
     assert rates == [1e-15, 0.01, 0.0032]
-    assert "They are trained at $10^{-15}$, 0.01 and 0.0032 here" in words()
+    assert "They are trained at $10^{-15}$, 0.01 and 0.0032 here" in chapter.words(NAME)
     tried = pd.read_csv(ROOT / "results/depth-tuning/full.csv")
     assert tried["rate"].min() == 1e-19

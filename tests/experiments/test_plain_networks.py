@@ -1,6 +1,5 @@
 """Degradation, gradients, rescue: measures on known tables, gradients against dense ones, FULL's networks in small."""
 
-import json
 import math
 from dataclasses import replace
 from pathlib import Path
@@ -21,6 +20,7 @@ from resnet_lib.experiments.plain_networks import degradation, drawings, familie
 from resnet_lib.experiments.plain_networks.families import Family, cifar, digits
 from resnet_lib.nets import Unit
 from resnet_lib.training import recipes, zoo
+from tests.experiments import chapter
 
 ROOT = Path(__file__).parents[2]
 
@@ -367,24 +367,7 @@ def test_the_chart_has_a_slider_with_all_stages(drawn):
 TWICE = "twice the epochs"
 
 
-def cells() -> list[dict]:
-    """The cells of the chapter."""
-    return json.loads((ROOT / "chapters/02_plain_networks.ipynb").read_text(encoding="utf-8"))["cells"]
-
-
-def page() -> str:
-    """The words of the chapter, in one line."""
-    return " ".join(" ".join("".join(cell["source"]) for cell in cells()).split())
-
-
-def quick(claim: str) -> dict:
-    """What the page's own run measured for a claim."""
-    for cell in cells():
-        for output in cell.get("outputs", ()):
-            record = output.get("metadata", {}).get("resnet_lib", {}).get("record", {})
-            if record.get("id") == claim:
-                return record["quick"]
-    raise KeyError(claim)
+NAME = "02_plain_networks"
 
 
 def under(choices) -> list[pd.DataFrame]:
@@ -401,8 +384,8 @@ def statuses(id: str, measure, tables: list[pd.DataFrame]) -> list[str]:
 
 
 def test_the_errors_that_the_page_tells_are_those_of_its_own_run():
-    words = page()
-    rises = [quick(f"plain-degrade.{name}") for name in ("pre", "original")]
+    words = chapter.words(NAME)
+    rises = [chapter.quick(NAME, f"plain-degrade.{name}") for name in ("pre", "original")]
     assert "rises by {effect:.2f} points, with an interval from {low:.2f} to {high:.2f}".format(**rises[0]) in words
     assert "rises by {effect:.1f} points, with an interval from {low:.1f} to {high:.1f}".format(**rises[1]) in words
     errors = pd.read_csv(ROOT / "figures/plain-degrade/data.csv").groupby(["measure", "variant", "layers"])["value"]
@@ -415,13 +398,13 @@ def test_the_errors_that_the_page_tells_are_those_of_its_own_run():
     sigmoids = rescaled[rescaled["network"].str.contains("sigmoids") & rescaled["rescaled"]]["value"]
     low, high = sigmoids.min(), sigmoids.max()
     assert f"an error of {sigmoids.mean():.0f}% in the mean, with seeds from {low:.1f} to {high:.1f}%" in words
-    wins = [quick(f"degrade-cause.{name}") for name in ("rescale", "rescale-bare")]
+    wins = [chapter.quick(NAME, f"degrade-cause.{name}") for name in ("rescale", "rescale-bare")]
     won = [100 * each["effect"] for each in wins]
     assert "wins {:.0f}% of the gap with batch normalisation and {:.0f}% without".format(*won) in words
     ends = [100 * each[end] for each in wins for end in ("low", "high")]
     assert "from ${:.0f}$ to {:.0f}% and from ${:.0f}$ to {:.0f}%".format(*ends) in words
-    assert round(10 ** -quick("degrade-cause.training")["effect"]) == 9  # "at its least to a ninth"
-    behind = [quick(f"plain-fails.{name}") for name in ("identity", "looks-linear", "test")]
+    assert round(10 ** -chapter.quick(NAME, "degrade-cause.training")["effect"]) == 9  # "at its least to a ninth"
+    behind = [chapter.quick(NAME, f"plain-fails.{name}") for name in ("identity", "looks-linear", "test")]
     assert "is {effect:.1f} points behind the residual one".format(**behind[0]) in words
     assert "near the identity (interval {low:.1f} to {high:.1f})".format(**behind[0]) in words
     assert "and {effect:.1f} when it starts as looks-linear (${low:.1f}$ to {high:.1f})".format(**behind[1]) in words
@@ -429,7 +412,7 @@ def test_the_errors_that_the_page_tells_are_those_of_its_own_run():
 
 
 def test_what_the_page_says_of_degradation_under_other_choices_is_in_the_stored_tables():
-    words, deep, wide = page(), under(degradation.DEGRADE_CHOICES), under(degradation.RESCUE_CHOICES)
+    words, deep, wide = chapter.words(NAME), under(degradation.DEGRADE_CHOICES), under(degradation.RESCUE_CHOICES)
     third, thrice, twice = (measures.degrade_plain(table).values.mean() for table in deep)
     assert (
         f"by {third:.0f} points at a third of each rate, by {thrice:.0f} at three times and by {twice:.0f} with"
@@ -452,7 +435,7 @@ def test_what_the_page_says_of_degradation_under_other_choices_is_in_the_stored_
 
 
 def test_what_the_page_says_of_rescaling_under_other_choices_is_in_the_stored_tables():
-    words, tables = page(), under(degradation.CAUSE_CHOICES)
+    words, tables = chapter.words(NAME), under(degradation.CAUSE_CHOICES)
     won = [
         [100 * measure(table).values.mean() for table in tables]
         for measure in (measures.rescale, measures.rescale_bare)
@@ -478,7 +461,7 @@ def test_what_the_page_says_of_rescaling_under_other_choices_is_in_the_stored_ta
 
 
 def test_what_the_page_says_of_starts_under_other_choices_is_in_the_stored_tables():
-    words, tables = page(), under(degradation.RESCUE_CHOICES)
+    words, tables = chapter.words(NAME), under(degradation.RESCUE_CHOICES)
     found = {
         name: [measure(table).values.mean() for table in tables]
         for name, measure in (
@@ -512,4 +495,4 @@ def test_plain_networks_with_the_usual_weights_learn_at_no_rate_what_the_page_sa
     table = pd.read_csv(ROOT / "results/plain-tuning/full.csv")
     usual = table[table["variant"].isin(["plain", "bare"]) & (table["layers"] >= 50)]
     best = usual.groupby(["variant", "layers", "rescaled", "rate"])["validation_accuracy"].mean().max()
-    assert f"reach at most {100 * best:.0f}% on the validation split at any rate" in page()
+    assert f"reach at most {100 * best:.0f}% on the validation split at any rate" in chapter.words(NAME)

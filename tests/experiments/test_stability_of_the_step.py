@@ -1,6 +1,5 @@
 """The chapter's measures against closed forms and tables whose answer is known, and its choices."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from resnet_lib.evidence.choices import SAME
 from resnet_lib.experiments.stability_of_the_step import drawings, linear, methods, networks
 from resnet_lib.nets import dynamics
 from resnet_lib.ode import tableaus
+from tests.experiments import chapter
 
 ROOT = Path(__file__).parents[2]
 
@@ -196,14 +196,11 @@ def test_a_contracting_network_that_diverged_guesses():
     assert np.isnan([row["start"], row["end"]]).all()
 
 
-def page() -> str:
-    """The words of the chapter, in one line."""
-    cells = json.loads((ROOT / "chapters/19_stability_of_the_step.ipynb").read_text(encoding="utf-8"))["cells"]
-    return " ".join(" ".join("".join(cell["source"]) for cell in cells).split())
+NAME = "19_stability_of_the_step"
 
 
 def test_what_the_page_tells_of_contracting_networks_is_in_the_stored_tables():
-    words, stored, tuned = page(), sweep.stored(networks.CONTRACTING, ROOT), networks.RATES.result(ROOT)
+    words, stored, tuned = chapter.words(NAME), sweep.stored(networks.CONTRACTING, ROOT), networks.RATES.result(ROOT)
     assert stored is not None
     assert tuned is not None
     table, other = stored.table, networks.CHOICES.results(ROOT)
@@ -286,7 +283,7 @@ def test_the_page_says_what_a_network_without_branches_reaches():
         end = passed(digits.test.x @ first.T + shift, 1.0, weight, bias, step=0.0)
         found.append(float(((end @ last.T + offset).argmax(1) == digits.test.y).double().mean()))
     assert 0.945 < min(found) <= max(found) < 0.97
-    assert "three trainings ended between 95.5 and 96.3%" in page()
+    assert "three trainings ended between 95.5 and 96.3%" in chapter.words(NAME)
 
 
 def passed(

@@ -1,0 +1,31 @@
+"""What a chapter's page says, for the tests that hold its words to the tables they were taken from."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+CHAPTERS = Path(__file__).parents[2] / "chapters"
+
+
+def cells(name: str) -> list[dict[str, Any]]:
+    """The cells of a chapter, by the name of its notebook without suffix."""
+    return json.loads((CHAPTERS / f"{name}.ipynb").read_text(encoding="utf-8"))["cells"]
+
+
+def words(name: str) -> str:
+    """The sources of all its cells in one line."""
+    return " ".join(" ".join("".join(cell["source"]) for cell in cells(name)).split())
+
+
+def quick(name: str, claim: str) -> dict[str, Any]:
+    """What the page's own run measured for a claim.
+
+    Raises:
+        KeyError: The chapter judges no such claim.
+    """
+    for cell in cells(name):
+        for output in cell.get("outputs", ()):
+            record = output.get("metadata", {}).get("resnet_lib", {}).get("record", {})
+            if record.get("id") == claim:
+                return record["quick"]
+    raise KeyError(claim)
