@@ -178,6 +178,22 @@ def test_a_trial_of_steps_measures_each_group(statistics: str, images: data.Spli
     assert found[2, "path", 1] == pytest.approx(float(sum(moves)), rel=1e-5)
 
 
+def test_divided_steps_end_where_the_block_does_and_full_ones_go_on(
+    images: data.Split, net: Stack, monkeypatch: pytest.MonkeyPatch
+):
+    """Few images cannot tell two flows apart by their accuracy, so that the steps themselves are looked at."""
+    asked: list[tuple[int, float]] = []
+    stepped = steps.stepped
+
+    def recorded(net: Stack, count: int, size: float) -> Stack:
+        asked.append((count, size))
+        return stepped(net, count, size)
+
+    monkeypatch.setattr(steps, "stepped", recorded)
+    steps.trial(steps.Steps(20, size=SIZE, learned=10, counts=(1, 4)), SEEDS)
+    assert asked == [(2, 1.0), (1, 1.0), (4, 0.25)]
+
+
 def test_a_spectrum_is_that_of_the_dense_jacobian(images: data.Split, net: Stack):
     net = net.double()
     with torch.no_grad():
