@@ -8,6 +8,7 @@ import io
 import re
 import zipfile
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -131,13 +132,31 @@ def judged(claim: Claim, statement: Statement, evidence: Findings, base: str = "
     )
 
 
+@dataclass(frozen=True)
 class Cited:
-    """How a page is cited: its title, in which `$...$` is TeX, its day and address, as people and programs ask for."""
+    """How a page is cited, in the forms that people and programs ask for.
 
-    def __init__(self, title: str, created: str, path: str, base: str):
-        self.tex, self.title, self.created = title, plain(title), created
-        self.address = f"{base.rstrip('/')}/{path}" if base else ""
-        self.path = path
+    Attributes:
+        tex: Its title, in which `$...$` is TeX.
+        created: Its day, `2026-11-30`; empty where there is none.
+        path: Of its folder.
+        base: The book's address; empty where it has none.
+    """
+
+    tex: str
+    created: str
+    path: str
+    base: str
+
+    @property
+    def title(self) -> str:
+        """The title without the dollars around its TeX."""
+        return plain(self.tex)
+
+    @property
+    def address(self) -> str:
+        """The whole address; empty where the book has none."""
+        return f"{self.base.rstrip('/')}/{self.path}" if self.base else ""
 
     @property
     def year(self) -> str:
