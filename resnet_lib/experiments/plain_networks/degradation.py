@@ -1,6 +1,7 @@
 """Training of plain and residual networks by depth; what rescaled gradients and other initial weights change."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import pandas as pd
 import torch
@@ -9,7 +10,7 @@ from resnet_lib import data, nets, runtime
 from resnet_lib.data import Split
 from resnet_lib.evidence.choices import Choices, ways
 from resnet_lib.experiments.plain_networks import families, gradients
-from resnet_lib.experiments.plain_networks.families import MANY_SEEDS, SEEDS, Family, cifar, digits
+from resnet_lib.experiments.plain_networks.families import LONG, MANY_SEEDS, SEEDS, Family, cifar, digits
 from resnet_lib.sweep import SAMPLED, Experiment, Grid
 from resnet_lib.training import Fit
 
@@ -145,5 +146,7 @@ RESCUE = Experiment(
     data=("digits",),
 )
 DEGRADE_CHOICES = Choices(DEGRADE, ways(DEGRADE.quick.settings), MANY_SEEDS)
-CAUSE_CHOICES = Choices(CAUSE, ways(CAUSE.quick.settings))
+# Rescaled sigmoids, the control of a rescue, have many more epochs than the networks that are to be rescued.
+EQUAL = {"as many epochs as the control": tuple(replace(s, epochs=LONG["sigmoid"]) for s in CAUSE.quick.settings)}
+CAUSE_CHOICES = Choices(CAUSE, ways(CAUSE.quick.settings) | EQUAL)
 RESCUE_CHOICES = Choices(RESCUE, ways(RESCUE.quick.settings))
