@@ -133,15 +133,17 @@ class Choices:
         )
 
     def results(self, root: Path | None = None) -> dict[str, Result]:
-        """The stored results by the words that name their choice; empty where they have not been computed."""
+        """The stored results by the words that name their choice, without those that have not been computed whole."""
         result = sweep.stored(self.experiment, root or files.root())
         if result is None:
             return {}
         found = {}
         for name, way in self.ways.items():
             wanted = pd.DataFrame([vars(setting) for setting in way])
-            wanted = wanted[[column for column in wanted if column in result.table]]
-            found[name] = replace(result, table=result.table.merge(wanted))
+            named = [column for column in wanted if column in result.table]
+            table = result.table.merge(wanted[named].drop_duplicates())
+            if len(table[named].drop_duplicates()) == len(wanted[named].drop_duplicates()):
+                found[name] = replace(result, table=table)
         return found
 
     def beside(self, result: Result, root: Path | None = None) -> dict[str, Result]:

@@ -86,6 +86,16 @@ def test_each_choice_gets_the_rows_of_its_settings(tmp_path: Path):
     assert all(result.stamp.experiment == "base-choices" for result in found.values())
 
 
+def test_a_choice_that_was_added_after_the_computation_is_left_out_until_it_is_computed(tmp_path: Path):
+    stored(OTHERWISE.experiment, tmp_path)
+    late = choices.Choices(BASE, {**OTHERWISE.ways, "thrice the epochs": (Net("deep", 0.3, epochs=12), NETS[1])})
+    found = late.results(tmp_path)
+    assert list(found) == list(OTHERWISE.ways)
+    pd.testing.assert_frame_equal(
+        found["twice the epochs"].table, OTHERWISE.results(tmp_path)["twice the epochs"].table
+    )
+
+
 def test_rates_are_those_of_the_stored_tuning_or_it_is_told(tmp_path: Path):
     rates = choices.Rates(TUNING, by=("name",), best={"deep": 0.2})
     with pytest.raises(ValueError, match="base-tuning has not been stored; run: resnet-lib run base-tuning"):
