@@ -203,7 +203,7 @@ DIGITS = Experiment(
     agrees=SAMPLED,
     trial=trial,
     quick=Grid(settings=_digits_settings(), seeds=MANY_SEEDS),
-    full=Grid(settings=_digits_settings(), seeds=MANY_SEEDS, group=5),
+    full=Grid(settings=_digits_settings(), seeds=tuple(range(20)), group=5),
     data=("digits",),
 )
 # More seeds, because what stochastic depth does to accuracy is as small as one seed differs from another.
@@ -221,7 +221,7 @@ AT_RATES = Experiment(
     agrees=SAMPLED,
     trial=trial,
     quick=Grid(settings=_at_rates(1 / 3, 1, 3), seeds=MANY_SEEDS),
-    full=Grid(settings=_at_rates(1 / 10, 1 / 3, 1, 3), seeds=tuple(range(20)), group=5),
+    full=Grid(settings=_at_rates(1 / 10, 1 / 3, 1, 3), seeds=tuple(range(40)), group=5),
     data=("digits",),
 )
 DIGITS_CHOICES = Choices(DIGITS, ways(DIGITS.quick.settings, same=BEST["plain", 10, 1.0]), SEEDS)
