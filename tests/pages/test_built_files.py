@@ -1,5 +1,6 @@
 """The built pages as files: links, anchors, images, downloads, and nothing that comes from another host."""
 
+import gzip
 import json
 import re
 from collections.abc import Iterator
@@ -190,3 +191,27 @@ def test_pages_and_figures_say_nothing_of_the_machine_that_built_them(built: Pat
     home = str(Path(__file__).parents[2]).encode()
     files = [path for path in built.rglob("*") if path.is_file()]
     none([str(path.relative_to(built)) for path in files if home in path.read_bytes()])
+
+
+def test_every_icon_is_drawn_in_the_page_and_no_page_loads_a_script_for_them(pages: Pages):
+    wrong, seen = [], 0
+    for name, soup in pages.soups.items():
+        icons = soup.select("[class*='fa-']:not(svg)")
+        seen += len(icons)
+        wrong += [f"{name}: {icon}" for icon in icons if not icon.select_one("svg.svg-inline--fa > path[d]")]
+        wrong += [f"{name} loads {tag['src']}" for tag in soup.find_all("script", src=re.compile("fontawesome"))]
+    none(wrong)
+    assert seen > 100
+
+
+def test_a_page_weighs_at_most_600_kilobytes_compressed_without_charts(pages: Pages):
+    sizes = {}
+    for name, soup in pages.soups.items():
+        page = pages.folder / name
+        files = {page} | {
+            (page.parent / unquote(urlsplit(tag[attribute]).path)).resolve()
+            for kind, attribute in (("script", "src"), ("link", "href"))
+            for tag in soup.find_all(kind, **{attribute: re.compile(r"\.(?:js|css)(?:\?|$)")})
+        }
+        sizes[name] = sum(len(gzip.compress(file.read_bytes())) for file in files)
+    none([f"{name}: {size / 1000:.0f} kB" for name, size in sizes.items() if size > 600_000])
