@@ -149,6 +149,27 @@ def test_on_paper_the_drawing_stands(visit: Visitor, address: str):
     expect(drawing(figure)).to_be_visible()
 
 
+@pytest.mark.parametrize(
+    ("asked", "first"),
+    [
+        ("vanishing gradient", "chapters/02_plain_networks.html"),
+        ("batchnorm", "chapters/"),
+        ("skip connection", "chapters/"),
+        ("drop-graceful.worst", "claims/drop-graceful.worst/index.html"),
+        ("drop-subsets", "figures/drop-subsets/index.html"),
+    ],
+)
+def test_search_knows_other_names_and_leads_to_sections_claims_and_figures(
+    visit: Visitor, address: str, asked: str, first: str
+):
+    page = visit().open(f"{address}search.html?q={asked}")
+    found = page.locator("#search-results ul.search li a").first
+    expect(found).to_have_attribute("href", re.compile(f"^{re.escape(first)}"))
+    expect(page.locator("#search-results ul.search li").first.locator("p.context")).not_to_be_empty()
+    response = page.request.get(address + (found.get_attribute("href") or "").partition("#")[0])
+    assert response.ok
+
+
 def test_search_finds_a_word_and_leads_to_its_page(visit: Visitor, address: str):
     page = visit().open(address)
     page.keyboard.press("Control+k")

@@ -95,7 +95,8 @@ def test_every_page_is_in_the_search_index(pages: Pages):
     names = (name.removesuffix(".html") for name in pages.soups if not name.startswith(alone))
     written = set(names) - {"search", "genindex"}
     none([f"{name} is not in it" for name in written - set(index["docnames"])])
-    places = (found if isinstance(found, list) else [found] for found in index["terms"].values())
+    words = [*index["terms"].values(), *index["titleterms"].values()]
+    places = (found if isinstance(found, list) else [found] for found in words)
     found = {number for numbers in places for number in numbers}
     none([f"no word of {name} is in it" for i, name in enumerate(index["docnames"]) if i not in found])
 
