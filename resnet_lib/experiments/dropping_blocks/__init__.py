@@ -1,5 +1,6 @@
 """Chapter "Dropping blocks": what a network loses without some of its blocks, and what training for it gains."""
 
+from resnet_lib.experiments.dropping_blocks.common import COMMON
 from resnet_lib.experiments.dropping_blocks.lesions import (
     AT_RATES,
     CIFAR10,
@@ -10,5 +11,17 @@ from resnet_lib.experiments.dropping_blocks.lesions import (
 )
 from resnet_lib.experiments.dropping_blocks.linear import LINEAR
 from resnet_lib.experiments.dropping_blocks.networks import TUNING
+from resnet_lib.experiments.dropping_blocks.sizes import SIZES
 
-EXPERIMENTS = (LINEAR, DIGITS, DEPTH, AT_RATES, TUNING, DIGITS_CHOICES.experiment, DEPTH_CHOICES.experiment, CIFAR10)
+EXPERIMENTS = (
+    LINEAR,
+    DIGITS,
+    DEPTH,
+    AT_RATES,
+    SIZES,
+    TUNING,
+    DIGITS_CHOICES.experiment,
+    DEPTH_CHOICES.experiment,
+    COMMON,
+    CIFAR10,
+)
