@@ -66,15 +66,27 @@ def graceful_rate(table: pd.DataFrame) -> Evidence:
     return _evidence(found.query("removed == 1").groupby("seed")["loss"].max().to_numpy(), whole.to_numpy())
 
 
-def graceful_half(table: pd.DataFrame, measure: Measure = "removed") -> Evidence:
-    """Points lost without 5 of 10 blocks, mean over the choices, one value per seed; control: the plain twin."""
-    found = [losses(table, v, measure).query("removed == 5").groupby("seed")["loss"] for v in ("residual", "plain")]
-    return _evidence(*(part.mean().to_numpy() for part in found))
+def graceful_half(table: pd.DataFrame) -> Evidence:
+    """Points lost without 5 of 10 blocks, mean over the choices, one value per seed; control: against other seeds."""
+    found = half(table)
+    return _evidence(found, _against_others(found))
+
+
+def half(
+    table: pd.DataFrame, measure: Measure = "removed", *, variant: str = "residual", last: float = 1
+) -> np.ndarray:
+    """Points lost without 5 of 10 blocks: the mean over the choices, one value per seed."""
+    return losses(table, variant, measure, last=last).query("removed == 5").groupby("seed")["loss"].mean().to_numpy()
+
+
+def _against_others(values: np.ndarray) -> np.ndarray:
+    """Each value minus the mean of the other seeds: zero on average, whatever the values."""
+    return values - (values.sum() - values) / (len(values) - 1)
 
 
 def graceful_half_anew(table: pd.DataFrame) -> Evidence:
     """The same with statistics of batch normalisation that are estimated anew; control: the plain twin, as well."""
-    return graceful_half(table, "removed-anew")
+    return _evidence(*(half(table, "removed-anew", variant=variant) for variant in ("residual", "plain")))
 
 
 def graceful_order(table: pd.DataFrame) -> Evidence:
@@ -136,13 +148,28 @@ def depth_accuracy(table: pd.DataFrame) -> Evidence:
     It varies by n/(n-1) times the spread of single networks, the difference of two seeds by the root of two.
     """
     whole = rows(table, "residual", "removed").query("removed == 0").groupby("seed")["value"].mean().to_numpy()
-    others = (whole.sum() - whole) / (len(whole) - 1)
-    return _evidence(_gain(table, removed=0), 100 * (whole - others))
+    return _evidence(_gain(table, removed=0), 100 * _against_others(whole))
 
 
 def depth_robust_anew(table: pd.DataFrame) -> Evidence:
     """The same with statistics of batch normalisation that are estimated anew; control: with nothing removed."""
     return _evidence(*(_gain(table, removed=removed, measure="removed-anew") for removed in (5, 0)))
+
+
+def depth_share(table: pd.DataFrame, measure: Measure = "removed") -> Evidence:
+    """Percent of what half of the blocks cost that stochastic depth takes away; control: seeds against each other.
+
+    One value per seed: what it loses less than the same seed trained without, over the mean loss of all those. The mean
+    of the values is the share of the mean loss.
+    """
+    with_, without = (half(table, measure, last=last) for last in (0.5, 1.0))
+    values, control = 100 / without.mean() * np.stack([without - with_, _against_others(without)])
+    return Evidence(values=values, control=control, unit="percent of the loss")
+
+
+def depth_share_anew(table: pd.DataFrame) -> Evidence:
+    """The same with statistics of batch normalisation that are estimated anew."""
+    return depth_share(table, "removed-anew")
 
 
 def _gain(table: pd.DataFrame, *, removed: int, measure: Measure = "removed") -> np.ndarray:

@@ -60,7 +60,7 @@ def trial(setting: Sizes, seeds: Sequence[int]) -> pd.DataFrame:
 def scored(net: Stack, images: data.Split, *, pairs: bool = False) -> Iterator[dict]:
     """Accuracy of the whole network, without each block, and with or without each pair of blocks."""
     blocks = range(len(net.blocks))
-    lesions = [(net, {"measure": "removed"})]
+    lesions: list[tuple[Stack, dict]] = [(net, {"measure": "removed"})]
     lesions += [(lesion.delete(net, [k]), {"measure": "removed", "removed": 1, "block": k}) for k in blocks]
     for i, j in itertools.combinations(blocks, 2) if pairs else ():
         named = {"block": i, "other": j}
