@@ -8,10 +8,20 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from torch import nn
 
 from resnet_lib import nets, runtime
 from resnet_lib.analysis import lesion, statistics
-from resnet_lib.experiments.dropping_blocks import drawings, lesions, linear, measures, networks
+from resnet_lib.experiments.dropping_blocks import (
+    common,
+    drawings,
+    lesions,
+    linear,
+    measures,
+    networks,
+    size_measures,
+    sizes,
+)
 from resnet_lib.nets import Block
 from resnet_lib.nets.units import UNITS
 
@@ -184,7 +194,7 @@ def test_every_measure_of_lesions_by_hand():
         (measures.graceful_scaled, 5 + seeds, 60 + seeds),
         (measures.graceful_bare, 1 + seeds, 60 + seeds),
         (measures.graceful_wire, 7 + seeds, 2 + seeds),
-        (measures.graceful_half, 10 * (2 + seeds), 10 * (40 + seeds)),
+        (measures.graceful_half, 10 * (2 + seeds), 12.5 * (seeds - 2)),
         (measures.graceful_half_anew, 4 * (2 + seeds), 4 * (40 + seeds)),
         (measures.graceful_worst_anew, (2 + seeds) / 2 + 1, (40 + seeds) / 2 + 1),
         (measures.graceful_order, 3 * (2 + seeds), 3 * (40 + seeds)),
@@ -302,3 +312,122 @@ def test_networks_for_cifar_have_the_blocks_that_the_setting_says(blocks):
         assert isinstance(net, nets.Stack)
         assert len(net.blocks) == blocks
         assert net(torch.zeros(1, 3, 32, 32)).shape == (1, 10)
+
+
+@pytest.mark.parametrize(
+    ("measure", "of"), [("removed", measures.depth_share), ("removed-anew", measures.depth_share_anew)]
+)
+def test_share_of_the_loss_that_stochastic_depth_takes_away_by_hand(measure, of):
+    """Trained without, half of the blocks cost 10 points and one more in each seed; trained with it, 3."""
+    parts = []
+    for last in (1.0, 0.5):
+        part = table(lambda variant, block, last=last: 10 if last == 1 else 3, variants=("residual",), last=last)
+        part.loc[part["removed"] == 1, "value"] -= part["seed"] / 100 if last == 1 else 0
+        parts.append(part.assign(measure=measure, removed=part["removed"] * 5))
+    made = pd.concat(parts)
+    whole = made[made["removed"] == 0].assign(measure="removed")
+    found = of(pd.concat([made, whole]) if measure != "removed" else made)
+    np.testing.assert_allclose(found.values, 100 * (7 + np.arange(5)) / 12)
+    np.testing.assert_allclose(found.control, 125 * (np.arange(5) - 2) / 12, atol=1e-9)
+
+
+class Scaling(nn.Module):
+    """A block that multiplies the state by a number."""
+
+    def __init__(self, factor: float):
+        super().__init__()
+        self.factor = factor
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.factor * x
+
+
+def test_sizes_of_blocks_that_multiply():
+    """Without the first of x -> 3x -> 6x the last state is 2x: the term is 2x, the change 4x, and the rest as long."""
+    net = nets.Stack(nn.Identity(), [Scaling(3), Scaling(2)], nn.Identity(), shape=(4,))
+    found = pd.DataFrame(sizes.sized(net, torch.randn(7, 4, generator=runtime.stream(0, "sized"))))
+    by = found.pivot(index="block", columns="measure", values="value")
+    np.testing.assert_allclose(by.loc[0, ["size", "ratio", "rest", "cosine"]], [2, 2, 1, 1], rtol=1e-5)
+    np.testing.assert_allclose(by.loc[1, ["size", "ratio", "rest", "cosine"]], [1, 1, 0, 1], rtol=1e-5, atol=1e-6)
+
+
+def test_a_change_across_the_term_has_its_length_and_is_not_the_term():
+    """A quarter turn behind the term: as long as the term, at a right angle to it."""
+    first, turn = nn.Linear(2, 2), nn.Linear(2, 2, bias=False)
+    with torch.no_grad():
+        first.weight.copy_(2 * torch.eye(2))
+        first.bias.zero_()
+        turn.weight.copy_(torch.tensor([[0.0, -1.0], [1.0, 0.0]]))
+    net = nets.Stack(nn.Identity(), [first, turn], nn.Identity(), shape=(2,))
+    found = pd.DataFrame(sizes.sized(net, torch.randn(7, 2, generator=runtime.stream(0, "turned"))))
+    by = found[found["block"] == 0].set_index("measure")["value"]
+    np.testing.assert_allclose(by[["ratio", "cosine", "rest"]], [1, 0, 2**0.5], atol=1e-5)
+
+
+def test_pairs_are_scored_as_lesions_are():
+    with runtime.numerics():
+        made = sizes.trial(sizes.Sizes("residual", 3, 0.1, epochs=1, pairs=True), [0])
+        net = networks.fit(networks.Network("residual", 3, 0.1, epochs=1), [0]).net(0)
+    assert isinstance(net, nets.Stack)
+    images = networks.dataset(networks.Network("residual", 3, 0.1)).test
+    accuracy = lambda without: float((without(images.x).argmax(1) == images.y).double().mean())  # noqa: E731
+    for measure, removed, of in (
+        ("removed", 2, lambda i, j: lesion.delete(net, [i, j])),
+        ("exchanged", 0, lambda i, j: lesion.swap(net, i, j)),
+    ):
+        rows = made[(made["measure"] == measure) & (made["other"] >= 0) & (made["removed"] == removed)]
+        assert rows[["block", "other"]].to_numpy().tolist() == [[0, 1], [0, 2], [1, 2]]
+        for block, other, value in rows[["block", "other", "value"]].itertuples(index=False):
+            assert value == pytest.approx(accuracy(of(block, other)), abs=1 / 597)
+
+
+def test_the_twin_of_the_network_that_starts_as_the_identity_differs_in_its_start_alone():
+    one, identity = (
+        sizes.make(sizes.Sizes(variant, 3, 0.1), runtime.stream(0, "twin")) for variant in (sizes.ONE, "plain-identity")
+    )
+    assert str(one) == str(identity)
+    weight = next(iter(one.blocks.parameters()))
+    assert weight.std() == pytest.approx((2 / 64) ** 0.5, rel=0.1)  # He's
+    empty = sizes.make(sizes.Sizes("residual", 0, 0.1), runtime.stream(0, "empty"))
+    assert isinstance(empty, nets.Stack)
+    assert (len(empty.blocks), tuple(empty(torch.ones(2, 64)).shape)) == (0, (2, 10))
+
+
+def sized(loss, size=lambda block: block, rest=lambda block: 9 - block) -> pd.DataFrame:
+    """A table of both plain networks and both residual ones, at their rates."""
+    names = ("residual", "scaled", "plain-identity", sizes.ONE)
+    lost = table(loss, variants=names)
+    rows = [
+        {"variant": name, "seed": seed, "block": block, "measure": measure, "value": of(block), "removed": 0}
+        for name, seed, block in itertools.product(names, range(5), range(10))
+        for measure, of in (("size", size), ("rest", rest))
+    ]
+    made = pd.concat([lost, pd.DataFrame(rows)]).assign(blocks=10, last=1.0, decay="linear")
+    rate = {name: sizes.BEST_OF["plain-identity" if name == sizes.ONE else name] for name in names}
+    return made.assign(lr=made["variant"].map(rate))
+
+
+def test_measures_of_sizes_by_hand():
+    made = sized(lambda variant, block: 70 if variant == sizes.ONE else block**2)
+    other = made[made["variant"] == "residual"].assign(lr=0.11, value=0.0)
+    made = pd.concat([made, other])
+    np.testing.assert_allclose(size_measures.graceful_drawn(made).values, 70)
+    np.testing.assert_allclose(size_measures.graceful_drawn(made).control, 20.5)
+    np.testing.assert_allclose(size_measures.graceful_size(made).values, 1)
+    assert abs(size_measures.graceful_size(made).control).max() < 0.15
+    falling = sized(lambda variant, block: 50 - block)
+    np.testing.assert_allclose(size_measures.graceful_size(falling).values, -1)
+    for measure in (size_measures.rest_residual, size_measures.rest_scaled):
+        np.testing.assert_allclose(measure(made).values, 9)
+        np.testing.assert_allclose(measure(made).control, 0)
+
+
+def test_at_one_rate_both_networks_have_the_seeds_of_each_other():
+    found = common.results(ROOT)
+    assert list(found) == ["0.32 for both", "0.57 for both"]
+    for name, result in found.items():
+        assert (result.table["lr"] == float(name.split()[0])).all()
+        for last in (1.0, 0.5):
+            rows = measures.rows(result.table, "residual", "removed", last=last)
+            assert sorted(rows["seed"].unique()) == list(range(20))
+            assert rows.query("removed == 5").groupby("seed").size().unique().tolist() == [252]

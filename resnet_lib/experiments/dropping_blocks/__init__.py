@@ -1,6 +1,7 @@
 """Chapter "Dropping blocks": what a network loses without some of its blocks, and what training for it gains."""
 
 from resnet_lib.experiments.dropping_blocks.common import COMMON
+from resnet_lib.experiments.dropping_blocks.few import FEW
 from resnet_lib.experiments.dropping_blocks.lesions import (
     AT_RATES,
     CIFAR10,
@@ -23,5 +24,6 @@ EXPERIMENTS = (
     DIGITS_CHOICES.experiment,
     DEPTH_CHOICES.experiment,
     COMMON,
+    FEW,
     CIFAR10,
 )
