@@ -309,6 +309,14 @@ FAULTS = (
         ("analysis/test_statistics.py::test_statistics_are_those_of_torch",),
     ),
     Fault(
+        "the-change-in-place-of-what-is-beside-its-term",
+        "resnet_lib/experiments/dropping_blocks/sizes.py",
+        "(change - term).norm(dim=1)",
+        "change.norm(dim=1)",
+        "dropping-blocks",
+        ("experiments/test_dropping_blocks.py::test_sizes_of_blocks_that_multiply",),
+    ),
+    Fault(
         "sign-in-the-change-of-a-state",
         "resnet_lib/experiments/dropping_blocks/lesions.py",
         "change = (states[-1] - last)",

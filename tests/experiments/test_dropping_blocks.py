@@ -270,7 +270,7 @@ def test_terms_and_bounds_are_the_worst_block_and_the_last():
     assert measures.term_residual(made).control.tolist() == [1, 2]
     assert measures.term_scaled(made).values.tolist() == [4, 5]  # log2 of 1/8, 16, 8 and of 1/4, 32, 16
     assert measures.term_scaled(made).control.tolist() == [3, 4]
-    made = by_block(bound=[-3.0, -1.0, -2.0], naive=[1.0, 3.0, 0.0], slack=[1.0, 4.0, 3.0, 0.5])
+    made = by_block(bound=[-3.0, -1.0, -2.0, 0.0], naive=[1.0, 3.0, 0.0, 0.0], slack=[1.0, 4.0, 3.0, 0.5])
     assert measures.bound_residual(made).values.tolist() == [-1, -2]
     assert measures.bound_residual(made).control.tolist() == [3, 6]
     assert measures.bound_scaled(made).values.tolist() == [-4, -8]

@@ -9,7 +9,11 @@ from playwright.sync_api import Page
 from tests.pages.visits import AXE, SIZES, Visitor
 
 pytestmark = [pytest.mark.book, pytest.mark.browser]
-PAGES = ("figures/published-lesions/index.html", "claims/drop-graceful.half/index.html", "claims/ode-limit.smooth/")
+PAGES = (
+    "figures/published-lesions/index.html",
+    "claims/drop-graceful.half-anew/index.html",
+    "claims/ode-limit.smooth/",
+)
 
 
 def sideways(page: Page) -> int:
@@ -36,4 +40,4 @@ def test_a_citation_can_be_copied(visit: Visitor, address: str):
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     page.get_by_role("button", name="Copy BibTeX").click()
     page.get_by_role("button", name="Copied").wait_for()
-    assert page.evaluate("navigator.clipboard.readText()").startswith("@misc{rnt-drop-graceful.half,")
+    assert page.evaluate("navigator.clipboard.readText()").startswith("@misc{rnt-drop-graceful.half-anew,")

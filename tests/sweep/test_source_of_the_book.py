@@ -44,7 +44,7 @@ KEPT = {"plain-cause", "plain-cifar-tuning", "plain-degrade", "plain-rescue", "p
 DROPPED = {
     "paths-members",
     "paths-shares",
-    *(f"dropping-{x}" for x in ("cifar10", "depth", "digits", "linear", "rates")),
+    *(f"dropping-{x}" for x in ("cifar10", "common", "depth", "digits", "linear", "rates", "sizes")),
 }
 ALL = {each.name for each in catalogue.find(None) if not each.name.endswith("-choices")}
 """Without the experiments under other choices, which have the source of their own."""
