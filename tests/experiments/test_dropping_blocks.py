@@ -387,7 +387,7 @@ def test_the_twin_of_the_network_that_starts_as_the_identity_differs_in_its_star
     )
     assert str(one) == str(identity)
     weight = next(iter(one.blocks.parameters()))
-    assert weight.std() == pytest.approx((2 / 64) ** 0.5, rel=0.1)  # He's
+    assert weight.detach().std() == pytest.approx((2 / 64) ** 0.5, rel=0.1)  # He's
     empty = sizes.make(sizes.Sizes("residual", 0, 0.1), runtime.stream(0, "empty"))
     assert isinstance(empty, nets.Stack)
     assert (len(empty.blocks), tuple(empty(torch.ones(2, 64)).shape)) == (0, (2, 10))
