@@ -8,7 +8,7 @@ import pytest
 
 from resnet_lib import sweep
 from resnet_lib.evidence import intervals
-from resnet_lib.experiments.dropping_blocks import common, lesions, measures, size_measures, sizes
+from resnet_lib.experiments.dropping_blocks import common, few, lesions, measures, networks, size_measures, sizes
 from resnet_lib.experiments.published_networks import lesions as published
 from tests.experiments import chapter
 
@@ -286,3 +286,11 @@ def test_stochastic_depth_under_other_choices(words: str):
     assert "the share is {}% at a third of each rate and {}% with twice the epochs".format(*new) in words
     left = [mean(measures.half(thrice, NEW, last=last)) for last in (1.0, 0.5)]
     assert "{} points are lost without it and {} with it".format(*left) in words
+
+
+def test_stochastic_depth_with_few_images(words: str):
+    table = stored(few.FEW)
+    assert few.ALL == len(networks.dataset(networks.Network("residual", 10, 0.1)).train)
+    own, slow, fast = (few.gain(table, *rates).to_numpy() for rates in ((0.57, 0.32), (0.32, 0.32), (0.57, 0.57)))
+    assert f"the gain is {mean(own)} points (interval {told(own)})" in words
+    assert f"at 0.32 for both {mean(slow)} ({told(slow)}), at 0.57 for both {mean(fast)} ({told(fast)})" in words
