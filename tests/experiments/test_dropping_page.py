@@ -290,7 +290,7 @@ def test_stochastic_depth_under_other_choices(words: str):
 
 def test_stochastic_depth_with_few_images(words: str):
     table = stored(few.FEW)
-    assert few.ALL == len(networks.dataset(networks.Network("residual", 10, 0.1)).train)
+    assert len(networks.dataset(networks.Network("residual", 10, 0.1)).train) == few.ALL
     own, slow, fast = (few.gain(table, *rates).to_numpy() for rates in ((0.57, 0.32), (0.32, 0.32), (0.57, 0.57)))
     assert f"the gain is {mean(own)} points (interval {told(own)})" in words
     assert f"at 0.32 for both {mean(slow)} ({told(slow)}), at 0.57 for both {mean(fast)} ({told(fast)})" in words

@@ -22,7 +22,8 @@ def sizes(table: pd.DataFrame) -> Figure:
     figure, axis = plt.subplots(figsize=(6.5, 3.8))
     for variant in NETWORKS:
         mine, look = table[table["variant"] == variant], SHOWN[variant].look
-        look |= {"linestyle": "none", "markersize": 4, "alpha": 0.7}
+        open_marker = {"markerfacecolor": "none"} if look["linestyle"] == ":" else {}
+        look |= {"linestyle": "none", "markersize": 4, "alpha": 0.7, **open_marker}
         axis.plot(mine["size"], mine["loss"], **look)
     axis.axhline(3, linestyle="--", linewidth=1, color=COLOURS["theory"])
     axis.set(xlabel=r"size of the block, $|F(x)|/|x|$", ylabel="points of accuracy lost", xscale="log")
