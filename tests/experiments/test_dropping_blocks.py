@@ -386,6 +386,7 @@ def test_the_twin_of_the_network_that_starts_as_the_identity_differs_in_its_star
         sizes.make(sizes.Sizes(variant, 3, 0.1), runtime.stream(0, "twin")) for variant in (sizes.ONE, "plain-identity")
     )
     assert str(one) == str(identity)
+    assert isinstance(one, nets.Stack)
     weight = next(iter(one.blocks.parameters()))
     assert weight.detach().std() == pytest.approx((2 / 64) ** 0.5, rel=0.1)  # He's
     empty = sizes.make(sizes.Sizes("residual", 0, 0.1), runtime.stream(0, "empty"))

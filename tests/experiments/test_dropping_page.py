@@ -14,7 +14,8 @@ from tests.experiments import chapter
 
 ROOT = Path(__file__).parents[2]
 NAME = "16_dropping_blocks"
-NEW = "removed-anew"
+NEW: measures.Measure = "removed-anew"
+OLD: measures.Measure = "removed"
 
 
 def stored(experiment: sweep.Experiment) -> pd.DataFrame:
@@ -106,6 +107,14 @@ def test_many_blocks(words: str, digits: pd.DataFrame):
     depth = stored(lesions.DEPTH)
     fifty = measures.half(depth)
     assert f"{fifty.mean():.1f} points, interval {told(fifty)}" in words
+    record = next(
+        record
+        for cell in chapter.cells(NAME)
+        for output in cell.get("outputs", ())
+        if (record := output["metadata"].get("resnet_lib", {}).get("record", {})).get("id") == "drop-graceful.half-gone"
+    )
+    assert round(10 * record["full"]["same_again"]) == 9
+    assert "Fifty other seeds would say so in nine of ten cases" in words
     others = {name: measures.half(result.table) for name, result in lesions.DEPTH_CHOICES.results(ROOT).items()}
     assert f"at a third of it the loss is {mean(others['a third of each rate'], 0)} points" in words
     assert f"at three times it is {mean(others['three times each rate'])} and" in words
@@ -233,11 +242,9 @@ def test_stochastic_depth(words: str):
     gain = measures.depth_robust(table).values
     assert f"{mean(gain)} in the fifty of FULL ({told(gain)})" in words
     assert f"the gain is {mean(measures.depth_robust_anew(table).values)} points in FULL" in words
-    for which, said in (
-        ("removed", "Half of the blocks cost {} points without and {} with it"),
-        (NEW, "statistics {} and {},"),
-    ):
-        assert said.format(*(mean(measures.half(table, which, last=last)) for last in (1.0, 0.5))) in words
+    old, new = ([mean(measures.half(table, which, last=last)) for last in (1.0, 0.5)] for which in (OLD, NEW))
+    assert "Half of the blocks cost {} points without and {} with it".format(*old) in words
+    assert "with new statistics {} and {},".format(*new) in words
     for share in (measures.depth_share(table).values, measures.depth_share_anew(table).values):
         assert f"{share.mean():.0f}% less ({told(share, 0)})" in words
     found = []
