@@ -195,6 +195,12 @@ def swap(stack: Stack, i: SupportsIndex, j: SupportsIndex) -> Stack:
     Raises:
         TypeError: As `reorder` does.
         ValueError: Where `i` and `j` are one block; else as `reorder` does.
+
+    Example:
+        >>> from resnet_lib import nets
+        >>> net = nets.mlp(3, 4, generator=torch.Generator().manual_seed(0))
+        >>> swap(net, 0, 2).blocks[0] is net.blocks[2]
+        True
     """
     i, j = whole("i", i), whole("j", j)
     if i == j:

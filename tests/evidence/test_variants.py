@@ -21,6 +21,7 @@ from resnet_lib.experiments.counting_paths import drawings as counting
 from resnet_lib.experiments.counting_paths import gradients
 from resnet_lib.experiments.dropping_blocks import drawings as dropping
 from resnet_lib.experiments.dropping_blocks import networks as dropped
+from resnet_lib.experiments.dropping_blocks import sizes
 from resnet_lib.experiments.eigenvalue_clustering import drawings as clustering
 from resnet_lib.experiments.eigenvalue_clustering import networks as clustered
 from resnet_lib.experiments.euler_and_its_limit import drawings as euler
@@ -43,7 +44,8 @@ def units() -> Iterator[tuple[str, str, Variant, Unit]]:
     for word, variant in curves.SHOWN.items():
         yield "plain stacks", word, variant, stacks.recipe(word, BLOCKS).unit
     for word, variant in dropping.SHOWN.items():
-        yield "dropping", word, variant, dropped.unit_of(dropped.Network(word, BLOCKS, 0.1))
+        recipe = "plain-identity" if word == sizes.ONE else word  # which start otherwise, and are the same
+        yield "dropping", word, variant, dropped.unit_of(dropped.Network(recipe, BLOCKS, 0.1))
     for kind, shown_words in clustering.SHOWN.items():
         for word, variant in shown_words.items():
             setting = clustered.Trained(kind, word, BLOCKS, 0.1)

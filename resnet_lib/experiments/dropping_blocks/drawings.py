@@ -23,11 +23,12 @@ SHOWN = shown(
         "bare": "residual-bare",
         "plain-bare": "plain-bare",
         "plain-identity": "plain-identity",
+        "plain-one": "plain-bare",
         "original": "original",
         "plain-original": "plain",
     }
 )
-"""The networks of `networks.VARIANTS` as figures show them."""
+"""The networks of `networks.VARIANTS`, and `sizes.ONE`, as figures show them."""
 
 PANELS = {
     "with batch normalisation": ("residual", "plain"),
