@@ -209,6 +209,7 @@
       this.state = { ...this.state, ...state };
       for (const [name, value] of Object.entries(state)) this.view.signal(name, value);
       await this.view.runAsync();
+      this.figure.dataset.state = new URLSearchParams(this.state); // what was set last, by an address or a reset
     }
   }
 
