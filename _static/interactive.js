@@ -101,10 +101,7 @@
       this.id = figure.dataset.figure;
       this.done = Promise.all([fetchScript(vega), fetchScript(figure.dataset.script)])
         .then(() => this.begin())
-        .catch((error) => {
-          console.error(`figure ${this.id} stays a drawing:`, error);
-          return new Promise(() => {}); // what waits for the chart never happens
-        });
+        .catch((error) => this.giveUp(error));
     }
 
     async begin() {
@@ -120,20 +117,28 @@
 
     /* One thing after the other: a chart that is being drawn is not drawn a second time. */
     after(next) {
-      this.done = this.done.then(next);
+      this.done = this.done.then(next).catch((error) => this.giveUp(error));
       return this.done;
     }
 
-    look() {
-      return `${theme()}, ${this.columns()}`;
+    giveUp(error) {
+      console.error(`figure ${this.id} stays as it is:`, error);
+      return new Promise(() => {}); // what waits for the chart never happens
     }
 
-    /* Panels in a row; while the chart is folded, as many as there were. */
-    columns() {
-      const { columns = 1 } = window.rlInteractive[this.id].light;
+    look() {
+      return `${theme()}, ${this.narrow()}`;
+    }
+
+    /* Whether the column is; while the chart is folded, whether it was. */
+    narrow() {
       const room = this.figure.clientWidth;
-      if (room) this.row = room < NARROW ? 1 : columns;
-      return this.row ?? columns;
+      if (room) this.wasNarrow = room < NARROW;
+      return this.wasNarrow ?? false;
+    }
+
+    columns() {
+      return this.narrow() ? 1 : (window.rlInteractive[this.id].light.columns ?? 1);
     }
 
     fit() {
@@ -145,7 +150,7 @@
       const { datasets, ...themes } = window.rlInteractive[this.id];
       const spec = { ...structuredClone(themes[theme()]), datasets };
       if ("columns" in spec) spec.columns = this.columns();
-      if (this.figure.clientWidth < NARROW) spec.config.legend.columns = 1;
+      if (this.narrow()) spec.config.legend.columns = 1;
       const plane = (spec.concat ?? spec.vconcat ?? [spec]).find(({ name }) => name === "plane");
       this.ratio = plane && plane.height / plane.width;
       const [chart, controls] = [document.createElement("div"), document.createElement("div")];

@@ -206,8 +206,8 @@ def test_a_figure_has_the_same_number_wherever_it_is_shown(pages: Pages):
     for name, number in known.items():
         (title,) = pages.soups[f"figures/{name}/index.html"].find_all("h1")
         assert title.get_text().startswith(f"{number.rstrip('.')} ")
-    for _, link in pages.each("a"):
-        if "rl-ref" in link.get("class", []):
+    for soup in pages.soups.values():
+        for link in soup.find_all("a", class_="rl-ref"):
             assert known[str(link["href"]).partition("#fig-")[2]] == f"{' '.join(link.get_text().split())}."
 
 

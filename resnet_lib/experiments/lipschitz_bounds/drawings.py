@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from resnet_lib.evidence.charts import Chart
 from resnet_lib.evidence.style import COLOURS, MARKERS, ink
 from resnet_lib.evidence.variants import shown
 
@@ -68,7 +69,7 @@ def signal(table: pd.DataFrame) -> Figure:
     return figure
 
 
-def signal_chart(table: pd.DataFrame) -> alt.LayerChart:
+def signal_chart(table: pd.DataFrame) -> Chart:
     """Two inputs: beta, and the share of the branch that is aligned with the skip; gain by depth from the law."""
     beta = alt.param(
         name="beta", value=0.1, bind=alt.binding_range(min=0.01, max=0.5, step=0.01, name="weight β of the branch ")
