@@ -34,6 +34,16 @@ class Chapter:
     title: str
     finding: str
 
+    @property
+    def number(self) -> int:
+        """The chapter's number, with which the name of its file begins.
+
+        Example:
+            >>> Chapter("plain-networks", "chapters/02_plain_networks", "Plain networks", "").number
+            2
+        """
+        return int(self.page.rpartition("/")[2].partition("_")[0])
+
 
 @dataclass(frozen=True)
 class Findings:
@@ -122,6 +132,16 @@ class Findings:
         return [name for name, shown in self.figures.items() if claim in shown.record["claims"]]
 
     @property
+    def numbers(self) -> dict[str, str]:
+        """The numbers of the figures by their ids, `2.1`, `2.2`: the chapter's, and its figures in their order."""
+        counts: Counter[str] = Counter()
+        found = {}
+        for name, shown in self.figures.items():
+            counts[shown.chapter] += 1
+            found[name] = f"{self.chapters[shown.chapter].number}.{counts[shown.chapter]}"
+        return found
+
+    @property
     def tally(self) -> dict[str, int]:
         """How many statements have which verdict."""
         return self.verdicts_of(self.ledger.statements)
@@ -154,10 +174,11 @@ def read(root: Path) -> Findings:
         ValueError: One of these files cannot be read; the message names it and the place.
     """
     ledger = statements.load(root / files.LEDGER)
-    chapters, shown, edited = {}, [], []
+    chapters, shown, edited, named = {}, [], [], []
     for path in manuscript.notebooks(root):
         notebook, name = manuscript.notebook(path), manuscript.chapter(path)
         edited += [f"{path.name}, {said}" for said in contradictions(notebook, path)]
+        named += [(f"{path.name}, cell {n}", name) for n, name in manuscript.figures_named(notebook)]
         chapter = Chapter(name, f"chapters/{path.stem}", _title(notebook, path), _finding(notebook))
         chapters[chapter.name] = chapter
         shown += [(kind, Shown(chapter.name, record)) for _, kind, record in records(notebook)]
@@ -166,6 +187,8 @@ def read(root: Path) -> Findings:
     cited = manuscript.references(root / "references.bib")
     folders = {path.parent.name for path in root.glob("figures/*/meta.json")}
     edited += altered(root, drawn)
+    known = {entry.record["id"] for entry in drawn}
+    edited += [f"{place} names the figure {name}, which no chapter has" for place, name in named if name not in known]
     faults = [*edited, *_claim_faults(ledger, chapters, checked, set(cited)), *_figure_faults(ledger, drawn, folders)]
     by_claim, by_figure = ({entry.record["id"]: entry for entry in entries} for entries in (checked, drawn))
     return Findings(ledger, chapters, by_claim, by_figure, tuple(faults), cited)

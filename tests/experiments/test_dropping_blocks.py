@@ -161,7 +161,7 @@ def test_subsets_of_the_figure_are_complete():
     assert accuracy[4] == pytest.approx(0.88)
 
 
-def test_chart_has_a_box_for_every_block_and_a_slider():
+def test_chart_has_a_box_for_every_block_and_a_choice_of_how_many():
     spec = drawings.pick(drawings.subsets(table(lambda variant, block: block))).to_dict()
     bound = [parameter["name"] for parameter in spec["params"] if "bind" in parameter]
     assert sorted(bound) == sorted([*(f"block{i}" for i in range(1, 11)), "count"])

@@ -426,7 +426,7 @@ def test_smooth_weights_keep_moving_and_untied_blocks_have_no_common_fixed_point
 def test_the_chart_holds_what_its_inputs_choose():
     settings = [limits.Trajectory(p, length, depth=64) for p in (0.25, 1.0) for length in (0.0, 0.5)]
     spec = drawings.path_explorer(table_of(limits.trajectory_trial, settings, (0,))).to_dict()
-    assert {p["name"] for p in spec["params"]} >= {"p", "level"}
+    assert {p["name"] for p in spec["params"]} >= {"p", "length"}
 
 
 # the page

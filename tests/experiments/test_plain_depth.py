@@ -306,7 +306,7 @@ def test_networks_for_images_have_the_blocks_and_scales_that_they_say() -> None:
 def test_charts_have_their_sliders() -> None:
     table = made(-2.5, noise=1.0)
     spec = curves.drift_chart(curves.growth_by_depth(table)).to_dict()
-    assert [parameter["name"] for parameter in spec["params"] if "bind" in parameter] == ["level"]
+    assert [parameter["name"] for parameter in spec["params"] if "bind" in parameter] == ["n"]
     points = signals.trial(signals.Signal("bare", blocks=5, width=8, images=4), (0, 1))
     grid = points.assign(variant="bare", power=0.5, blocks=5)
     drawn = curves.signals_by_block(grid)

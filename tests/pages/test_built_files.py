@@ -72,7 +72,7 @@ class Pages:
             target, path = target / "index.html", f"{path.rstrip('/')}/index.html".lstrip("/")
         if not target.is_file():
             return f"{page}: {reference} leads to no file"
-        anchor = unquote(parts.fragment)
+        anchor = unquote(parts.fragment).partition("?")[0]  # behind it is the state of a chart
         if anchor and path in self.anchors and anchor not in self.anchors[path]:
             return f"{page}: {reference} leads to no anchor"
         return ""
@@ -186,6 +186,31 @@ def test_every_figure_is_shown_with_its_downloads(pages: Pages, built: Path):
         name = folder.name
         wanted = {f"figures/{name}/{file.format(name)}" for file in FILES}
         assert wanted - offered == set(), f"figure-index.html does not offer {sorted(wanted - offered)}"
+
+
+def test_a_figure_has_the_same_number_wherever_it_is_shown(pages: Pages):
+    """On the page of its chapter, where they count up, among all figures, and on its own page."""
+
+    def numbers(soup: BeautifulSoup) -> dict[str, str]:
+        found = {
+            str(tag["id"]).removeprefix("fig-"): tag.find(class_="rl-number")
+            for tag in soup.find_all("figure", id=True)
+        }
+        return {name: number.get_text() for name, number in found.items() if number}
+
+    chapters = {name: numbers(soup) for name, soup in pages.soups.items() if name.startswith("chapters/")}
+    for name, found in chapters.items():
+        chapter = int(name.removeprefix("chapters/").partition("_")[0])
+        assert list(found.values()) == [f"Figure {chapter}.{n}." for n in range(1, len(found) + 1)], name
+    known = {name: number for found in chapters.values() for name, number in found.items()}
+    assert len(known) > 20
+    assert numbers(pages.soups["figure-index.html"]) == known
+    for name, number in known.items():
+        (title,) = pages.soups[f"figures/{name}/index.html"].find_all("h1")
+        assert title.get_text().startswith(f"{number.rstrip('.')} ")
+    for soup in pages.soups.values():
+        for link in soup.find_all("a", class_="rl-ref"):
+            assert known[str(link["href"]).partition("#fig-")[2]] == f"{' '.join(link.get_text().split())}."
 
 
 def test_pages_and_figures_say_nothing_of_the_machine_that_built_them(built: Path):
