@@ -4,6 +4,7 @@ It runs nothing. An output of `claims.check` or
 `figures.publish` carries its record in `metadata["resnet_lib"]`, with all digits and its hash.
 """
 
+import math
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
@@ -23,16 +24,26 @@ VERBS = {
     "invalid": ("is invalid", "are invalid"),
 }
 SUMMARIES = ("confirmed", "confirmed in part", "refuted", "undecided")
+WORDS_A_MINUTE = 200  # of a text with formulas
 
 
 @dataclass(frozen=True)
 class Chapter:
-    """A chapter: its name in claims.yml, its page without suffix, its title and the finding in bold below."""
+    """A chapter of the book.
+
+    Attributes:
+        name: Its name in claims.yml.
+        page: The address of its page, without suffix.
+        title: Its heading.
+        finding: What stands in bold below the heading.
+        minutes: How long its prose takes to read.
+    """
 
     name: str
     page: str
     title: str
     finding: str
+    minutes: int = 0
 
     @property
     def number(self) -> int:
@@ -179,7 +190,9 @@ def read(root: Path) -> Findings:
         notebook, name = manuscript.notebook(path), manuscript.chapter(path)
         edited += [f"{path.name}, {said}" for said in contradictions(notebook, path)]
         named += [(f"{path.name}, cell {n}", name) for n, name in manuscript.figures_named(notebook)]
-        chapter = Chapter(name, f"chapters/{path.stem}", _title(notebook, path), _finding(notebook))
+        words = sum(len(cell.source.split()) for cell in notebook.cells if cell.cell_type == "markdown")
+        page, minutes = f"chapters/{path.stem}", math.ceil(words / WORDS_A_MINUTE)
+        chapter = Chapter(name, page, _title(notebook, path), _finding(notebook), minutes)
         chapters[chapter.name] = chapter
         shown += [(kind, Shown(chapter.name, record)) for _, kind, record in records(notebook)]
     checked = [entry for kind, entry in shown if kind == "verdict"]

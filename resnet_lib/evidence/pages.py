@@ -117,6 +117,7 @@ def generated(evidence: Findings, runs: Sequence[Any] = ()) -> dict[str, str]:
 
     def page(template: str) -> str:
         told = {"book": evidence, "table": table, "runs": runs, "static": formulas.static, "kinds": rows.KINDS}
+        told["own"] = dict(evidence.by_chapter)
         return f"{markup.render(template, **told, cards=cards, figures=figures, pictures=pictures)}\n"
 
     parts = ("findings", "chapters", "rests")  # of the front page, which has the headings

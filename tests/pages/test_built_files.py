@@ -241,3 +241,21 @@ def test_a_page_weighs_at_most_600_kilobytes_compressed_without_charts(pages: Pa
         }
         sizes[name] = sum(len(gzip.compress(file.read_bytes())) for file in files)
     none([f"{name}: {size / 1000:.0f} kB" for name, size in sizes.items() if size > 600_000])
+
+
+def test_every_chapter_has_its_number_in_the_list_in_its_heading_and_on_the_front_page(pages: Pages):
+    chapters = sorted(name for name in pages.soups if name.startswith("chapters/"))
+    assert len(chapters) >= 10
+    for name in chapters:
+        number = str(int(name.removeprefix("chapters/")[:2]))
+        headings = pages.soups[name].select("h1")
+        assert headings
+        assert all(heading.get_text().split()[0] == number for heading in headings), name
+        for other, soup in pages.soups.items():
+            if other.split("/")[0] not in ("figures", "claims"):
+                here = "#" if other == name else re.compile(rf"{Path(name).name}$")
+                (entry,) = soup.select_one("nav.bd-links").find_all("a", href=here)  # pyright: ignore[reportOptionalMemberAccess]
+                assert entry.get_text().split()[0] == number, (other, name)
+    cards = pages.soups["index.html"].select(".rl-finding")
+    assert [card.select_one("a")["href"] for card in cards] == chapters  # pyright: ignore[reportOptionalSubscript]
+    assert all(re.search(r"\d+ minutes; \d+ (statement|claim)", card.get_text()) for card in cards)
