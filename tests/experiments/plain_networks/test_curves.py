@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from resnet_lib.experiments.plain_networks import curves, signals
+from tests.experiments.artists import drawn, line
 from tests.experiments.plain_networks.made_tables import made
 
 
@@ -19,3 +20,16 @@ def test_charts_have_their_sliders() -> None:
     square = drawn[drawn["measure"] == "square"].set_index("block")["decades"]
     by_hand = np.log10(points[(points["measure"] == "square") & (points["block"] == 5)]["value"]).mean()
     assert square[5] == pytest.approx(by_hand, abs=1e-4)
+
+
+def test_growth_is_drawn_against_depth_and_against_depth_over_width() -> None:
+    left, middle, right = drawn(curves.collapse, curves.growth_by_depth(made(-2.5))).axes
+    for width in (32, 64, 1024):
+        x, y = line(left, f"$n={width}$")
+        assert x.tolist()[:2] == [50, 100]
+        np.testing.assert_allclose(y, -2.5 * x / width, atol=1e-4)
+        x, y = line(middle, f"$n={width}$")
+        np.testing.assert_allclose(y, -2.5 * x, atol=1e-4)
+    for title, _ in curves.SIGNALS.values():
+        x, y = line(right, title)
+        np.testing.assert_allclose(y, -2.5 * x, atol=1e-4)

@@ -8,6 +8,7 @@ import pytest
 from scipy import integrate, stats
 
 from resnet_lib.experiments.plain_networks import drawings
+from tests.experiments import artists
 
 
 def test_mean_field_growth_is_the_ratio_of_two_integrals():
@@ -51,3 +52,24 @@ def test_the_chart_has_a_choice_of_all_stages(drawn):
     spec = drawings.stages(found).to_dict()
     (bound,) = [parameter for parameter in spec["params"] if "bind" in parameter]
     assert bound["bind"]["options"] == list(drawings.STAGES)
+
+
+def test_errors_are_drawn_by_the_number_of_layers():
+    """A family errs on as many percent as it has layers, times its factor, and on twice as many new images."""
+    rows = [
+        (variant, layers, seed, measure, factor * layers * times + seed - 0.5)
+        for variant, factor in (("plain", 1.5), ("original", 0.5), ("pre", 0.1))
+        for layers in (8, 20, 50)
+        for seed in (0, 1)
+        for measure, times in (("train_error", 1), ("test_error", 2), ("ratio", 9))
+    ]
+    table = pd.DataFrame(rows, columns=["variant", "layers", "seed", "measure", "value"])
+    panels = artists.drawn(drawings.degradation, drawings.errors_by_depth(table)).axes
+    assert [artists.title(axis) for axis in panels] == ["training error, %", "test error, %"]
+    for axis, times in zip(panels, (1, 2), strict=True):
+        assert axis.get_xlabel() == "weight layers"
+        assert artists.labels(axis) == ["plain, batch norm", "residual, original unit", "residual, batch norm"]
+        for label, factor in zip(artists.labels(axis), (1.5, 0.5, 0.1), strict=True):
+            x, y = artists.line(axis, label)
+            assert x.tolist() == [8, 20, 50]
+            np.testing.assert_allclose(y, factor * times * x)
