@@ -54,7 +54,7 @@ def test_the_chart_of_the_disc_has_a_slider_and_a_choice(draws):
         spec = charts.specification("eig-disc", drawings.scaled_disc(draws))
     inputs = charts.inputs(spec)
     assert inputs["size"]["max"] == 1.2
-    assert inputs["branch"]["options"] == ["Gaussian, one layer", "He, two layers"]
+    assert inputs["branch"]["labels"] == ["Gaussian, one layer", "He, two layers"]
 
 
 def test_the_map_shows_the_spread_of_each_size_and_depth_up_to_its_cap():
