@@ -258,34 +258,39 @@ def tests_of(file: str, definition: str) -> tuple[str, ...]:
     """Test files that read what a mutant has changed, the likeliest first.
 
     Those that import the module or its package come before those that import a module that does. One that bears
-    the module's name comes first, then those that name the definition; among equals the shorter one.
+    the module's name, in the folder of its room or chapter, comes first, then those that name the definition; among
+    equals the shorter one.
     """
     own = parts(Path(file))
-    users = [path for path in LIBRARY.rglob("*.py") if own & set(used(path))]
-    ranked = sorted(importing(own, definition)) + sorted(
-        importing({part for path in users for part in parts(path)}, definition)
-    )
+    users = [path.relative_to(planted.ROOT) for path in LIBRARY.rglob("*.py") if own & set(used(path))]
+    ranked = sorted(importing([Path(file)], definition)) + sorted(importing(users, definition))
     return tuple(dict.fromkeys(name for _, _, name in ranked))[:FILES]
 
 
-def importing(names: set[str], definition: str) -> list[tuple[int, int, str]]:
-    """The test files that import one of the modules `names`, each after its rank and its size."""
+def importing(files: list[Path], definition: str) -> list[tuple[int, int, str]]:
+    """The test files that import one of the modules in `files`, each after its rank and its size."""
     ranked = []
+    names, homes = {part for file in files for part in parts(file)}, {home(file) for file in files}
     tests = planted.ROOT / "tests"
     built = {*(tests / "pages").rglob("*")}  # what needs the pages, which no mutant has
     for test in sorted({*tests.rglob("test_*.py")} - built):
-        text, imported, named = test.read_text(), names & set(used(test)), test.stem.removeprefix("test_") in names
+        text, imported, place = test.read_text(), names & set(used(test)), test.relative_to(tests)
+        named = place.stem.removeprefix("test_") in names and place.parent in homes
         if (imported or named) and test.stem != "test_planted":
             says = bool(re.search(rf"\b{definition or '-'}\b", text))
-            ranked.append((-(4 * named + 2 * says + len(imported)), len(text), str(test.relative_to(tests))))
+            ranked.append((-(4 * named + 2 * says + len(imported)), len(text), str(place)))
     return ranked
 
 
 def parts(file: Path) -> set[str]:
-    """The names by which a module is known: its own and its room's."""
-    return set(file.relative_to(planted.ROOT if file.is_absolute() else ".").with_suffix("").parts) - {
-        *("resnet_lib", "experiments", "__init__"),
-    }
+    """The names by which a module is known: its own and its room's; the file relative to the book's folder."""
+    return {*file.with_suffix("").parts} - {"resnet_lib", "experiments", "__init__"}
+
+
+def home(file: Path) -> Path:
+    """The folder of a module's tests in that of all tests: its room's, or its chapter's."""
+    rooms = file.parts[1:-1]
+    return Path(*rooms[: 2 if "experiments" in rooms else 1])
 
 
 @cache

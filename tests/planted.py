@@ -93,7 +93,9 @@ FAULTS = (
         'ways += [("divided", count, stepped(net, count, 1 / count))',
         'ways += [("divided", count, stepped(net, count, 1.0))',
         "published-networks",
-        ("experiments/test_published_networks.py::test_divided_steps_end_where_the_block_does_and_full_ones_go_on",),
+        (
+            "experiments/published_networks/test_steps.py::test_divided_steps_end_where_the_block_does_and_full_ones_go_on",
+        ),
     ),
     Fault(
         "another-block-than-the-median",
@@ -101,7 +103,9 @@ FAULTS = (
         "order[(len(order) - 1) // 2]",
         "order[(len(order) - 1) // 2 + 1]",
         "published-networks",
-        ("experiments/test_published_networks.py::test_losses_are_those_of_the_median_block_that_keeps_the_shape",),
+        (
+            "experiments/published_networks/test_lesions.py::test_losses_are_those_of_the_median_block_that_keeps_the_shape",
+        ),
     ),
     Fault(
         "hidden-units-that-are-off-count-as-on",
@@ -109,7 +113,7 @@ FAULTS = (
         "on = (units > 0)",
         "on = (units > -1)",
         "published-networks",
-        ("experiments/test_published_networks.py::test_a_spectrum_is_that_of_the_dense_jacobian",),
+        ("experiments/published_networks/test_spectra.py::test_a_spectrum_is_that_of_the_dense_jacobian",),
     ),
     Fault(
         "a-collapsed-rate-ties",
@@ -125,7 +129,7 @@ FAULTS = (
         'size = blocks**-power if repair == "scaled" else 1.0',
         "size = 1.0",
         "plain-networks",
-        ("experiments/test_plain_depth.py::test_scaled_branches_and_shrunken_weights_by_hand",),
+        ("experiments/plain_networks/test_stacks.py::test_scaled_branches_and_shrunken_weights_by_hand",),
     ),
     Fault(
         "no-root-of-the-depth-in-lesions",
@@ -133,7 +137,7 @@ FAULTS = (
         "replace(unit, alpha=setting.blocks**-0.5) if",
         "replace(unit, alpha=1.0) if",
         "dropping-blocks",
-        ("experiments/test_dropping_blocks.py::test_scaled_branches_are_divided_by_the_root_of_the_depth",),
+        ("experiments/dropping_blocks/test_networks.py::test_scaled_branches_are_divided_by_the_root_of_the_depth",),
     ),
     Fault(
         "whole-branches-after-stochastic-depth",
@@ -314,7 +318,7 @@ FAULTS = (
         "(change - term).norm(dim=1)",
         "change.norm(dim=1)",
         "dropping-blocks",
-        ("experiments/test_dropping_blocks.py::test_sizes_of_blocks_that_multiply",),
+        ("experiments/dropping_blocks/test_sizes.py::test_sizes_of_blocks_that_multiply",),
     ),
     Fault(
         "sign-in-the-change-of-a-state",
@@ -322,7 +326,7 @@ FAULTS = (
         "change = (states[-1] - last)",
         "change = (states[-1] + last)",
         "dropping-blocks",
-        ("experiments/test_dropping_blocks.py::test_the_bound_holds_and_is_exact_at_the_last_block",),
+        ("experiments/dropping_blocks/test_lesions.py::test_the_bound_holds_and_is_exact_at_the_last_block",),
     ),
     Fault(
         "sign-in-the-branch-s-jacobian",
@@ -331,7 +335,7 @@ FAULTS = (
         "linalg.spectral_norms(jacobians + identity)",
         "eigenvalue-clustering",
         (
-            "experiments/test_eigenvalue_clustering.py::test_the_trained_trial_measures_the_jacobians_of_the_network[conv-residual-1.0]",
+            "experiments/eigenvalue_clustering/test_networks.py::test_the_trained_trial_measures_the_jacobians_of_the_network[conv-residual-1.0]",
         ),
     ),
     Fault(
@@ -341,7 +345,7 @@ FAULTS = (
         "update_bn([digits.test.x], net)",
         "eigenvalue-clustering",
         (
-            "experiments/test_eigenvalue_clustering.py::test_the_trained_trial_measures_the_jacobians_of_the_network[conv-residual-1.0]",
+            "experiments/eigenvalue_clustering/test_networks.py::test_the_trained_trial_measures_the_jacobians_of_the_network[conv-residual-1.0]",
         ),
     ),
     Fault(
@@ -416,7 +420,9 @@ FAULTS = (
         'return _points(rise(table, "original"), rise(table, "plain"))',
         'return _points(rise(table, "plain"), rise(table, "original"))',
         "plain-networks",
-        ("experiments/test_plain_networks.py::test_the_rise_is_from_the_best_depth_to_the_deepest_seed_by_seed",),
+        (
+            "experiments/plain_networks/test_measures.py::test_the_rise_is_from_the_best_depth_to_the_deepest_seed_by_seed",
+        ),
     ),
     Fault(
         "interval-as-if-of-many-values",
@@ -477,7 +483,7 @@ FAULTS = (
         "alpha=GENTLE, beta=GENTLE",
         "alpha=2 * GENTLE, beta=GENTLE",
         "lipschitz-bounds",
-        ("experiments/test_lipschitz_bounds.py::test_the_gentle_guarantee_is_one_and_loses_little_signal",),
+        ("experiments/lipschitz_bounds/test_comparisons.py::test_the_gentle_guarantee_is_one_and_loses_little_signal",),
     ),
     Fault(
         "turned-on-one-side",
@@ -485,7 +491,7 @@ FAULTS = (
         "turn.mT @ jacobians @ turn",
         "jacobians @ turn",
         "when-eigenvalues-mislead",
-        ("experiments/test_when_eigenvalues_mislead.py::test_the_turned_trial_leaves_what_turning_leaves",),
+        ("experiments/when_eigenvalues_mislead/test_turned.py::test_the_turned_trial_leaves_what_turning_leaves",),
     ),
 )
 

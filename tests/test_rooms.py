@@ -1,12 +1,13 @@
 """The rooms of the package: none imports to its right, no chapter imports another, no imports go in circles.
 
-Every module has tests in a file of its name, in the room of its name.
+Every module has tests in a file of its name, in the room or the chapter of its name.
 """
 
 import ast
 import graphlib
-from collections.abc import Iterator
-from pathlib import Path
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator
+from pathlib import Path, PurePath
 
 import pytest
 
@@ -74,15 +75,18 @@ def complaints(modules: dict[str, str]) -> list[str]:
     return found
 
 
-def arrows(modules: dict[str, str]) -> dict[str, set[str]]:
-    """Which modules each module imports, a face (`__init__`) counted where a name of it is meant."""
-    found = {name: set() for name in modules}
-    for module, source in modules.items():
-        for name in imported(module, source):
-            above = name.rpartition(".")[0]
-            ends = (end for end in (name, f"{name}.__init__", above, f"{above}.__init__") if end in modules)
-            found[module].add(next(ends))
+def ends(module: str, source: str, modules: Collection[str]) -> set[str]:
+    """Which of the modules a source imports, a face (`__init__`) counted where a name of it is meant."""
+    found = set()
+    for name in imported(module, source):
+        above = name.rpartition(".")[0]
+        found.add(next(end for end in (name, f"{name}.__init__", above, f"{above}.__init__") if end in modules))
     return found
+
+
+def arrows(modules: dict[str, str]) -> dict[str, set[str]]:
+    """Which modules each module imports."""
+    return {module: ends(module, source, modules) for module, source in modules.items()}
 
 
 def test_no_room_imports_to_its_right_and_no_chapter_another():
@@ -101,47 +105,126 @@ def test_no_module_is_too_long():
     assert {name: n for name, text in sources().items() if (n := len(text.splitlines())) > LONGEST} == {}
 
 
-def untested(modules: dict[str, str], tests: set[str]) -> list[str]:
-    """The test files that are missing: one for each module in its room, or in the folder of all tests for the first.
+def home(module: str) -> str:
+    """The file of a module's tests, relative to the folder of all tests; "" where none is wanted.
 
-    A package in a room is tested like a module of its name. A chapter's modules are tested together, in a file of the
-    chapter's name or several.
+    It stands in the folder of the module's room, or of its chapter, and has the module's name. A package in a room is
+    tested like a module of its name; a face, which only hands on, is not.
+    """
+    *above, own = module.removesuffix(".__init__").split(".")[1:] or [""]
+    if chapter(module):
+        folder = "/".join(above)
+        return "" if above == ["experiments"] and module.endswith(".__init__") else f"{folder}/test_{own}.py"
+    if not above:
+        return f"test_{own}.py" if own in ROOMS[:3] else ""
+    return "" if (above, own) == (["cli"], "__main__") else f"{above[0]}/test_{own}.py"
+
+
+def read_by(test: str, graph: dict[str, set[str]]) -> set[str]:
+    """The modules that a test imports, or of whose room it imports what imports them: a face, as a rule.
+
+    A chapter hands nothing on but its experiments, so that its modules have to be imported by themselves.
+    """
+    found, new = set[str](), ends("tests.test", test, graph)
+    while new:
+        found |= new
+        new = {to for at in new if not chapter(at) for to in graph[at] if room(to) == room(at)} - found
+    return found
+
+
+def untested(modules: dict[str, str], tests: dict[str, str]) -> list[str]:
+    """What is missing of the rule that every module has a test file of its name, which imports it.
 
     Args:
         modules: By dotted name.
-        tests: The test files, relative to the folder of all tests.
+        tests: The test files, by their place relative to the folder of all tests.
     """
-    wanted = set()
-    for name in modules:
-        parts = name.split(".")[1:]
-        if parts[-1] == "__init__":
-            parts = parts[:-1]
-        if parts[:1] == ["experiments"] or parts == ["cli", "__main__"]:
-            continue
-        if len(parts) == 1 and parts[0] in ROOMS[:3]:
-            wanted.add(f"test_{parts[0]}.py")
-        elif len(parts) > 1:
-            wanted.add(f"{parts[0]}/test_{parts[-1]}.py")
-    return sorted(wanted - tests)
+    found, graph = [], arrows(modules)
+    for name, file in ((name, home(name)) for name in modules):
+        if file and file not in tests:
+            found.append(f"{file} is missing")
+        elif file and name not in read_by(tests[file], graph):
+            found.append(f"{file} does not import {name}")
+    return sorted(found)
+
+
+def twice(tests: Iterable[str], packages: Collection[str]) -> list[str]:
+    """The names by which pytest would import two test files: the file's own, behind that of its package if it has one.
+
+    Args:
+        tests: The test files, relative to the folder of all tests.
+        packages: The folders with an `__init__.py`, of which none holds another.
+    """
+    paths = [PurePath(test) for test in tests]
+    names = [f"{path.parent.name}.{path.stem}" if path.parent.as_posix() in packages else path.stem for path in paths]
+    return sorted(name for name, count in Counter(names).items() if count > 1)
+
+
+TESTS = Path(__file__).parent
 
 
 def test_every_module_has_a_test_file_of_its_name():
-    here = Path(__file__).parent
-    assert untested(sources(), {path.relative_to(here).as_posix() for path in here.rglob("test_*.py")}) == []
+    files = {path.relative_to(TESTS).as_posix(): path.read_text() for path in TESTS.rglob("test_*.py")}
+    assert untested(sources(), files) == []
+
+
+def test_no_two_test_files_share_a_name_but_in_chapters():
+    packages = {path.parent.relative_to(TESTS).as_posix() for path in TESTS.rglob("__init__.py")}
+    faces = (name for name in sources() if name.endswith(".__init__"))
+    assert packages == {f"experiments/{chapter(name)}" for name in faces if chapter(name)}
+    assert twice((path.relative_to(TESTS).as_posix() for path in TESTS.rglob("test_*.py")), packages) == []
 
 
 def test_a_module_without_a_test_file_is_found():
     modules = PACKAGE | {"resnet_lib.nets.inner.__init__": "", "resnet_lib.nets.inner.deep": ""}
-    everything = {"test_whole.py", "test_runtime.py", "test_files.py", "linalg/test_krylov.py", "nets/test_blocks.py"}
-    everything |= {"nets/test_networks.py", "nets/test_inner.py", "nets/test_deep.py"}
+    files = {
+        "test_whole.py": "from resnet_lib import whole",
+        "test_runtime.py": "import resnet_lib.runtime",
+        "test_files.py": "from resnet_lib.files import root",
+        "linalg/test_krylov.py": "from resnet_lib.linalg import krylov",
+        "nets/test_blocks.py": "def test():\n    from resnet_lib.nets.blocks import Block",
+        "nets/test_networks.py": "from resnet_lib.nets import networks",
+        "nets/test_inner.py": "from resnet_lib.nets import inner",
+        "nets/test_deep.py": "from resnet_lib.nets.inner import deep",
+        "experiments/one/test_draw.py": "from resnet_lib.experiments.one import draw",
+        "experiments/test_two.py": "from resnet_lib.experiments import two",
+    }
+    assert untested(modules, files) == []
+    for file in ("test_files.py", "nets/test_deep.py", "experiments/one/test_draw.py", "experiments/test_two.py"):
+        assert untested(modules, {name: text for name, text in files.items() if name != file}) == [f"{file} is missing"]
+    elsewhere = files | {"nets/test_krylov.py": files["linalg/test_krylov.py"]}
+    del elsewhere["linalg/test_krylov.py"]
+    assert untested(modules, elsewhere) == ["linalg/test_krylov.py is missing"]
+
+
+def test_a_test_file_that_does_not_import_its_module_is_found():
+    modules = PACKAGE | {
+        "resnet_lib.nets.__init__": "from resnet_lib.nets.networks import mlp",
+        "resnet_lib.nets.networks": "from resnet_lib.nets import blocks",
+        "resnet_lib.experiments.one.more": "from resnet_lib.experiments.one import draw",
+    }
+    everything = {home(name): f"import {name.removesuffix('.__init__')}" for name in modules if home(name)}
     assert untested(modules, everything) == []
-    assert untested(modules, everything - {"test_files.py", "nets/test_deep.py"}) == [
-        "nets/test_deep.py",
-        "test_files.py",
+    handed = {
+        "nets/test_networks.py": "from resnet_lib import nets",
+        "nets/test_blocks.py": "from resnet_lib import nets",
+    }
+    assert untested(modules, everything | handed) == []
+    assert untested(modules, everything | {"nets/test_blocks.py": "from resnet_lib import linalg, runtime"}) == [
+        "nets/test_blocks.py does not import resnet_lib.nets.blocks"
     ]
-    assert untested(modules, everything - {"linalg/test_krylov.py"} | {"nets/test_krylov.py"}) == [
-        "linalg/test_krylov.py"
-    ]
+    for other in ("from resnet_lib.experiments.one import more", "from resnet_lib.experiments import one"):
+        assert untested(modules, everything | {"experiments/one/test_draw.py": other}) == [
+            "experiments/one/test_draw.py does not import resnet_lib.experiments.one.draw"
+        ]
+
+
+def test_two_test_files_of_one_name_are_found():
+    chapters = {"experiments/one", "experiments/two"}
+    files = ["nets/test_networks.py", "experiments/one/test_networks.py", "experiments/two/test_networks.py"]
+    assert twice(files, chapters) == []
+    assert twice(files, {"experiments/one"}) == ["test_networks"]
+    assert twice([*files, "ode/test_networks.py"], chapters) == ["test_networks"]
 
 
 PACKAGE = {f"resnet_lib.{name}": "" for name in ROOMS[:3]} | {f"resnet_lib.{name}.__init__": "" for name in ROOMS[3:]}

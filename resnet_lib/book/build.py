@@ -213,10 +213,12 @@ def collect(run: Path, source: Path, root: Path | None = None) -> "Held":
             manuscript.page(run / name)
     for path in notebooks(run):
         notebook = manuscript.notebook(path)
+        chapter = manuscript.chapter(path)
         pages.show_all_digits(notebook, evidence)
+        pages.show_numbers(notebook, evidence, chapter)
         pages.show_statements(notebook, evidence)
-        pages.show_elsewhere(notebook, evidence, manuscript.chapter(path))
-        if line := told(held, manuscript.chapter(path)):
+        pages.show_elsewhere(notebook, evidence, chapter)
+        if line := told(held, chapter):
             notebook.cells.insert(1, new_markdown_cell(f":::{{note}}\n{line}\n:::", id="replication"))
         files[path.relative_to(run)] = nbformat.writes(notebook).encode()
     drawn = {path.relative_to(run).as_posix(): path.read_bytes() for path in _matches(run, ("figures/**/*",))}

@@ -88,8 +88,8 @@ def publish(
         caption: What is shown; `$...$` is mathematics.
         alt: What a person who cannot see the figure has to know, as plain text.
         claims: The ids of the claims that the figure shows.
-        interactive: From the table to an Altair chart whose parameters are bound to inputs (`alt.binding_range`, ...);
-            the pages show it in place of the drawing, which stays for print, for citation and where no script runs.
+        interactive: From the table to an Altair chart with words of its own, whose parameters are bound to inputs
+            (`charts`); the pages unfold it below the drawing.
         root: The book's folder; by default the one that the working folder lies in.
 
     Raises:
@@ -115,8 +115,9 @@ def publish(
         )
     contents = {"data.csv": result.table.to_csv(index=False, lineterminator="\n").encode()}
     contents |= _drawings(id, draw, result.table, alt)
+    words = None
     if interactive:
-        contents[INTERACTIVE] = _script(id, interactive, result.table)
+        contents[INTERACTIVE], words = charts.published(id, interactive, result.table)
     width, height = _size(contents[f"{id}.svg"])
     meta = {
         "id": id,
@@ -134,8 +135,8 @@ def publish(
         "licence": LICENCE,
         "stamp": json.loads(json.dumps(result.stamp.as_dict())),
     }
-    if interactive:
-        meta["interactive"] = True
+    if words:
+        meta["interactive"] = words
     if older and _without_circumstances(older) == _without_circumstances(meta):
         unchanged = all(_same(folder / name, content) for name, content in contents.items())
         if unchanged and meta["stamp"]["dirty"] >= older["stamp"]["dirty"]:
@@ -233,14 +234,6 @@ def _drawings(id: str, draw: Callable[[pd.DataFrame], Figure], table: pd.DataFra
     return contents
 
 
-def _script(id: str, chart: Callable[[pd.DataFrame], Chart], table: pd.DataFrame) -> bytes:
-    specs = []
-    for dark in (False, True):
-        with style(dark=dark):
-            specs.append(charts.specification(id, chart(table.copy())))
-    return charts.script(id, *specs)
-
-
 @contextmanager
 def _closing_figures() -> Iterator[None]:
     """Close what is drawn with pyplot, also where the drawing fails: a notebook would show it a second time."""
@@ -297,7 +290,7 @@ def text(meta: Mapping[str, Any]) -> str:
     return f"Figure {meta['id']}: {meta['caption']}"
 
 
-def html(meta: Mapping[str, Any], *, prefix: str = "../figures", provenance: bool = False) -> str:
+def html(meta: Mapping[str, Any], *, prefix: str = "../figures", provenance: bool = False, number: str = "") -> str:
     """A figure as HTML, from its meta.json: image, caption, downloads, citation.
 
     Args:
@@ -305,6 +298,7 @@ def html(meta: Mapping[str, Any], *, prefix: str = "../figures", provenance: boo
         prefix: Where the folder of figures is, as seen from the page.
         provenance: For the pages: with the stamp, and with the image for a dark page beside the other; the theme shows
             one of the two. A notebook has no theme, and gets the light one.
+        number: The figure's number in the book, such as `16.2`; a notebook does not know it.
     """
     downloads = {kind: name.format(meta["id"]) for kind, name in DOWNLOADS.items()}
     folder = f"{prefix}/{meta['id']}"
@@ -312,6 +306,8 @@ def html(meta: Mapping[str, Any], *, prefix: str = "../figures", provenance: boo
         "figure.html",
         meta=meta,
         folder=folder,
+        spoken=f"figure {number or meta['id']}",
+        number=number,
         downloads=downloads,
         citation=bibtex(meta),
         provenance=provenance,

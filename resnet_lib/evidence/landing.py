@@ -61,7 +61,8 @@ def figure(meta: Mapping[str, Any], table: pd.DataFrame, evidence: Findings, bas
     chapter = evidence.chapters[evidence.figures[meta["id"]].chapter]
     known = [claim for claim in meta["claims"] if claim in evidence.ledger.claims]
     created = meta["stamp"]["created"][:10]
-    title = f"Figure {meta['id']}: {re.split(r'[.;] ', meta['caption'])[0].rstrip('.')}."
+    number = evidence.numbers[meta["id"]]
+    title = f"Figure {number} ({meta['id']}): {re.split(r'[.;] ', meta['caption'])[0].rstrip('.')}."
     cited = Cited(title, created, f"figures/{meta['id']}/", base)
     about = {
         "@context": "https://schema.org",
@@ -81,6 +82,7 @@ def figure(meta: Mapping[str, Any], table: pd.DataFrame, evidence: Findings, bas
     return markup.render(
         "landing-figure.html",
         meta=meta,
+        number=number,
         chapter=chapter,
         book=evidence,
         columns=list(dictionary(table)),
@@ -123,6 +125,7 @@ def judged(claim: Claim, statement: Statement, evidence: Findings, base: str = "
         varied=[(each, cards.other(record, each)) for each in record.get("varied", ())] if record else [],
         effect=cards.effect(record) if record else "",
         drawn=evidence.drawn(claim.id),
+        numbers=evidence.numbers,
         cited=cited,
         about=about,
         description=f"{status}: {plain(claim.statement)}",

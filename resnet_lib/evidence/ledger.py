@@ -4,6 +4,7 @@ It runs nothing. An output of `claims.check` or
 `figures.publish` carries its record in `metadata["resnet_lib"]`, with all digits and its hash.
 """
 
+import math
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
@@ -23,16 +24,36 @@ VERBS = {
     "invalid": ("is invalid", "are invalid"),
 }
 SUMMARIES = ("confirmed", "confirmed in part", "refuted", "undecided")
+WORDS_A_MINUTE = 200  # of a text with formulas
 
 
 @dataclass(frozen=True)
 class Chapter:
-    """A chapter: its name in claims.yml, its page without suffix, its title and the finding in bold below."""
+    """A chapter of the book.
+
+    Attributes:
+        name: Its name in claims.yml.
+        page: The address of its page, without suffix.
+        title: Its heading.
+        finding: What stands in bold below the heading.
+        minutes: How long its prose takes to read.
+    """
 
     name: str
     page: str
     title: str
     finding: str
+    minutes: int = 0
+
+    @property
+    def number(self) -> int:
+        """The chapter's number, with which the name of its file begins.
+
+        Example:
+            >>> Chapter("plain-networks", "chapters/02_plain_networks", "Plain networks", "").number
+            2
+        """
+        return int(self.page.rpartition("/")[2].partition("_")[0])
 
 
 @dataclass(frozen=True)
@@ -122,6 +143,16 @@ class Findings:
         return [name for name, shown in self.figures.items() if claim in shown.record["claims"]]
 
     @property
+    def numbers(self) -> dict[str, str]:
+        """The numbers of the figures by their ids, `2.1`, `2.2`: the chapter's, and its figures in their order."""
+        counts: Counter[str] = Counter()
+        found = {}
+        for name, shown in self.figures.items():
+            counts[shown.chapter] += 1
+            found[name] = f"{self.chapters[shown.chapter].number}.{counts[shown.chapter]}"
+        return found
+
+    @property
     def tally(self) -> dict[str, int]:
         """How many statements have which verdict."""
         return self.verdicts_of(self.ledger.statements)
@@ -154,11 +185,14 @@ def read(root: Path) -> Findings:
         ValueError: One of these files cannot be read; the message names it and the place.
     """
     ledger = statements.load(root / files.LEDGER)
-    chapters, shown, edited = {}, [], []
+    chapters, shown, edited, named = {}, [], [], []
     for path in manuscript.notebooks(root):
         notebook, name = manuscript.notebook(path), manuscript.chapter(path)
         edited += [f"{path.name}, {said}" for said in contradictions(notebook, path)]
-        chapter = Chapter(name, f"chapters/{path.stem}", _title(notebook, path), _finding(notebook))
+        named += [(f"{path.name}, cell {n}", name) for n, name in manuscript.figures_named(notebook)]
+        words = sum(len(cell.source.split()) for cell in notebook.cells if cell.cell_type == "markdown")
+        page, minutes = f"chapters/{path.stem}", math.ceil(words / WORDS_A_MINUTE)
+        chapter = Chapter(name, page, _title(notebook, path), _finding(notebook), minutes)
         chapters[chapter.name] = chapter
         shown += [(kind, Shown(chapter.name, record)) for _, kind, record in records(notebook)]
     checked = [entry for kind, entry in shown if kind == "verdict"]
@@ -166,6 +200,8 @@ def read(root: Path) -> Findings:
     cited = manuscript.references(root / "references.bib")
     folders = {path.parent.name for path in root.glob("figures/*/meta.json")}
     edited += altered(root, drawn)
+    known = {entry.record["id"] for entry in drawn}
+    edited += [f"{place} names the figure {name}, which no chapter has" for place, name in named if name not in known]
     faults = [*edited, *_claim_faults(ledger, chapters, checked, set(cited)), *_figure_faults(ledger, drawn, folders)]
     by_claim, by_figure = ({entry.record["id"]: entry for entry in entries} for entries in (checked, drawn))
     return Findings(ledger, chapters, by_claim, by_figure, tuple(faults), cited)

@@ -23,6 +23,8 @@ from resnet_lib.evidence import texts
 from resnet_lib.evidence.texts import TextError
 
 NAME = re.compile(r"\d+_(\w+)")
+FIGURE = re.compile(r"\[[^\[\]]*\]\(#fig-([a-z0-9-]+)\)")
+"""A figure that a text speaks of, `[the figure](#fig-drop-one)`: a page shows its number, a notebook these words."""
 
 
 def notebooks(root: Path) -> list[Path]:
@@ -80,6 +82,12 @@ def notebook(path: Path) -> NotebookNode:
     for n, cell in enumerate(found.cells, 1):
         texts.refuse_conflict(cell.source, f"{path}, cell {n}")
     return found
+
+
+def figures_named(notebook: NotebookNode) -> list[tuple[int, str]]:
+    """The figures that the text of a notebook speaks of: the number of the cell, from 1, and the figure's id."""
+    texts = [(n, cell.source) for n, cell in enumerate(notebook.cells, 1) if cell.cell_type == "markdown"]
+    return [(n, name) for n, text in texts for name in FIGURE.findall(text)]
 
 
 def _place(error: ValidationError) -> str:

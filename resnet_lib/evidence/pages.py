@@ -8,7 +8,7 @@ from typing import Any
 from nbformat import NotebookNode
 from nbformat.v4 import new_output
 
-from resnet_lib.evidence import cards, figures, formulas, markup, pictures, rows
+from resnet_lib.evidence import cards, figures, formulas, manuscript, markup, pictures, rows
 from resnet_lib.evidence.ledger import Findings
 from resnet_lib.evidence.records import records
 from resnet_lib.evidence.statements import Statement
@@ -27,7 +27,24 @@ def show_all_digits(notebook: NotebookNode, evidence: Findings) -> None:
             output.data["text/html"] = cards.card(shown.record if shown else record, told=told)
             told.update(cards.stamped(record))
         else:
-            output.data["text/html"] = figures.html(record, prefix="../figures", provenance=True)
+            number = evidence.numbers.get(record["id"], "")
+            output.data["text/html"] = figures.html(record, prefix="../figures", provenance=True, number=number)
+
+
+def show_numbers(notebook: NotebookNode, evidence: Findings, chapter: str) -> None:
+    """Replace what the text of a chapter calls a figure, `[the figure](#fig-drop-one)`, by its number, a link to it."""
+
+    def link(found: re.Match[str]) -> str:
+        name = found[1]
+        if name not in evidence.numbers:  # a fault of the book, which `ledger.read` names
+            return found[0]
+        place = evidence.chapters[evidence.figures[name].chapter]
+        page = "" if place.name == chapter else f"../{place.page}.html"
+        return f'<a class="rl-ref" href="{page}#fig-{name}">Figure&nbsp;{evidence.numbers[name]}</a>'
+
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            cell.source = manuscript.FIGURE.sub(link, cell.source)
 
 
 def show_statements(notebook: NotebookNode, evidence: Findings) -> None:
@@ -100,6 +117,7 @@ def generated(evidence: Findings, runs: Sequence[Any] = ()) -> dict[str, str]:
 
     def page(template: str) -> str:
         told = {"book": evidence, "table": table, "runs": runs, "static": formulas.static, "kinds": rows.KINDS}
+        told["own"] = dict(evidence.by_chapter)
         return f"{markup.render(template, **told, cards=cards, figures=figures, pictures=pictures)}\n"
 
     parts = ("findings", "chapters", "rests")  # of the front page, which has the headings

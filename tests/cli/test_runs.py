@@ -7,7 +7,7 @@ import pytest
 from calling import call
 
 from resnet_lib import sweep
-from resnet_lib.cli import catalogue
+from resnet_lib.cli import catalogue, runs
 from resnet_lib.sweep import runner
 from tests.book_fixture import fixture_experiment
 
@@ -103,6 +103,11 @@ def test_failed_trials_do_not_keep_other_experiments_from_running(fixture_book: 
     assert "1 of 1 trials failed" in done.output
     assert "fixture-other: 8 rows in" in done.output
     assert done.output.endswith("Error: trials of fixture-radius failed; see above\n")
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("90s", 90), ("25m", 1500), ("1h30m", 5400), ("2h1s", 7201)])
+def test_a_time_is_read_in_seconds(text: str, seconds: float):
+    assert runs.Time().convert(text, None, None) == seconds
 
 
 @pytest.mark.parametrize("text", ["25", "m", "1.5h", "0s", ""])

@@ -16,10 +16,23 @@ TABLE = pd.DataFrame({"x": [1.0, 2.0, 3.0], "y": [1 / 3, 0.123456789, 4.0]})
 STORED = sorted((files.root(Path(__file__).parent) / figures.FOLDER).glob(f"*/{figures.INTERACTIVE}"))
 
 
-def chart(table: pd.DataFrame) -> alt.Chart:
-    size = alt.param(name="size", value=1, bind=alt.binding_range(min=0, max=2, step=0.1, name="size "))
+WORDS = {
+    "title": "another growth",
+    "caption": "Move the factor, and all points grow by it.",
+    "description": "Three points that rise, and rise more with the factor.",
+}
+
+
+def chart(table: pd.DataFrame, **bind: Any) -> alt.Chart:
+    bind = {"min": 0, "max": 2, "step": 0.1, "name": "factor of growth "} | bind
+    size = alt.param(name="size", value=1, bind=alt.binding_range(**bind))
     points = alt.Chart(table).transform_calculate(z="size * datum.y").mark_point(color=style.ink("pre"))
-    return points.encode(x="x:Q", y="z:Q").add_params(size)
+    return said(points.encode(x="x:Q", y="z:Q").add_params(size))
+
+
+def said(made: alt.Chart, **words: Any) -> alt.Chart:
+    told: dict[str, Any] = WORDS | words
+    return made.properties(title=alt.Title(told["title"], subtitle=told["caption"]), description=told["description"])
 
 
 def specs() -> tuple[dict[str, Any], dict[str, Any]]:
@@ -62,7 +75,7 @@ def test_what_vega_computes_follows_the_slider():
 def test_the_inputs_are_found_wherever_they_stand():
     light, _ = specs()
     assert charts.inputs({"vconcat": [{"layer": [light]}]}) == {
-        "size": {"input": "range", "min": 0, "max": 2, "step": 0.1, "name": "size "}
+        "size": {"input": "range", "min": 0, "max": 2, "step": 0.1, "name": "factor of growth "}
     }
 
 
@@ -76,6 +89,53 @@ def test_the_inputs_are_found_wherever_they_stand():
 )
 def test_what_no_page_could_show_is_refused(made: object, error: type[Exception], match: str):
     with pytest.raises(error, match=match):
+        charts.specification("growth", made)
+
+
+def test_a_chart_carries_its_words_and_the_page_shows_them_instead_of_it():
+    assert charts.words("growth", chart(TABLE)) == WORDS
+    light, _ = specs()
+    assert not {"title", "description"} & light.keys()
+
+
+@pytest.mark.parametrize(
+    ("words", "match"),
+    [
+        ({"caption": alt.Undefined}, r"interactive of growth has the caption None; .*subtitle='its caption'"),
+        ({"description": ""}, r"interactive of growth has the description ''; .*description='...'"),
+        ({"title": ""}, "interactive of growth has the title ''; say in plain words"),
+        ({"caption": "Move it."}, "has the caption 'Move it.'; say in plain words, at least 6, without TeX"),
+        ({"caption": "The law $x^2$ for every size of the branch."}, "without TeX"),
+        ({"title": "words " * 12}, "has a title of 72 characters; 60 fit its line"),
+        ({"description": WORDS["caption"]}, "has its caption as description"),
+    ],
+)
+def test_a_chart_that_does_not_say_what_one_does_and_sees_is_refused(words: dict[str, Any], match: str):
+    with pytest.raises(ValueError, match=match):
+        charts.published("growth", lambda table: said(chart(table), **words), TABLE)
+
+
+@pytest.mark.parametrize(
+    ("bind", "match"),
+    [
+        (
+            {"name": alt.Undefined},
+            "input size of growth has the label None; say in words what is chosen, with its unit",
+        ),
+        ({"name": "size "}, "input size of growth has the label 'size '"),
+        ({"name": "p "}, "input size of growth has the label 'p '"),
+        ({"step": alt.Undefined}, "input size of growth has no step; a slider has min, max and step"),
+    ],
+)
+def test_an_input_that_does_not_say_what_it_sets_is_refused(bind: dict[str, Any], match: str):
+    with pytest.raises(ValueError, match=match):
+        charts.specification("growth", chart(TABLE, **bind))
+
+
+def test_each_option_has_a_label_or_none_has():
+    choice = alt.binding_select(options=[0, 1, 2], labels=["none", "one"], name="how many layers ")
+    made = alt.Chart(TABLE).mark_point().add_params(alt.param(name="size", value=0, bind=choice))
+    with pytest.raises(ValueError, match="input size of growth has 2 labels for 3 options; give each one"):
         charts.specification("growth", made)
 
 
@@ -100,4 +160,20 @@ def test_vega_compiles_every_stored_figure(path: Path):
     for theme in ("light", "dark"):
         compiled = vl_convert.vegalite_to_vega({**held[theme], "datasets": held["datasets"]})
         assert {signal["name"] for signal in compiled["signals"]} >= set(charts.inputs(held[theme]))
-    assert json.loads((path.parent / "meta.json").read_bytes())["interactive"] is True
+    told = json.loads((path.parent / "meta.json").read_bytes())["interactive"]
+    assert set(told) == {"title", "caption", "description"}
+
+
+@pytest.mark.parametrize("path", STORED, ids=[path.parent.name for path in STORED])
+def test_every_input_of_a_stored_figure_is_labelled_in_words_and_begins_with_a_value_that_it_has(path: Path):
+    light = content(path.read_bytes())["light"]
+    begun = {parameter["name"]: parameter.get("value") for parameter in light["params"]}
+    for name, bind in charts.inputs(light).items():
+        assert charts.WORDED.search(bind["name"]), f"the label {bind['name']!r} of {name} has no word"
+        assert bind["name"].strip() != name
+        if bind["input"] == "range":
+            steps = (begun[name] - bind["min"]) / bind["step"]
+            assert bind["min"] <= begun[name] <= bind["max"]
+            assert steps == pytest.approx(round(steps), abs=1e-6), f"{name} begins between two values of its slider"
+        elif "options" in bind:
+            assert begun[name] in bind["options"]

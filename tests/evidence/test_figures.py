@@ -427,21 +427,43 @@ def test_html_is_escaped(published: Published) -> None:
 
 
 def growing(table: pd.DataFrame) -> alt.Chart:
-    size = alt.param(name="size", value=1, bind=alt.binding_range(min=0, max=2, name="size "))
+    size = alt.param(name="size", value=1, bind=alt.binding_range(min=0, max=2, step=1, name="size of the dots "))
     rows = table[["depth"]]
-    return alt.Chart(rows).mark_point(color=style.ink("post")).encode(x="depth:Q").add_params(size)
+    made = alt.Chart(rows).mark_point(color=style.ink("post")).encode(x="depth:Q").add_params(size)
+    return made.properties(title=alt.Title("other dots", subtitle=TRIED["caption"]), description=TRIED["description"])
+
+
+TRIED = {
+    "title": "other dots",
+    "caption": "Move the size, and the dots grow with it.",
+    "description": "A row of dots by depth, whose size a slider sets.",
+}
 
 
 @pytest.mark.usefixtures("cheap")
 def test_an_interactive_version_lies_beside_the_drawing_and_only_the_pages_show_it(tmp_path: Path):
     shown = publish(tmp_path, interactive=growing)
     assert "interactive.js" in shown.written
-    assert shown.meta["interactive"] is True
+    assert shown.meta["interactive"] == TRIED
     assert "rl-interactive" not in figures.html(shown.meta)
-    place = BeautifulSoup(figures.html(shown.meta, provenance=True), "html.parser").find(class_="rl-interactive")
+    unfolded = BeautifulSoup(figures.html(shown.meta, provenance=True), "html.parser").find(class_="rl-try")
+    assert isinstance(unfolded, Tag)
+    assert [part.get_text() for part in unfolded.find_all(["summary", "p"])] == ["Try it: other dots", TRIED["caption"]]
+    place = unfolded.find(class_="rl-interactive")
     assert isinstance(place, Tag)
     assert place["data-script"] == "../figures/disc/interactive.js"
-    assert place["data-alt"] == WORDS["alt"]
+    assert place["data-alt"] == TRIED["description"]
+
+
+@pytest.mark.usefixtures("cheap")
+def test_a_figure_is_spoken_of_by_its_number_where_it_has_one(tmp_path: Path):
+    meta = publish(tmp_path).meta
+    caption = BeautifulSoup(figures.html(meta, provenance=True, number="16.2"), "html.parser").find("figcaption")
+    assert isinstance(caption, Tag)
+    assert caption.get_text().startswith("Figure 16.2. ")
+    assert "Cite figure 16.2" in figures.html(meta, provenance=True, number="16.2")
+    assert "Cite figure disc" in figures.html(meta, provenance=True)
+    assert "rl-number" not in figures.html(meta)
 
 
 @pytest.mark.usefixtures("cheap")

@@ -36,6 +36,8 @@ def test_a_figure_has_a_page_with_what_a_citer_needs(root: Path, contents: dict[
     html = page(root, contents, FIGURE)
     record = json.loads(contents["figures/fixture-radius/meta.json"])
     assert record["alt"] in html
+    assert "<h1>Figure 1.1 <code>fixture-radius</code></h1>" in html
+    assert meta(html, "citation_title").startswith("Figure 1.1 (fixture-radius): ")
     for part in ('src="fixture-radius.svg"', 'href="data.csv"', 'href="fixture-radius.zip"', "@misc{", "TY  - GEN"):
         assert part in html
     assert 'href="../../chapters/01_fixture.html#fig-fixture-radius"' in html
@@ -53,6 +55,7 @@ def test_a_claim_has_a_page_with_rule_verdict_and_command(root: Path, contents: 
     assert claim.holds_if.replace("<", "&lt;") in html
     assert books.STAMP.command in html
     assert "<math" in html
+    assert '<a href="../../figures/fixture-radius/index.html">Figure 1.1</a>' in html
     books.write(root, books.figure(root))
     assert '<span class="status">not checked</span>' in page(root, contents, CLAIM)
 

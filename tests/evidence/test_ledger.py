@@ -105,6 +105,13 @@ def figure_gone(root: Path) -> None:
     (root / "figures/fixture-radius").rename(root / "figures/fixture-other")
 
 
+def figure_that_is_none(root: Path) -> None:
+    path = root / "chapters/01_fixture.ipynb"
+    notebook = nbformat.read(path, as_version=4)
+    notebook.cells[0].source += "\n\nSee [the figure](#fig-fixture-other) and [the figure](#fig-fixture-radius)."
+    nbformat.write(notebook, path)
+
+
 def figure_of_unknown_claim(root: Path) -> None:
     output = books.figure(root)
     output.metadata["resnet_lib"]["record"]["claims"] = ["fixture-disc.nothing"]
@@ -128,6 +135,7 @@ def figure_of_unknown_claim(root: Path) -> None:
         (figure_twice, "figure fixture-radius is published 2 times"),
         (figure_gone, "figure fixture-radius is published, but figures/fixture-radius does not exist"),
         (figure_gone, "figures/fixture-other is published by no chapter"),
+        (figure_that_is_none, "01_fixture.ipynb, cell 1 names the figure fixture-other, which no chapter has"),
         (figure_of_unknown_claim, "figure fixture-radius names the claim fixture-disc.nothing"),
     ],
 )

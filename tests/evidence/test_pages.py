@@ -24,6 +24,26 @@ def test_the_outputs_of_the_pages_have_all_digits(root: Path):
     assert books.STAMP.command in shown
 
 
+def test_a_figure_has_a_number_and_the_text_speaks_of_it_by_that(root: Path):
+    evidence = ledger.read(root)
+    assert evidence.numbers == {"fixture-radius": "1.1"}
+    other = replace(evidence.chapters["fixture"], name="other", page="chapters/12_other")
+    shown = {name: replace(evidence.figures["fixture-radius"], chapter="other") for name in ("first", "second")}
+    evidence = replace(evidence, chapters=evidence.chapters | {"other": other}, figures=evidence.figures | shown)
+    assert evidence.numbers == {"fixture-radius": "1.1", "first": "12.1", "second": "12.2"}
+    notebook = nbformat.read(root / "chapters/01_fixture.ipynb", as_version=4)
+    notebook.cells[0].source = "[The figure](#fig-fixture-radius), not [a figure](#fig-second), nor [that](#eq-one)."
+    pages.show_numbers(notebook, evidence, "fixture")
+    assert notebook.cells[0].source == (
+        '<a class="rl-ref" href="#fig-fixture-radius">Figure&nbsp;1.1</a>, not '
+        '<a class="rl-ref" href="../chapters/12_other.html#fig-second">Figure&nbsp;12.2</a>, nor [that](#eq-one).'
+    )
+    pages.show_all_digits(notebook, evidence)
+    (output,) = [output for output, kind, _ in records(notebook) if kind == "figure"]
+    assert "Figure 1.1.</span>" in output.data["text/html"]
+    assert "Figure 1.1.</span>" in pages.generated(ledger.read(root))["figure-index.md"]
+
+
 def test_the_generated_pages_show_every_claim_and_figure(root: Path):
     made = pages.generated(ledger.read(root))
     downloads = {"_extra/ledger.csv", "_extra/ledger.json"}

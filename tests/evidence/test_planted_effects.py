@@ -1,8 +1,9 @@
 """Every control of a claim on trained networks would notice an effect of the size that the claim's rule asks for.
 
 The effect is planted into the control that was measured, with all its scatter: its interval is moved to a bound of the
-claim's rule. Where that bound is zero and a control of size zero is as known, the rule asks for no size, and it is moved
-to what the claim itself measured. A control that still comes out as known could not have told the two apart.
+claim's rule. Where that bound is zero and a control of size zero is as known, the rule asks for no size, and the
+interval is moved to what the claim itself measured. A control that still comes out as known could not have told the
+two apart.
 """
 
 from pathlib import Path

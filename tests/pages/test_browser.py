@@ -1,15 +1,14 @@
 """The built pages in headless Chromium, cut off from the network: wide and on a phone, light and dark."""
 
-import re
 import statistics
 from typing import Literal
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Locator, expect
+from playwright.sync_api import Browser, expect
 
 from tests.pages.conftest import page_names
-from tests.pages.visits import AXE, SETTLED, SIZES, UNFOLD, Visitor
+from tests.pages.visits import AXE, INTERACTIVE, SETTLED, SIZES, UNFOLD, Visitor, come_alive
 
 pytestmark = [pytest.mark.book, pytest.mark.browser]
 
@@ -28,35 +27,6 @@ CUT_OFF = """() => {
     .filter(box => [box, ...box.querySelectorAll('*')].some(hides))
     .map(box => box.id || box.textContent.slice(0, 60));
 }"""
-
-
-INTERACTIVE = ".rl-interactive"
-
-
-def come_alive(figure: Locator) -> Locator:
-    """Unfold an interactive figure, scroll there and wait for its chart; the drawing stays in view."""
-    expect(figure).to_be_hidden()
-    figure.evaluate("figure => { figure.closest('details').open = true; figure.scrollIntoView({block: 'center'}) }")
-    expect(figure).to_have_class(re.compile("rl-alive"))
-    expect(figure.locator(".rl-chart svg")).to_be_visible()
-    expect(drawing(figure)).to_be_visible()
-    return figure
-
-
-def drawing(figure: Locator) -> Locator:
-    """The drawing that an interactive figure belongs to, in the version for the theme."""
-    around = figure.locator("xpath=ancestor::div[contains(@class, 'rl-figure')]")
-    return around.locator(".rl-images img").locator("visible=true").first
-
-
-def look(figure: Locator) -> str:
-    """What a figure's chart shows now."""
-    return figure.locator(".rl-chart svg").evaluate("svg => svg.innerHTML")
-
-
-def expect_another_look(figure: Locator, before: str) -> None:
-    chart = figure.locator(".rl-chart svg").element_handle()
-    figure.page.wait_for_function("([svg, before]) => svg.innerHTML !== before", arg=[chart, before])
 
 
 # Rows in which fewer than four pixels are between the verdict and the sentence.
@@ -94,59 +64,6 @@ def test_page(visit: Visitor, address: str, page_name: str, size: str, scheme: L
     page.evaluate(UNFOLD)
     results = Axe().run(page, options=AXE)
     assert results.violations_count == 0, results.generate_report()
-
-
-@pytest.mark.parametrize("size", list(SIZES))
-def test_interactive_figures_answer_to_the_keyboard_and_to_the_mouse(
-    visit: Visitor, address: str, size: str, pytestconfig
-):
-    seen = 0
-    for page_name in page_names(pytestconfig):
-        if not page_name.startswith("chapters/"):
-            continue
-        page = visit(size).open(address + page_name)
-        for figure in map(come_alive, page.locator(INTERACTIVE).all()):
-            name = figure.get_attribute("data-figure")
-            for control in figure.locator(".rl-controls").locator("input, select").all():
-                named = control.evaluate("control => control.ariaLabel || control.labels.length > 0")
-                assert named, f"a control of {name} has no name"
-                before = look(figure)
-                kind = control.get_attribute("type") or "select"
-                at_end = kind == "range" and control.evaluate("control => +control.value >= +control.max")
-                keys = {"checkbox": "Space", "range": "ArrowLeft" if at_end else "ArrowRight"}
-                control.press(keys.get(kind, "ArrowDown"))
-                expect_another_look(figure, before)
-            slider = figure.locator("input[type=range]").first
-            if slider.count():
-                before = look(figure)
-                box = slider.bounding_box()
-                assert box
-                slider.scroll_into_view_if_needed()
-                high = slider.evaluate("s => (s.value - s.min) / (s.max - s.min) > 0.5")
-                slider.click(position={"x": box["width"] * (0.2 if high else 0.8), "y": box["height"] / 2})
-                expect_another_look(figure, before)
-            seen += 1
-    assert seen, "the book has no interactive figure"
-
-
-def test_an_interactive_figure_keeps_its_values_when_the_page_turns_dark(visit: Visitor, address: str):
-    page = visit("wide", "light").open(address + "chapters/04_eigenvalue_clustering.html")
-    figure = come_alive(page.locator(INTERACTIVE).first)
-    slider = figure.locator("input[type=range]").first
-    slider.press("ArrowRight")
-    value, before = slider.input_value(), look(figure)
-    page.evaluate("document.documentElement.dataset.theme = 'dark'")
-    expect(figure.locator("input[type=range]").first).not_to_be_focused()
-    expect_another_look(figure, before)
-    assert figure.locator("input[type=range]").first.input_value() == value
-
-
-def test_on_paper_the_drawing_stands(visit: Visitor, address: str):
-    page = visit().open(address + "chapters/04_eigenvalue_clustering.html")
-    figure = come_alive(page.locator(INTERACTIVE).first)
-    page.emulate_media(media="print")
-    expect(figure).to_be_hidden()
-    expect(drawing(figure)).to_be_visible()
 
 
 @pytest.mark.parametrize(

@@ -72,7 +72,7 @@ class Pages:
             target, path = target / "index.html", f"{path.rstrip('/')}/index.html".lstrip("/")
         if not target.is_file():
             return f"{page}: {reference} leads to no file"
-        anchor = unquote(parts.fragment)
+        anchor = unquote(parts.fragment).partition("?")[0]  # behind it is the state of a chart
         if anchor and path in self.anchors and anchor not in self.anchors[path]:
             return f"{page}: {reference} leads to no anchor"
         return ""
@@ -188,6 +188,31 @@ def test_every_figure_is_shown_with_its_downloads(pages: Pages, built: Path):
         assert wanted - offered == set(), f"figure-index.html does not offer {sorted(wanted - offered)}"
 
 
+def test_a_figure_has_the_same_number_wherever_it_is_shown(pages: Pages):
+    """On the page of its chapter, where they count up, among all figures, and on its own page."""
+
+    def numbers(soup: BeautifulSoup) -> dict[str, str]:
+        found = {
+            str(tag["id"]).removeprefix("fig-"): tag.find(class_="rl-number")
+            for tag in soup.find_all("figure", id=True)
+        }
+        return {name: number.get_text() for name, number in found.items() if number}
+
+    chapters = {name: numbers(soup) for name, soup in pages.soups.items() if name.startswith("chapters/")}
+    for name, found in chapters.items():
+        chapter = int(name.removeprefix("chapters/").partition("_")[0])
+        assert list(found.values()) == [f"Figure {chapter}.{n}." for n in range(1, len(found) + 1)], name
+    known = {name: number for found in chapters.values() for name, number in found.items()}
+    assert len(known) > 20
+    assert numbers(pages.soups["figure-index.html"]) == known
+    for name, number in known.items():
+        (title,) = pages.soups[f"figures/{name}/index.html"].find_all("h1")
+        assert title.get_text().startswith(f"{number.rstrip('.')} ")
+    for soup in pages.soups.values():
+        for link in soup.find_all("a", class_="rl-ref"):
+            assert known[str(link["href"]).partition("#fig-")[2]] == f"{' '.join(link.get_text().split())}."
+
+
 def test_pages_and_figures_say_nothing_of_the_machine_that_built_them(built: Path):
     home = str(Path(__file__).parents[2]).encode()
     files = [path for path in built.rglob("*") if path.is_file()]
@@ -210,9 +235,28 @@ def test_a_page_weighs_at_most_600_kilobytes_compressed_without_charts(pages: Pa
     for name, soup in pages.soups.items():
         page = pages.folder / name
         files = {page} | {
-            (page.parent / unquote(urlsplit(tag[attribute]).path)).resolve()
+            (page.parent / unquote(urlsplit(str(tag[attribute])).path)).resolve()
             for kind, attribute in (("script", "src"), ("link", "href"))
-            for tag in soup.find_all(kind, **{attribute: re.compile(r"\.(?:js|css)(?:\?|$)")})
+            for tag in soup.select(f"{kind}[{attribute}]")
+            if re.search(r"\.(?:js|css)(?:\?|$)", str(tag[attribute]))
         }
         sizes[name] = sum(len(gzip.compress(file.read_bytes())) for file in files)
     none([f"{name}: {size / 1000:.0f} kB" for name, size in sizes.items() if size > 600_000])
+
+
+def test_every_chapter_has_its_number_in_the_list_in_its_heading_and_on_the_front_page(pages: Pages):
+    chapters = sorted(name for name in pages.soups if name.startswith("chapters/"))
+    assert len(chapters) >= 10
+    for name in chapters:
+        number = str(int(name.removeprefix("chapters/")[:2]))
+        headings = pages.soups[name].select("h1")
+        assert headings
+        assert all(heading.get_text().split()[0] == number for heading in headings), name
+        for other, soup in pages.soups.items():
+            if other.split("/")[0] not in ("figures", "claims"):
+                here = "='#'" if other == name else f"$='{Path(name).name}'"
+                (entry,) = soup.select(f"nav.bd-links a[href{here}]")
+                assert entry.get_text().split()[0] == number, (other, name)
+    cards = pages.soups["index.html"].select(".rl-finding")
+    assert [card.select_one("a")["href"] for card in cards] == chapters  # pyright: ignore[reportOptionalSubscript]
+    assert all(re.search(r"\d+ minutes; \d+ (statement|claim)", card.get_text()) for card in cards)

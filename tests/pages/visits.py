@@ -1,9 +1,10 @@
-"""What the tests of the built pages share: a page in a browser that is cut off from the network, and its sizes."""
+"""What the tests of the built pages share: a page in a browser that is cut off from the network, and its charts."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from playwright.sync_api import ConsoleMessage, Page, Request, Response, Route
+from playwright.sync_api import ConsoleMessage, Locator, Page, Request, Response, Route, expect
 
 SIZES = {"wide": (1280, 900), "phone": (390, 844)}
 # Axe would fetch style sheets again to look into them, and resolves their imports against the page.
@@ -68,3 +69,21 @@ class Visit:
 
 Visitor = Callable[..., Visit]
 """Begins a visit, given a name of `SIZES` and a colour scheme."""
+
+INTERACTIVE = ".rl-interactive"
+
+
+def come_alive(figure: Locator) -> Locator:
+    """Unfold an interactive figure, scroll there and wait for its chart; the drawing stays in view."""
+    expect(figure).to_be_hidden()
+    figure.evaluate("figure => { figure.closest('details').open = true; figure.scrollIntoView({block: 'center'}) }")
+    expect(figure).to_have_class(re.compile("rl-alive"))
+    expect(figure.locator(".rl-chart svg")).to_be_visible()
+    expect(drawing(figure)).to_be_visible()
+    return figure
+
+
+def drawing(figure: Locator) -> Locator:
+    """The drawing that an interactive figure belongs to, in the version for the theme."""
+    around = figure.locator("xpath=ancestor::div[contains(@class, 'rl-figure')]")
+    return around.locator(".rl-images img").locator("visible=true").first

@@ -139,8 +139,9 @@ def pick(table: pd.DataFrame) -> Chart:
         alt.param(name=f"block{i + 1}", value=i != 0, bind=alt.binding_checkbox(name=f"keep block {i + 1} "))
         for i in range(BLOCKS)
     ]
+    told = ["the blocks without a tick", "any one block", *(f"any {n} blocks" for n in range(2, BLOCKS))]
     count = alt.param(
-        name="count", value=0, bind=alt.binding_range(min=0, max=9, step=1, name="or remove this many, any of them ")
+        name="count", value=0, bind=alt.binding_select(options=list(range(BLOCKS)), labels=told, name="remove ")
     )
     mask = " + ".join(f"(block{i + 1} ? 0 : {1 << i})" for i in range(BLOCKS))
     ticked = " + ".join(f"(block{i + 1} ? 0 : 1)" for i in range(BLOCKS))
@@ -148,21 +149,21 @@ def pick(table: pd.DataFrame) -> Chart:
     colours = alt.Color(
         "variant:N",
         scale=alt.Scale(domain=["residual", "plain"], range=[SHOWN[name].ink for name in ("residual", "plain")]),
-        legend=alt.Legend(orient="top", title=None, symbolOpacity=1, symbolType="square"),
+        legend=alt.Legend(orient="top", title=None, symbolType="square"),
     )
     accuracy = alt.Chart(table[table["kind"] == "accuracy"][["variant", "removed", "mask", "value"]])
     row = alt.Y("variant:N", title=None, sort=["residual", "plain"])
     sets = accuracy.transform_filter(now)
-    x = alt.X("value:Q", title="test accuracy", scale=alt.Scale(domain=(0, 1)))
-    every = sets.mark_tick(opacity=0.4, thickness=1.5).encode(x, row, colours)
+    x = alt.X("value:Q", title="test accuracy", scale=alt.Scale(domain=(0, 1)), axis=alt.Axis(format=".0%"))
+    every = sets.mark_tick(opacity=0.4, thickness=1.5, size=22).encode(x, row, colours)
     chosen = sets.transform_filter(f"count > 0 || datum.mask == ({mask})").transform_aggregate(
         value="mean(value)", groupby=["variant"]
     )
     point = chosen.mark_point(filled=True, size=130, opacity=1).encode(x, row, colours)
     text = (
         chosen.transform_calculate(told="format(datum.value, '.1%')")
-        .mark_text(dy=-16, fontSize=13)
-        .encode(x, row, text="told:N")
+        .mark_text(dy=-20, align="right")
+        .encode(row, x=alt.value("width"), text="told:N")
     )
     lengths = alt.Chart(table[table["kind"] == "paths"][["variant", "removed", "length", "value"]]).transform_filter(
         now
@@ -178,8 +179,22 @@ def pick(table: pd.DataFrame) -> Chart:
         colours,
         xOffset=alt.XOffset("variant:N", sort=["residual", "plain"]),
     )
-    upper = alt.layer(every, point, text).properties(width=320, height=120)
-    return alt.vconcat(upper, bars.properties(width=320, height=150)).add_params(*boxes, count)
+    upper = alt.layer(every, point, text).properties(width=320, height=130)
+    return (
+        alt.vconcat(upper, bars.properties(width=320, height=150))
+        .add_params(*boxes, count)
+        .properties(
+            title=alt.Title(
+                "remove blocks of your choice",
+                subtitle="Take ticks away to remove blocks; or let a number of them be removed, whichever they are: "
+                "then every set of that size is a thin line and the dot is their mean, and the ticks do not count. "
+                "Above: test accuracy, statistics as trained. Below: the lengths of the paths that are left.",
+            ),
+            description="Two panels for the residual and the plain network. Above, test accuracy without the removed "
+            "blocks; below, the shares of the path lengths that are left. Without its first block the residual network "
+            "loses most.",
+        )
+    )
 
 
 def reordered(table: pd.DataFrame) -> pd.DataFrame:

@@ -48,16 +48,17 @@ def scaled_disc(table: pd.DataFrame) -> Chart:
     """The disc of one branch under a slider for its size: the spectrum moves along rays out of 1."""
     kinds = {"gaussian": "Gaussian, one layer", "he": "He, two layers"}
     rows = table[(table["scale"] == 1) | (table["ensemble"] == "he")]
-    rows = rows.assign(branch=rows["ensemble"].map(kinds), real=rows["real"] - 1)[["branch", "real", "imag"]]
-    first = kinds["gaussian"]
+    rows = rows.assign(branch=rows["ensemble"], real=rows["real"] - 1)[["branch", "real", "imag"]]
     size = alt.param(
-        name="size", value=0.5, bind=alt.binding_range(min=0, max=1.2, step=0.05, name="factor of the branch ")
+        name="size", value=0.5, bind=alt.binding_range(min=0, max=1.2, step=0.05, name="size s of the branch (factor) ")
     )
     branch = alt.param(
-        name="branch", value=first, bind=alt.binding_select(options=list(kinds.values()), name="branch ")
+        name="branch",
+        value="gaussian",
+        bind=alt.binding_select(options=list(kinds), labels=list(kinds.values()), name="kind of branch "),
     )
     x = alt.X("x:Q", title="real part", scale=alt.Scale(domain=(-1.2, 3.2)))
-    y = alt.Y("y:Q", title="imaginary part", scale=alt.Scale(domain=(-1.8, 1.8)))
+    y = alt.Y("y:Q", title="imaginary part", scale=alt.Scale(domain=(-1.8, 2.2)))  # with room for the sentence
     points = (
         alt.Chart(rows)
         .transform_filter("datum.branch == branch")
@@ -74,18 +75,29 @@ def scaled_disc(table: pd.DataFrame) -> Chart:
         .transform_aggregate(share="mean(near)")
         .transform_calculate(told="format(datum.share, '.0%') + ' within 0.25 of 1'")
         .mark_text(align="right", fontSize=13)
-        .encode(text="told:N", x=alt.value(330), y=alt.value(12))
+        .encode(text="told:N", x=alt.value("width"), y=alt.value(10))
     )
     return (
         alt.layer(
             circle("0", "1", color=ink("reference"), strokeWidth=1),
             circle("1", "0.25", color=ink("reference"), strokeWidth=3, opacity=0.5),
-            circle("1", f"size * (branch == '{first}' ? 1 : sqrt(2))", color=ink("theory"), strokeDash=[5, 3]),
-            points.mark_circle(size=22, opacity=0.8, color=ink("pre")).encode(x, y),
+            circle("1", "size * (branch == 'gaussian' ? 1 : sqrt(2))", color=ink("theory"), strokeDash=[5, 3]),
+            points.mark_circle(size=22, opacity=0.8, color=ink("pre"), clip=True).encode(x, y),
             share,
         )
         .add_params(size, branch)
-        .properties(width=340, height=278)
+        .properties(
+            name="plane",
+            width=374,
+            height=340,
+            title=alt.Title(
+                "a branch of another size",
+                subtitle="Move the size s: the eigenvalues of I + sJ move along rays out of 1, and fill the dashed "
+                "disc of the predicted radius. Thin: the unit circle; thick: within 0.25 of 1, which is counted above.",
+            ),
+            description="Eigenvalues in the complex plane, around the point 1. With the size of the branch their disc "
+            "grows from a point to beyond the origin, and the share of them near 1 falls.",
+        )
     )
 
 

@@ -86,13 +86,9 @@ def drift_chart(table: pd.DataFrame) -> Chart:
     """A slider for the width: its growth by depth with the law's band, and among all widths by depth over width."""
     law = table[table["drawn"] == "law"]
     widths = sorted(int(width) for width in law["width"].unique())
-    level = alt.param(
-        name="level",
-        value=widths.index(64),
-        bind=alt.binding_range(min=0, max=len(widths) - 1, step=1, name="width, doubled at each step "),
-    )
-    n = f"{widths[0]} * pow(2, level)"
-    scale = alt.Scale(domain=(-20, 4), clamp=True)
+    n = "n"  # Vega has a signal `width` of its own
+    width = alt.param(name=n, value=64, bind=alt.binding_select(options=widths, name="width n of the layers (units) "))
+    scale = alt.Scale(domain=(-28, 4), nice=False)
 
     def y(field: str) -> alt.Y:
         return alt.Y(f"{field}:Q", title="ln growth of the squared norm", scale=scale)
@@ -108,13 +104,22 @@ def drift_chart(table: pd.DataFrame) -> Chart:
     measured = alt.Chart(law[["width", "layer", "mean", "low", "high"]]).transform_filter(f"datum.width == {n}")
     points = measured.mark_point(filled=True, color=ink("pre"), opacity=1).encode(x, y("mean"))
     bars = measured.mark_rule(color=ink("pre")).encode(x, y("low"), alt.Y2("high:Q"))
-    told = alt.Chart(pd.DataFrame({"one": [1]})).transform_calculate(
-        told=f"'width ' + ({n}) + ': after 100 layers typically ' + format(exp(-250 / ({n})), '.2~g') + ' of the start'"
+    told = alt.param(
+        name="told",
+        expr=f"'Width ' + {n} + ': after 100 layers the squared norm is typically ' + "
+        f"format(exp(-250 / {n}), '.2~g') + ' of what it was.'",
     )
-    text = told.mark_text(align="left", fontSize=12).encode(text="told:N", x=alt.value(4), y=alt.value(-8))
     ratio = alt.X("ratio:Q", title="depth over width L/n", scale=alt.Scale(domain=(0, 6.5)))
+    titles = {
+        ("law", "state"): ("drawn from the law", "theory", "circle"),
+        ("matrices", "state"): ("real layers: state", "pre", "square"),
+        ("matrices", "direction"): ("real layers: one direction", "post", "square"),
+        ("matrices", "backward"): ("real layers: backward", "scaled", "square"),
+    }
+    names, keys, shapes = zip(*titles.values(), strict=True)
+    series = [titles[kind][0] for kind in zip(table["drawn"], table["signal"], strict=True)]
     drawn = alt.Chart(
-        table.assign(ratio=table["layer"] / table["width"])[["drawn", "signal", "width", "ratio", "mean"]]
+        table.assign(ratio=table["layer"] / table["width"], series=series)[["series", "width", "ratio", "mean"]]
     )
     theory = (
         alt.Chart(alt.sequence(0, 6.6, 0.5, as_="ratio"))
@@ -123,22 +128,32 @@ def drift_chart(table: pd.DataFrame) -> Chart:
         .encode(ratio, y("mean"))
     )
     every = drawn.mark_point(size=20, opacity=0.6, color=ink("reference")).encode(ratio, y("mean"))
+    legend = alt.Legend(orient="bottom", title=None)
     chosen = (
         drawn.transform_filter(f"datum.width == {n}")
         .mark_point(filled=True, opacity=1)
         .encode(
             ratio,
             y("mean"),
-            alt.Color(
-                "signal:N",
-                scale=alt.Scale(domain=list(SIGNALS), range=[ink(key) for _, key in SIGNALS.values()]),
-                legend=alt.Legend(orient="bottom", title=None),
-            ),
-            alt.Shape("drawn:N", legend=alt.Legend(orient="bottom", title=None)),
+            alt.Color("series:N", scale=alt.Scale(domain=names, range=[ink(key) for key in keys]), legend=legend),
+            alt.Shape("series:N", scale=alt.Scale(domain=names, range=shapes), legend=legend),
         )
     )
-    panels = alt.layer(band, line, bars, points, text), alt.layer(every, theory, chosen)
-    return alt.hconcat(*(panel.properties(width=240, height=240) for panel in panels)).add_params(level)
+    panels = alt.layer(band, line, bars, points), alt.layer(every, theory, chosen)
+    return (
+        alt.concat(*(panel.properties(width=240, height=240) for panel in panels), columns=2)
+        .add_params(width, told)
+        .properties(
+            title=alt.Title(
+                "the drift at a width of your choice",
+                subtitle="Choose the width. First panel: mean growth by depth, with 5 to 95% of the draws (bars) and "
+                "of the law (shaded); dashed, −5L/(2n). Second panel: the same width among all others (grey), by "
+                "depth over width. Real layers were drawn at the widths 32, 64 and 128.",
+            ),
+            description="Two panels of the logarithm of the growth of the squared norm, by depth and by depth over "
+            "width. With the width the first line becomes flatter; in the second panel all widths lie on one line.",
+        )
+    )
 
 
 def signals_by_block(table: pd.DataFrame) -> pd.DataFrame:
@@ -194,7 +209,11 @@ def _plain_text(title: str) -> str:
 def scale_chart(table: pd.DataFrame) -> Chart:
     """The six networks, and a slider for the exponent of the branches' scale: the law, and what was measured."""
     blocks = int(table["blocks"].max())
-    power = alt.param(name="p", value=0.25, bind=alt.binding_range(min=0, max=1, step=0.05, name="exponent p "))
+    power = alt.param(
+        name="p",
+        value=0.25,
+        bind=alt.binding_range(min=0, max=1, step=0.05, name="exponent p of the branches' size 1/L^p "),
+    )
     factor = f"log(1 + pow({blocks}, -2 * p)) / LN10"
     rows = table[["variant", "power", "measure", "block", "decades"]].replace(
         {"variant": {variant: _plain_text(look.title) for variant, look in SHOWN.items()}}
@@ -202,7 +221,7 @@ def scale_chart(table: pd.DataFrame) -> Chart:
     networks = [SHOWN[variant] for variant in stacks.VARIANTS]
     names = [_plain_text(network.title) for network in networks]
     dashes = {"-": [1, 0], "--": [6, 3], ":": [2, 3]}
-    legend = alt.Legend(orient="bottom", title=None, columns=3, symbolType="stroke")
+    legend = alt.Legend(orient="bottom", title=None, symbolType="stroke", symbolSize=500)
     colour = alt.Color(
         "variant:N", legend=legend, scale=alt.Scale(domain=names, range=[network.ink for network in networks])
     )
@@ -236,14 +255,28 @@ def scale_chart(table: pd.DataFrame) -> Chart:
         )
         return alt.LayerChart(layer=[lines, line, points], width=240, height=240)
 
-    told = alt.Chart(pd.DataFrame({"one": [1]})).transform_calculate(
-        told=f"'L^-' + p + ': square times ' + format(pow(10, {blocks} * {factor}), '.3~g') + "
-        f"', gradient times ' + format(pow(10, {blocks} * {factor} / 2), '.3~g')"
+    told = alt.param(
+        name="told",
+        expr=f"'Branches of size 1/L^' + p + ': through {blocks} blocks the mean square grows ' + "
+        f"format(pow(10, {blocks} * {factor}), '.3~g') + '-fold, and the gradient on its way back ' + "
+        f"format(pow(10, {blocks} * {factor} / 2), '.3~g') + '-fold.'",
     )
-    text = told.mark_text(align="left", fontSize=11).encode(text="told:N", x=alt.value(-20), y=alt.value(-8))
     left = panel("square", "log10 mean square", f"datum.block * {factor}", (-5, 16))
     right = panel("gradient", "log10 gradient over the last", f"({blocks} - datum.block) * {factor} / 2", (-5, 10))
-    return alt.hconcat(alt.LayerChart(layer=[*left.layer, text], width=240, height=240), right).add_params(power)
+    return (
+        alt.concat(left, right, columns=2)
+        .add_params(power, told)
+        .properties(
+            title=alt.Title(
+                "signals at another size of the branches",
+                subtitle="Move the exponent p. The thick dashed line is the law for branches of size 1/L^p without "
+                "normalisation, the dots on it what was measured, at p = 0, 0.25, 0.5 and 1; beside it the six "
+                "networks. At p = 0 nothing is scaled; from p = 0.5 on the signals stay near where they began.",
+            ),
+            description="Two panels by block: the logarithm of the mean square, and of the gradient over the last "
+            "one's. The law's line is steep at p = 0 and nearly flat from p = 0.5 on, forwards and backwards.",
+        )
+    )
 
 
 def trained_rows(table: pd.DataFrame) -> pd.DataFrame:

@@ -104,7 +104,7 @@ def watched(table: pd.DataFrame) -> pd.DataFrame:
     return found.round(4)
 
 
-STAGES = ("before training", "after 1 epoch", "after 2", "half-way", "after training")
+STAGES = ("before training", "after 1 epoch", "after 2 epochs", "half-way", "after training")
 
 
 def training(table: pd.DataFrame) -> Figure:
@@ -123,16 +123,18 @@ def training(table: pd.DataFrame) -> Figure:
 
 
 def stages(table: pd.DataFrame) -> Chart:
-    """A slider for the stage of training; gradient norm by layer of the watched networks."""
+    """A choice of the stage of training; gradient norm by layer of the watched networks."""
     stage = alt.param(
-        name="stage", value=0, bind=alt.binding_range(min=0, max=4, step=1, name="stage of training (0 to 4) ")
+        name="stage", value=STAGES[0], bind=alt.binding_radio(options=list(STAGES), name="stage of training ")
     )
     names = {variant: SHOWN[variant].title for variant in WATCHED}
-    frame = table[["variant", "stage", "place", "decades"]].assign(network=table["variant"].map(names))
+    frame = table[["place", "decades"]].assign(
+        network=table["variant"].map(names), stage=table["stage"].map(dict(enumerate(STAGES)))
+    )
     colours = alt.Color(
         "network:N",
         scale=alt.Scale(domain=list(names.values()), range=[SHOWN[variant].ink for variant in WATCHED]),
-        legend=alt.Legend(orient="top", title=None, symbolOpacity=1, columns=1, labelLimit=260),
+        legend=alt.Legend(orient="top", title=None),
     )
     shapes = alt.Shape("network:N", legend=None)
     now = alt.Chart(frame).transform_filter("datum.stage == stage")
@@ -141,13 +143,21 @@ def stages(table: pd.DataFrame) -> Chart:
     y = alt.Y("decades:Q", title="log10 of the gradient's norm", scale=alt.Scale(domain=(low, high)))
     line = now.mark_line().encode(x, y, colours)
     points = now.mark_point(filled=True, size=25).encode(x, y, colours, shapes)
-    told = (
-        alt.Chart(pd.DataFrame({"stage": range(5), "told": STAGES}))
-        .transform_filter("datum.stage == stage")
-        .mark_text(fontSize=13, align="right", baseline="top")
-        .encode(x=alt.value(310), y=alt.value(8), text="told:N")
+    return (
+        alt.layer(line, points)
+        .properties(
+            width=320,
+            height=260,
+            title=alt.Title(
+                "gradients in the course of training",
+                subtitle="Choose a stage of training: before it the plain network's gradient is largest in its first "
+                "layers; one epoch levels most of that. Only with sigmoids do the first layers' gradients vanish.",
+            ),
+            description="A line for each network shows the logarithm of the gradient's norm by the place of the layer. "
+            "Buttons choose one of five stages, from before training to after it.",
+        )
+        .add_params(stage)
     )
-    return alt.layer(line, points, told).properties(width=320, height=240).add_params(stage)
 
 
 RESCALED = (("plain", "plain"), ("bare", "plain, He"), ("bare", "plain, He"), ("sigmoid", "plain, sigmoids"))

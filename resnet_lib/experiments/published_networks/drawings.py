@@ -103,33 +103,53 @@ def one(table: pd.DataFrame) -> Figure:
 
 def pick(table: pd.DataFrame) -> Chart:
     """A network, the kind of its statistics and a block: what the block costs, among all others."""
-    network = alt.param(name="depth", value=20, bind=alt.binding_select(options=list(DEPTHS), name="layers "))
+    network = alt.param(
+        name="depth", value=20, bind=alt.binding_select(options=list(DEPTHS), name="layers of the network ")
+    )
     kind = alt.param(
         name="kind",
         value="as trained",
         bind=alt.binding_radio(options=list(STATISTICS.values()), name="batch statistics "),
     )
     block = alt.param(
-        name="block", value=2, bind=alt.binding_range(min=1, max=27, step=1, name="block, the last one at most ")
+        name="block",
+        value=2,
+        bind=alt.binding_range(min=1, max=27, step=1, name="block that is removed (or the last) "),
     )
     rows = table.assign(block=table["block"] + 1, statistics=table["statistics"].map(STATISTICS))
     base = alt.Chart(rows).transform_filter("datum.depth == depth && datum.statistics == kind")
     last = base.transform_joinaggregate(last="max(block)").transform_calculate(now="min(block, datum.last)")
     x = alt.X("block:Q", title="block removed", scale=alt.Scale(domain=(0, 28)))
-    y = alt.Y("mean:Q", title="points of accuracy lost", scale=alt.Scale(type="symlog", constant=1))
-    every = base.mark_rule(opacity=0.6, color=ink("post")).encode(x, alt.Y("low:Q", title=""), alt.Y2("high:Q"))
+    scale = alt.Scale(type="symlog", constant=1, domain=(min(0, table["low"].min()), 300), nice=False)
+    y = alt.Y("mean:Q", title="points of accuracy lost", scale=scale, axis=alt.Axis(values=[0, 1, 3, 10, 30, 100]))
+    every = base.mark_rule(opacity=0.6, color=ink("post")).encode(x, alt.Y("low:Q", scale=scale), alt.Y2("high:Q"))
     points = base.mark_point(filled=True, size=40, color=ink("post")).encode(
         x, y, shape=alt.Shape("kind:N", title=None, legend=None)
     )
     chosen = last.transform_filter("datum.block == datum.now")
     mark = chosen.mark_point(filled=True, size=140, color=ink("control"), opacity=1).encode(x, y)
     told = chosen.transform_calculate(
-        told="'block ' + datum.block + (datum.kind == 'removed' ? '' : ', which halves the image') + ': '"
-        " + format(datum.mean, '.1f') + ' points ('"
+        told="'block ' + datum.block + (datum.kind == 'removed' ? '' : ', which halves the image') + ':\\n'"
+        " + format(datum.mean, '.1f') + ' points (95%: '"
         " + format(datum.low, '.1f') + ' to ' + format(datum.high, '.1f') + ')'"
     )
-    text = told.mark_text(fontSize=13, align="left").encode(x=alt.value(10), y=alt.value(12), text="told:N")
-    return alt.layer(every, points, mark, text).properties(width=420, height=240).add_params(network, kind, block)
+    text = told.mark_text(lineBreak="\n", align="left").encode(x=alt.value(10), y=alt.value(12), text="told:N")
+    return (
+        alt.layer(every, points, mark, text)
+        .properties(
+            width=320,
+            height=280,
+            title=alt.Title(
+                "one block of one network",
+                subtitle="Choose a network, its batch statistics and a block: the large dot is what the network loses "
+                "without it, among all its other blocks. Networks of 20, 32, 44 and 56 layers have 9, 15, 21 and 27 "
+                "blocks. Squares: the two blocks that halve the image, without their branch. Bars: 95% intervals.",
+            ),
+            description="Points of accuracy lost against the number of the removed block, on a scale that is linear "
+            "below 1, with the chosen block marked and its loss in words. In deeper networks most blocks cost less.",
+        )
+        .add_params(network, kind, block)
+    )
 
 
 def ratios(table: pd.DataFrame) -> pd.DataFrame:

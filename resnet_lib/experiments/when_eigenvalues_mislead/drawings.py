@@ -38,32 +38,50 @@ def turning(table: pd.DataFrame) -> Figure:
 
 
 def turning_chart(table: pd.DataFrame) -> alt.VConcatChart:
-    """Two inputs: the blocks' norm and the angle; the growth curve with the closed form, and its place on the rate."""
+    """Two inputs: the blocks' norm and the angle; the growth curve with the closed form, and its place on the rate.
+
+    The slider has whole degrees as far as the table has each of them.
+    """
     norms = {f"{1 + gamma:g}": gamma for gamma in sorted(table["gamma"].unique())}
     rows = table.assign(each=table["gamma"].map({gamma: name for name, gamma in norms.items()}))
-    # Input types cannot be sent by a slider that skips: angles are whole up to 30, in steps of 5 beyond.
     angle = alt.param(
-        name="turn", value=5, bind=alt.binding_range(min=0, max=90, step=1, name="turn from block to block, degrees ")
+        name="turn", value=5, bind=alt.binding_range(min=0, max=30, step=1, name="turn from block to block (degrees) ")
     )
     each = alt.param(
         name="each", value="1.2", bind=alt.binding_select(options=list(norms), name="norm of every block ")
     )
-    nearest = "datum.each == each && datum.angle == (turn <= 30 ? turn : 5 * round(turn / 5))"
+    nearest = "datum.each == each && datum.angle == turn"
     curve = alt.Chart(rows).transform_filter(nearest).transform_filter("datum.at <= 100")
-    x, y = alt.X("at:Q", title="blocks"), alt.Y("norm:Q", title="decades", scale=alt.Scale(domain=(-0.5, 18)))
+    x, y = alt.X("at:Q", title="blocks"), alt.Y("norm:Q", title="log10 of the norm", scale=alt.Scale(domain=(-0.5, 18)))
     growth = alt.layer(
-        curve.mark_line(color=ink("theory"), strokeDash=[5, 3])
-        .transform_calculate(law="datum.rate * datum.at")
-        .encode(x, alt.Y("law:Q", title="decades")),
         curve.mark_line(color=ink("pre"), point=alt.OverlayMarkDef(color=ink("pre"))).encode(x, y),
-    ).properties(width=320, height=180)
+        curve.mark_line(color=ink("theory"), strokeDash=[5, 3], strokeWidth=2.5)
+        .transform_calculate(law="datum.rate * datum.at")
+        .encode(x, alt.Y("law:Q", title="log10 of the norm")),
+    ).properties(width=320, height=200)
     rates = alt.Chart(rows).transform_filter("datum.each == each && datum.at == 400")
-    at, rate = alt.X("angle:Q", title="turn, degrees"), alt.Y("rate:Q", title="decades a block")
+    at, rate = (
+        alt.X("angle:Q", title="turn from block to block (degrees)"),
+        alt.Y("rate:Q", title="decades a block", scale=alt.Scale(domain=(0, 0.18), nice=False)),
+    )
     place = alt.layer(
         rates.mark_line(color=ink("reference")).encode(at, rate),
         rates.transform_filter(nearest).mark_point(color=ink("pre"), filled=True, size=80).encode(at, rate),
-    ).properties(width=320, height=120)
-    return alt.vconcat(growth, place).add_params(each, angle)
+    ).properties(width=320, height=140)
+    return (
+        alt.vconcat(growth, place)
+        .add_params(each, angle)
+        .properties(
+            title=alt.Title(
+                "blocks that turn by an angle of your choice",
+                subtitle="Choose the norm of every block, and how far the stretched direction turns from one to the "
+                "next. Above: the norm of the product by depth; dashed, the closed form. Below: its rate by the turn, "
+                "and where your choice lies. From a certain turn on nothing grows.",
+            ),
+            description="Two panels. Above, the logarithm of the norm of the product against the number of blocks; "
+            "below, decades a block against the turn, which falls to zero at a threshold that rises with the norm.",
+        )
+    )
 
 
 def growth_rows(table: pd.DataFrame) -> pd.DataFrame:

@@ -1,0 +1,48 @@
+"""Sphinx extension: chapters have their numbers in the list of chapters, in headings, and beside what comes next.
+
+The number of a chapter is the one with which the name of its file begins. Figures count within it (Figure 16.2), and
+chapters that are not written yet have theirs, so that Sphinx, which counts what is there, cannot give them.
+"""
+
+import re
+from pathlib import Path
+from typing import Any
+
+from sphinx.application import Sphinx
+
+CHAPTER = re.compile(r"(?:^|/)(\d\d)_\w+\.html$")
+HEADING = re.compile(r"<h1>(?!<span)")
+ENTRY = re.compile(r'(<li class="toctree-l1[^"]*"><a class="[^"]*" href="([^"#]*)#?">)(?!<span)')
+NEIGHBOUR = re.compile(
+    r'(<a class="(?:left-prev|right-next)"\s+href="([^"]*)".*?<p class="prev-next-title">)(?!<span)', re.S
+)
+
+
+def mark(address: str) -> str:
+    """The number of the chapter at an address, as an element; empty for another page."""
+    found = CHAPTER.search(address)
+    return f'<span class="rl-number">{int(found[1])}</span> ' if found else ""
+
+
+def numbered(page: str, address: str) -> str:
+    """The page with numbers before the names of chapters, its own and those that it leads to."""
+    page = HEADING.sub(lambda found: found[0] + mark(address), page)
+    for pattern in (ENTRY, NEIGHBOUR):
+        page = pattern.sub(lambda found: found[1] + mark(found[2] or address), page)
+    return page
+
+
+def number(app: Sphinx, error: Exception | None) -> None:
+    """Number the chapters on all pages; those that were not written anew have theirs already."""
+    if error or app.builder.format != "html":
+        return
+    for path in Path(app.outdir).rglob("*.html"):
+        page = path.read_text("utf-8")
+        if (new := numbered(page, path.as_posix())) != page:
+            path.write_text(new, "utf-8")
+
+
+def setup(app: Sphinx) -> dict[str, Any]:
+    """Connect it to Sphinx."""
+    app.connect("build-finished", number)
+    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

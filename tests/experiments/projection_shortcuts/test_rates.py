@@ -1,0 +1,26 @@
+"""What is stored under other choices is told apart by rate and epochs."""
+
+from pathlib import Path
+
+import pytest
+
+from resnet_lib.experiments.projection_shortcuts import networks, rates
+
+ROOT = Path(__file__).parents[3]
+
+
+def test_choices_are_told_apart_by_rate_and_epochs(tmp_path):
+    assert rates.CHOICES.results(tmp_path) == {}  # not computed there
+    found = rates.CHOICES.results(ROOT)
+    assert list(found) == list(rates.CHOICES.ways)
+    for name, result in found.items():
+        table = result.table
+        assert result.stamp.experiment == "shortcuts-choices"
+        assert set(table["shortcut"]) == set(rates.COMPARED), name
+        assert (table.groupby("shortcut")["seed"].nunique() == 10).all(), name
+        evidence = networks.need_learned(table)
+        assert len(evidence.values) == 10
+    assert set(found["twice the epochs"].table["epochs"]) == {8}
+    assert found["the same rate for all"].table["lr"].unique().tolist() == [networks.BEST["A"]]
+    third = found["a third of each rate"].table.set_index("shortcut")["lr"].groupby("shortcut").first()
+    assert third["C"] == pytest.approx(networks.BEST["C"] / 3, rel=0.05)
