@@ -138,13 +138,5 @@ def trajectory_trial(setting: Trajectory, seeds: Sequence[int]) -> pd.DataFrame:
     return pd.DataFrame({"seed": np.array(seeds)[seed.ravel()]} | table)
 
 
-TRAJECTORIES = Experiment(
-    name="ode-trajectories",
-    trial=trajectory_trial,
-    quick=Grid(
-        settings=tuple(Trajectory(p, l) for p in (0.25, 0.5, 0.75, 1.0) for l in (0.0, 0.02, 0.1, 0.5)), seeds=(0,)
-    ),
-    full=Grid(
-        settings=tuple(Trajectory(p, l) for p in (0.25, 0.5, 0.75, 1.0) for l in (0.0, 0.02, 0.1, 0.5)), seeds=(0,)
-    ),
-)
+_TRAJECTORIES = tuple(Trajectory(p, l) for p in (0.25, 0.5, 0.75, 1.0) for l in (0.0, 0.02, 0.1, 0.5))
+TRAJECTORIES = Experiment.repeated("ode-trajectories", trajectory_trial, _TRAJECTORIES, quick=(0,), full=(0,))

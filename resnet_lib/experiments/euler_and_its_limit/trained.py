@@ -133,13 +133,8 @@ RESNETS = tuple(
     for power in POWERS
 )
 
-TRAINED = Experiment(
-    name="ode-trained",
-    agrees=SAMPLED,
-    trial=trained_trial,
-    quick=Grid(settings=NETWORKS, seeds=MANY_SEEDS),
-    full=Grid(settings=NETWORKS, seeds=MORE_SEEDS, group=10),
-    data=("digits",),
+TRAINED = Experiment.repeated(
+    "ode-trained", trained_trial, NETWORKS, MANY_SEEDS, MORE_SEEDS, group=10, data=("digits",), agrees=SAMPLED
 )
 CIFAR = Experiment(
     name="ode-trained-cifar",

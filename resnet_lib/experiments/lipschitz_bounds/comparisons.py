@@ -81,13 +81,15 @@ _COMPARED = (
     *(Compared(*key, stacks.BEST[key]) for key in SAME),
     *(Compared("silent", blocks, 0.1) for blocks in (10, 50)),
 )
-COMPARED = Experiment(
-    name="lipschitz-compared",
-    agrees=SAMPLED,
-    trial=compared_trial,
-    quick=Grid(settings=_COMPARED, seeds=stacks.SEEDS),
-    full=Grid(settings=_COMPARED, seeds=stacks.MANY_SEEDS, group=5),
+COMPARED = Experiment.repeated(
+    "lipschitz-compared",
+    compared_trial,
+    _COMPARED,
+    stacks.SEEDS,
+    stacks.MANY_SEEDS,
+    group=5,
     data=("digits",),
+    agrees=SAMPLED,
 )
 
 

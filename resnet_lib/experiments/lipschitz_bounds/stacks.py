@@ -218,13 +218,8 @@ _NETWORKS = (
     network("silent", 10),
     *(Trained("scalar", depth, 0.0) for depth in (2, 5, 10, 20)),
 )
-NETWORKS = Experiment(
-    name="lipschitz-networks",
-    agrees=SAMPLED,
-    trial=trained_trial,
-    quick=Grid(settings=_NETWORKS, seeds=SEEDS),
-    full=Grid(settings=_NETWORKS, seeds=MANY_SEEDS, group=5),
-    data=("digits",),
+NETWORKS = Experiment.repeated(
+    "lipschitz-networks", trained_trial, _NETWORKS, SEEDS, MANY_SEEDS, group=5, data=("digits",), agrees=SAMPLED
 )
 
 

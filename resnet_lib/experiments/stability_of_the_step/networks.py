@@ -99,13 +99,9 @@ BEST = {
     1.0: 0.058,
 }
 
-CONTRACTING = Experiment(
-    name="stability-contracting",
-    agrees=SAMPLED,
-    trial=contracting_trial,
-    quick=Grid(settings=tuple(Contracting(f, BEST[f]) for f in FACTORS), seeds=SEEDS),
-    full=Grid(settings=tuple(Contracting(f, BEST[f]) for f in FACTORS), seeds=MANY_SEEDS),
-    data=("digits",),
+_NETWORKS = tuple(Contracting(f, BEST[f]) for f in FACTORS)
+CONTRACTING = Experiment.repeated(
+    "stability-contracting", contracting_trial, _NETWORKS, SEEDS, MANY_SEEDS, data=("digits",), agrees=SAMPLED
 )
 # The same on a larger dataset, at the rates of the digits; no claim reads it yet.
 FASHION = Experiment(
