@@ -306,14 +306,10 @@ def tuning_trial(setting: Trained, seeds: Sequence[int]) -> pd.DataFrame:
 
 
 START = {"mlp": 0.03, "conv": 0.3}
-TUNING = Experiment(
-    name="eigenvalues-tuning",
-    agrees=SAMPLED,
-    trial=tuning_trial,
-    quick=Grid(settings=(network("mlp", "residual", 5, lr=START["mlp"]),), seeds=tuning.SEEDS),
-    full=Grid(settings=tuple(network(*key, lr=START[key[0]]) for key in NETWORKS), seeds=tuning.SEEDS),
-    data=("digits",),
+_GRIDS = tuning.grids(
+    [network("mlp", "residual", 5, lr=START["mlp"])], [network(*key, lr=START[key[0]]) for key in NETWORKS]
 )
+TUNING = Experiment("eigenvalues-tuning", tuning_trial, *_GRIDS, data=("digits",), agrees=SAMPLED)
 RATES = choices.Rates(TUNING, by=("kind", "variant", "blocks"), best=BEST)
 MLP_CHOICES = choices.Choices(TRAINED_MLP, choices.ways(TRAINED_MLP.quick.settings))
 CONV_CHOICES = choices.Choices(TRAINED_CONV, choices.ways(TRAINED_CONV.quick.settings))

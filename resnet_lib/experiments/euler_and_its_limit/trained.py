@@ -160,14 +160,8 @@ def _start(net: Network) -> float:
     return tuning.rounded(0.16 / net.depth) if added and net.power == 0 and net.depth > 4 else START
 
 
-TUNING = Experiment(
-    name="ode-tuning",
-    agrees=SAMPLED,
-    trial=tuning_trial,
-    quick=Grid(settings=(Network("mlp", 1.0, 4, START),), seeds=tuning.SEEDS),
-    full=Grid(settings=tuple(replace(net, lr=_start(net)) for net in TUNED), seeds=tuning.SEEDS),
-    data=("digits",),
-)
+_GRIDS = tuning.grids([Network("mlp", 1.0, 4, START)], [replace(net, lr=_start(net)) for net in TUNED])
+TUNING = Experiment("ode-tuning", tuning_trial, *_GRIDS, data=("digits",), agrees=SAMPLED)
 RATES = choices.Rates(TUNING, by=("kind", "power", "depth"), best=BEST)
 CHOICES = choices.Choices(TRAINED, choices.ways(NETWORKS), SEEDS)
 LINEAR = tuple(net for net in NETWORKS if (net.kind, net.power) == ("mlp", 1.0))

@@ -16,7 +16,7 @@ from resnet_lib.evidence.claims import Evidence
 from resnet_lib.experiments.lipschitz_bounds.single import INSIDE, largest_weight
 from resnet_lib.nets import Block, Stack, Unit
 from resnet_lib.nets.merges import Add
-from resnet_lib.sweep import SAMPLED, Experiment, Grid
+from resnet_lib.sweep import SAMPLED, Experiment
 from resnet_lib.training import tuning
 
 SEEDS, MANY_SEEDS = tuple(range(5)), tuple(range(10))
@@ -228,14 +228,8 @@ def tuning_trial(setting: Trained, seeds: Sequence[int]) -> pd.DataFrame:
     return tuning.search(lambda lr: fit(replace(setting, lr=lr), seeds), setting.lr)
 
 
-TUNING = Experiment(
-    name="lipschitz-tuning",
-    agrees=SAMPLED,
-    trial=tuning_trial,
-    quick=Grid(settings=(network("residual", 2, lr=START["residual"]),), seeds=tuning.SEEDS),
-    full=Grid(settings=tuple(network(*key, lr=START[key[0]]) for key in BEST), seeds=tuning.SEEDS),
-    data=("digits",),
-)
+_GRIDS = tuning.grids([network("residual", 2, lr=START["residual"])], [network(*key, lr=START[key[0]]) for key in BEST])
+TUNING = Experiment("lipschitz-tuning", tuning_trial, *_GRIDS, data=("digits",), agrees=SAMPLED)
 RATES = choices.Rates(TUNING, by=("rule", "blocks"), best=BEST)
 CHOICES = choices.Choices(NETWORKS, choices.ways(_NETWORKS))
 

@@ -129,15 +129,9 @@ DEPTHS = Experiment(
     data=("digits",),
 )
 
+_SEARCHES = [Depth(variant, blocks, lr) for (variant, blocks), lr in STARTS.items()]
 TUNING = Experiment(
-    name="depth-tuning",
-    agrees=SAMPLED,
-    trial=tuning_trial,
-    quick=Grid(settings=(Depth("norm", 5, STARTS["norm", 5]),), seeds=tuning.SEEDS),
-    full=Grid(
-        settings=tuple(Depth(variant, blocks, lr) for (variant, blocks), lr in STARTS.items()), seeds=tuning.SEEDS
-    ),
-    data=("digits",),
+    "depth-tuning", tuning_trial, *tuning.grids(_SEARCHES[:1], _SEARCHES), data=("digits",), agrees=SAMPLED
 )
 RATES = choices.Rates(
     TUNING,

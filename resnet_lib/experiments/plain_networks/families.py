@@ -10,7 +10,7 @@ from resnet_lib.evidence import choices
 from resnet_lib.experiments.plain_networks import stacks
 from resnet_lib.nets import Unit
 from resnet_lib.nets.units import UNITS
-from resnet_lib.sweep import SAMPLED, Experiment, Grid
+from resnet_lib.sweep import SAMPLED, Experiment
 from resnet_lib.training import Fit, Recipe, recipes, tuning, zoo
 from resnet_lib.training.zoo import Network
 
@@ -206,30 +206,16 @@ def _searches(starts: Iterable[tuple[str, int, bool]]) -> tuple[Family, ...]:
     return tuple(replace(family, lr=lr) for family, lr in found)
 
 
-TUNING = Experiment(
-    name="plain-tuning",
-    agrees=SAMPLED,
-    trial=tuning_trial,
-    quick=Grid(
-        settings=tuple(replace(each, epochs=2) for each in _searches([("plain", 8, False)])), seeds=tuning.SEEDS
-    ),
-    full=Grid(settings=_searches(STARTS), seeds=tuning.SEEDS),
-    data=("digits",),
-)
+_GRIDS = tuning.grids([replace(each, epochs=2) for each in _searches([("plain", 8, False)])], _searches(STARTS))
+TUNING = Experiment("plain-tuning", tuning_trial, *_GRIDS, data=("digits",), agrees=SAMPLED)
 RATES = choices.Rates(TUNING, by=("variant", "layers", "rescaled"), best=BEST, untrained=(("sigmoid", 8, False),))
 # Needs CIFAR-10 and, in FULL, a GPU; no page runs it. A rate of a family is chosen at its least and greatest depth.
-CIFAR_TUNING = Experiment(
-    name="plain-cifar-tuning",
-    agrees=SAMPLED,
-    trial=tuning_trial,
-    quick=Grid(settings=(replace(cifar("plain", 8), epochs=1),), seeds=tuning.SEEDS),
-    full=Grid(
-        settings=tuple(
-            cifar(variant, layers, rescaled=rescaled)
-            for variant, rescaled in BEST_CIFAR
-            for layers in ((8,) if variant == "sigmoid" else (8, 56))
-        ),
-        seeds=tuning.SEEDS,
-    ),
-    data=("cifar10",),
+_CIFAR_GRIDS = tuning.grids(
+    [replace(cifar("plain", 8), epochs=1)],
+    [
+        cifar(variant, layers, rescaled=rescaled)
+        for variant, rescaled in BEST_CIFAR
+        for layers in ((8,) if variant == "sigmoid" else (8, 56))
+    ],
 )
+CIFAR_TUNING = Experiment("plain-cifar-tuning", tuning_trial, *_CIFAR_GRIDS, data=("cifar10",), agrees=SAMPLED)
