@@ -110,21 +110,20 @@ def trained_trial(setting: Network, seeds: Sequence[int], device: torch.device =
 
 # What `tuning.choose` takes of `ode-tuning`, which is stored under results/; a test compares.
 DEPTH, DEPTHS, POWERS = 16, (4, 8, 16), (0.0, 0.25, 0.5, 1.0)
-BEST = {
-    ("mlp", 0.0, 4): 0.032,
-    ("mlp", 0.0, 8): 0.017,
-    ("mlp", 0.0, 16): 0.005,
-    ("mlp", 0.25, 16): 0.024,
-    ("mlp", 0.5, 16): 0.075,
-    ("mlp", 1.0, 4): 0.17,
-    ("mlp", 1.0, 8): 0.16,
-    ("mlp", 1.0, 16): 0.24,
-    ("norm", 0.0, 16): 0.1,
-    ("tied", 1.0, 16): 0.075,
-    ("penalty", 1.0, 16): 0.21,
-    ("small", 0.0, 16): 0.021,
-    ("zero", 0.0, 16): 0.024,
-}
+BEST: dict[tuple[str, float, int], float] = choices.cells(
+    {
+        ("mlp", 0.0): {4: 0.032, 8: 0.017, DEPTH: 0.005},
+        ("mlp", 0.25): {DEPTH: 0.024},
+        ("mlp", 0.5): {DEPTH: 0.075},
+        ("mlp", 1.0): {4: 0.17, 8: 0.16, DEPTH: 0.24},
+        ("norm", 0.0): {DEPTH: 0.1},
+        ("tied", 1.0): {DEPTH: 0.075},
+        ("penalty", 1.0): {DEPTH: 0.21},
+        ("small", 0.0): {DEPTH: 0.021},
+        ("zero", 0.0): {DEPTH: 0.024},
+    }
+)
+"""By kind, power and depth."""
 TUNED = tuple(Network(kind, power, depth, lr) for (kind, power, depth), lr in BEST.items())
 NETWORKS = (*TUNED, Network("slow", 0.0, DEPTH, BEST["mlp", 0.0, DEPTH]))
 RESNETS = tuple(
