@@ -108,7 +108,15 @@ def laws(table: pd.DataFrame) -> Evidence:
 
 @dataclass(frozen=True)
 class Trajectory:
-    """One deep network, for its picture: weights with a correlation length in depth, branches of size ``L^-power``."""
+    """One deep network, for its picture: weights that are correlated in depth, branches of size ``L^-power``.
+
+    Attributes:
+        power: Exponent of the branches' size.
+        length: Correlation length of the weights, as a fraction of the depth; 0 for independent ones.
+        depth: Number of blocks, ``L``.
+        dimension: Units of a state.
+        shown: How many of these the picture shows.
+    """
 
     power: float
     length: float

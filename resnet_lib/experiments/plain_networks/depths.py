@@ -22,7 +22,16 @@ HUNDRED, FIFTY = 50, 25  # blocks, of two layers each
 
 @dataclass(frozen=True)
 class Depth:
-    """An MLP of the grid, trained on digits by SGD with a one-cycle schedule; its blocks have ``2 * blocks`` layers."""
+    """An MLP of the grid, trained on digits by SGD with a one-cycle schedule.
+
+    Attributes:
+        variant: One of `stacks.VARIANTS`.
+        blocks: Number of blocks, of two layers each.
+        lr: Highest learning rate.
+        width: Units of a state.
+        epochs: Passes over the training images.
+        batch: Images of a step.
+    """
 
     variant: str
     blocks: int

@@ -81,7 +81,13 @@ SHOWN = ("euler", "heun", "rk4", "implicit-euler", "implicit-midpoint")
 
 @dataclass(frozen=True)
 class Explorer:
-    """What the interactive figure shows for a method: its region, and trajectories for a grid of steps."""
+    """What the interactive figure shows for a method: its region, and trajectories for a grid of steps.
+
+    Attributes:
+        method: A key of `tableaus.METHODS`.
+        step: The smallest step, and how far one is from the next.
+        largest: The largest step.
+    """
 
     method: str
     step: float = 0.25
