@@ -17,7 +17,6 @@ from resnet_lib.training import Recipe, tuning
 SEEDS, MANY_SEEDS = tuple(range(5)), tuple(range(10))
 
 GUESS = float(np.log(10))  # the loss of guessing one of ten digits
-HUNDRED, FIFTY = 50, 25  # blocks, of two layers each
 
 
 @dataclass(frozen=True)
@@ -39,6 +38,10 @@ class Depth:
     width: int = 32
     epochs: int = 8
     batch: int = 100
+
+
+HUNDRED, FIFTY = 50, 25
+"""The blocks of a network of a hundred layers, and of one of fifty."""
 
 
 def fit(setting: Depth, seeds: Sequence[int]) -> training.Fit:
