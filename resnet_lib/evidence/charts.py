@@ -3,10 +3,10 @@
 This module knows charts; which table they show, and where the script lies, is decided in `figures`. The pages embed it
 with Vega, whose JavaScript comes with the package vl-convert (`_ext/book_pages.py`, `_static/interactive.js`).
 
-A chart carries its own words: `chart.properties(title=alt.Title("title", subtitle="caption"), description="...")`. The
-page shows title and caption as text around the chart, and the description stands for it where nobody sees it. A
-parameter `told` with an expression is a sentence that the page shows beside the inputs. The page makes panels as wide
-as the column; one whose name is `plane` keeps its proportions.
+A chart carries its own words, as `interactive.worded` gives them to it: Altair's title, its subtitle as the caption,
+and the description. The page shows title and caption as text around the chart, and the description stands for it where
+nobody sees it. A parameter `told` with an expression is a sentence that the page shows beside the inputs. The page
+makes panels as wide as the column; one whose name is `plane` keeps its proportions.
 """
 
 import json

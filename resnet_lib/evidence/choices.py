@@ -10,7 +10,7 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -25,6 +25,24 @@ LEARNED = 0.2
 """Validation accuracy of a network that has learned something of ten classes: twice that of guessing."""
 THIRD, THRICE, SAME = "a third of each rate", "three times each rate", "the same rate for all"
 CHOSEN = "as chosen"
+Cell = TypeVar("Cell")
+
+
+def cells(table: Mapping[Any, Mapping[Any, Cell]]) -> dict[Any, Cell]:
+    """The cells of a table of networks, as a rule of their rates, by what names the row and what names the column.
+
+    Args:
+        table: Rows of columns. What names a row or a column is a value, or several as a tuple.
+
+    Example:
+        >>> cells({("mlp", "residual"): {5: 0.04, 10: 0.0061}, ("conv", "plain"): {2: 0.23}})["mlp", "residual", 10]
+        0.0061
+    """
+
+    def parts(name: Any) -> tuple[Any, ...]:
+        return name if isinstance(name, tuple) else (name,)
+
+    return {(*parts(row), *parts(column)): cell for row, columns in table.items() for column, cell in columns.items()}
 
 
 @dataclass(frozen=True)

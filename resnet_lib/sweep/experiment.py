@@ -89,6 +89,39 @@ class Experiment:
             raise ValueError(f"name={self.name!r} may hold a to z, 0 to 9 and hyphens; e.g. 'eigenvalues-random'")
         source.digest_as_imported(*self.roots)  # remembered now, while what is on disk is what is being imported
 
+    @classmethod
+    def repeated(
+        cls,
+        name: str,
+        trial: Callable[..., pd.DataFrame],
+        settings: Sequence[Any],
+        quick: Sequence[int],
+        full: Sequence[int],
+        *,
+        group: int | None = None,
+        data: tuple[str, ...] = (),
+        agrees: agreement.Columns = agreement.EXACT,
+    ) -> "Experiment":
+        """The experiment whose FULL has the settings of QUICK, as a rule with more seeds.
+
+        Args:
+            name: As for any experiment, and so are `trial`, `data` and `agrees`.
+            trial: Runs on every setting.
+            settings: Those of both grids.
+            quick: The seeds of QUICK, which are computed together.
+            full: The seeds of FULL.
+            group: How many of these are computed together; None for all of them.
+            data: Names of the datasets that the trial loads.
+            agrees: How the columns of its table agree between machines.
+
+        Example:
+            >>> from resnet_lib.experiments.counting_paths.unrolling import Unrolled, trial
+            >>> sums = Experiment.repeated("sums", trial, [Unrolled("relu")], quick=(0, 1), full=range(6), group=3)
+            >>> sums.quick.groups, sums.full.groups
+            (((0, 1),), ((0, 1, 2), (3, 4, 5)))
+        """
+        return cls(name, trial, Grid(settings, quick), Grid(settings, full, group), data, agrees)
+
     @property
     def roots(self) -> tuple[Callable, ...]:
         """The definitions that the source hash starts from: the trial and the classes of its settings."""

@@ -17,7 +17,7 @@ from resnet_lib.sweep.provenance import Result, Stamp
 
 PRESET = "full"  # a quick result is computed where it is shown
 FOLDER = "results"
-SAME = "same-source.csv"  # digests of one and the same source: experiment, before and after their rule has changed
+SAME = "same-source.csv"  # digests of sources that compute the same: experiment, before and after
 
 
 class ResultError(ValueError):
@@ -100,9 +100,10 @@ def read(experiment: str, root: Path) -> Result | None:
 
 
 def same_sources(root: Path) -> frozenset[tuple[str, str, str]]:
-    """Experiment, old digest and new digest of sources that are the same, though how they are hashed has changed.
+    """Experiment, old and new digest of sources that compute the same; their form or the rule of the hash has changed.
 
-    Both were computed from one tree, so that a stamp with the old digest is current as long as the new one is today's.
+    Both were computed from one tree, or from two whose tables have the same bytes, so that a stamp with the old digest
+    is current as long as the new one is today's.
 
     Raises:
         ResultError: Where a line is anything else.

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import difflib
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import Any
 
 from torch import Tensor, optim
 
@@ -101,6 +102,25 @@ class Recipe:
             return optim.AdamW(params, lr=self.lr, betas=betas, weight_decay=self.weight_decay, **kernel)
         sgd = Lars if self.optimizer == "lars" else optim.SGD
         return sgd(params, lr=self.lr, momentum=self.momentum, weight_decay=self.weight_decay, **kernel)
+
+
+def of(setting: Any) -> Recipe:
+    """The recipe that an experiment's setting tells: its fields that are named like those of a recipe, defaults else.
+
+    Args:
+        setting: A dataclass with the field `epochs`, and as a rule `batch` and `lr`.
+
+    Example:
+        >>> @dataclass(frozen=True)
+        ... class Network:
+        ...     depth: int
+        ...     epochs: int = 4
+        ...     lr: float = 0.2
+        >>> of(Network(depth=56)) == Recipe(epochs=4, lr=0.2)
+        True
+    """
+    known = {field.name for field in fields(Recipe)}
+    return Recipe(**{field.name: getattr(setting, field.name) for field in fields(setting) if field.name in known})
 
 
 def _cosine(start: float, end: float, progress: float) -> float:

@@ -11,10 +11,12 @@ then ever closer to it. `choose` takes one from what was tried, `complaints` say
 import math
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from resnet_lib.sweep import Grid
 from resnet_lib.training.fits import Fit
 from resnet_lib.whole import whole
 
@@ -119,6 +121,23 @@ def rounded(rate: float) -> float:
         (0.32, 0.055)
     """
     return float(f"{rate:.1e}")
+
+
+def grids(quick: Sequence[Any], full: Sequence[Any], *, group: int | None = None) -> tuple[Grid, Grid]:
+    """QUICK and FULL of an experiment that tries rates: on some of a chapter's networks, and on all, with `SEEDS`.
+
+    Args:
+        quick: Settings of QUICK, which shows that the trial runs.
+        full: Settings of FULL, from which the chapter's rates are chosen.
+        group: How many seeds are computed together; None for all of them.
+
+    Example:
+        >>> from resnet_lib.experiments.published_networks.small import Small
+        >>> quick, full = grids([Small(8, 0.1)], [Small(8, 0.1), Small(14, 0.1)])
+        >>> len(quick.settings), len(full.settings), quick.seeds == full.seeds == SEEDS
+        (1, 2, True)
+    """
+    return Grid(quick, SEEDS, group), Grid(full, SEEDS, group)
 
 
 def scores(fitted: Fit, epoch: int) -> pd.DataFrame:

@@ -145,3 +145,10 @@ def test_the_table_of_measures_has_a_column_for_every_choice_and_a_dash_where_a_
     shown = str(choices.told("Losses", (measures, results), ({"deep": deep}, beside), digits=1).data)
     assert "<summary>Losses: 4 measures under 5 choices, mean and 95% interval</summary>" in shown
     assert "<td>13.0 (12.0 to 14.0)</td>" in shown  # 12, 13 and 14, as chosen
+
+
+def test_the_cells_of_a_table_are_named_by_row_and_column():
+    table = {"plain": {8: 0.1, 20: 0.2}, ("bare", 0.5): {(8, True): 0.3}}
+    assert choices.cells(table) == {("plain", 8): 0.1, ("plain", 20): 0.2, ("bare", 0.5, 8, True): 0.3}
+    assert list(choices.cells({"b": {1: 0.1}, "a": {2: 0.1, 1: 0.1}})) == [("b", 1), ("a", 2), ("a", 1)]  # as written
+    assert choices.cells({}) == {}

@@ -1,9 +1,10 @@
-"""Grids and experiments as data: what they refuse."""
+"""Grids and experiments as data: what they refuse, and what a repeated one is."""
 
 import pytest
 from setting_classes import Thawed, Unit
+from trials import Noise, measure
 
-from resnet_lib.sweep import Grid
+from resnet_lib.sweep import EXACT, SAMPLED, Experiment, Grid
 
 
 def test_settings_and_seeds_are_checked():
@@ -33,3 +34,12 @@ def test_any_sequence_of_settings_and_seeds_will_do():
 def test_groups_hold_every_seed_once():
     assert Grid((Unit("a"),), (5, 6, 7, 8, 9), 2).groups == ((5, 6), (7, 8), (9,))
     assert Grid((Unit("a"),), (5, 6, 7)).groups == ((5, 6, 7),)
+
+
+def test_a_repeated_experiment_has_the_same_settings_in_both_grids():
+    found = Experiment.repeated(
+        "repeated", measure, [Noise(size=1)], (0, 1), range(6), group=3, data=("digits",), agrees=SAMPLED
+    )
+    quick, full = Grid((Noise(size=1),), (0, 1)), Grid((Noise(size=1),), range(6), group=3)
+    assert found == Experiment(name="repeated", trial=measure, quick=quick, full=full, data=("digits",), agrees=SAMPLED)
+    assert Experiment.repeated("repeated", measure, [Noise(size=1)], (0,), (0,)).agrees == EXACT

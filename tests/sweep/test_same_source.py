@@ -1,4 +1,4 @@
-"""Stored results stay current where the rule of hashing has changed, as long as their source is the same."""
+"""Stored results stay current where the rule of hashing or the form has changed, as long as they come out the same."""
 
 import json
 import re

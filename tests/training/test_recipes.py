@@ -110,3 +110,21 @@ def test_the_published_recipe_is_that_of_the_paper():
 def test_a_recipe_refuses_what_makes_no_sense(changes, text):
     with pytest.raises(ValueError, match=text):
         dataclasses.replace(RECIPE, **changes)
+
+
+def test_the_recipe_of_a_setting_has_its_fields_and_the_defaults():
+    @dataclasses.dataclass(frozen=True)
+    class Net:
+        depth: int
+        epochs: int = 3
+        lr: float = 0.02
+        batch: int = 7
+        augment: str = "crop-flip"
+        weight: float = 9.0
+
+    assert recipes.of(Net(20)) == Recipe(epochs=3, batch=7, lr=0.02, augment="crop-flip")
+    assert recipes.of(Net(20, epochs=0, batch=1)) == Recipe(epochs=0, batch=1, lr=0.02, augment="crop-flip")
+    with pytest.raises(ValueError, match="augment='flop' is unknown"):
+        recipes.of(Net(20, augment="flop"))
+    with pytest.raises(TypeError, match="epochs"):
+        recipes.of(dataclasses.make_dataclass("Still", [("lr", float, 0.1)])())

@@ -220,3 +220,12 @@ def test_a_rate_at_which_a_seed_collapsed_does_not_tie_with_the_best():
     assert choice.rates == (0.1, 0.2, 0.4)
     mild = table.replace({"validation_accuracy": {0.3: 0.8}})  # a bad seed, which has learned something
     assert 0.4 in tuning.choose(mild, ["net"])["A"].ties
+
+
+def test_the_grids_of_a_tuning_have_its_seeds_and_settings():
+    settings = [tuning.Choice(rate, 0.9, (rate,), (rate,), 5) for rate in RATES]  # any frozen dataclass will do
+    quick, full = tuning.grids(settings[:1], settings, group=2)
+    assert (quick.settings, full.settings) == (tuple(settings[:1]), tuple(settings))
+    assert quick.seeds == full.seeds == (100, 101, 102, 103, 104)
+    assert quick.groups == full.groups == ((100, 101), (102, 103), (104,))
+    assert tuning.grids(settings, settings)[1].groups == ((100, 101, 102, 103, 104),)

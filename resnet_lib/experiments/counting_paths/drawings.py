@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from resnet_lib import runtime
 from resnet_lib.evidence import intervals
 from resnet_lib.evidence.charts import Chart
+from resnet_lib.evidence.interactive import slider, worded
 from resnet_lib.evidence.style import COLOURS, MARKERS, ink
 from resnet_lib.evidence.variants import shown
 from resnet_lib.experiments.counting_paths import gradients, members
@@ -66,9 +67,7 @@ def gain(table: pd.DataFrame) -> Chart:
     depth = int(table["blocks"].max())
     rows = table[(table["kind"] == "residual") & (table["seed"] == table["seed"].min())][["length", "count"]]
     measured = table[table["kind"] == "residual"].groupby("length")["share"].mean().reset_index()
-    factor = alt.param(
-        name="factor", value=0.29, bind=alt.binding_range(min=0.05, max=2, step=0.01, name="factor g of each branch ")
-    )
+    factor = slider("factor", "factor g of each branch", 0.29, (0.05, 2), step=0.01)
     x = alt.X("length:Q", title="branches that a path enters", scale=alt.Scale(domain=(-0.5, depth + 0.5), nice=False))
     y = alt.Y("share:Q", title="share of the gradient", scale=alt.Scale(domain=(0, 0.5)))
     law = (
@@ -86,21 +85,18 @@ def gain(table: pd.DataFrame) -> Chart:
     rule = mean.mark_rule(color=ink("theory"), strokeDash=[5, 3]).encode(x="mean:Q")
     text = mean.mark_text(align="right", fontSize=13).encode(text="told:N", x=alt.value("width"), y=alt.value(12))
     points = alt.Chart(measured).mark_point(filled=True, size=50, color=ink("pre")).encode(x, y)
-    return (
-        alt.layer(bars, rule, points, text)
-        .add_params(factor)
-        .properties(
-            width=320,
-            height=260,
-            title=alt.Title(
-                "one factor for all branches",
-                subtitle="A path loses the same factor g in every branch that it enters. Bars: the share of the "
-                "gradient that each length then carries; dashed, their mean length. Dots: sampled paths of the "
-                "trained network, whose branches pass on 0.29. At g = 1 the bars count the paths: eight is typical.",
-            ),
-            description="Bars of the share of the gradient by the number of branches that a path enters, from 0 to 16. "
-            "With the factor the bars move from short paths to long ones; the dots are highest at three and four.",
-        )
+    return worded(
+        alt.layer(bars, rule, points, text).add_params(factor).properties(width=320, height=260),
+        """
+        one factor for all branches
+
+        A path loses the same factor g in every branch that it enters. Bars: the share of the gradient that each length
+        then carries; dashed, their mean length. Dots: sampled paths of the trained network, whose branches pass on
+        0.29. At g = 1 the bars count the paths: eight is typical.
+
+        Bars of the share of the gradient by the number of branches that a path enters, from 0 to 16. With the factor
+        the bars move from short paths to long ones; the dots are highest at three and four.
+        """,
     )
 
 

@@ -135,14 +135,8 @@ def tuning_trial(setting: Flow, seeds: Sequence[int]) -> pd.DataFrame:
 
 
 START = 0.1
-TUNING = Experiment(
-    name="paths-tuning",
-    agrees=SAMPLED,
-    trial=tuning_trial,
-    quick=Grid(settings=(Flow("residual", 2, START),), seeds=tuning.SEEDS),
-    full=Grid(settings=tuple(Flow(kind, lr=START) for kind in BEST), seeds=tuning.SEEDS),
-    data=("digits",),
-)
+_GRIDS = tuning.grids([Flow("residual", 2, START)], [Flow(kind, lr=START) for kind in BEST])
+TUNING = Experiment("paths-tuning", tuning_trial, *_GRIDS, data=("digits",), agrees=SAMPLED)
 RATES = choices.Rates(TUNING, by=("kind",), best=BEST)
 CHOICES = choices.Choices(GRADIENTS, choices.ways(FLOWS))
 

@@ -10,7 +10,7 @@ from resnet_lib import data, runtime
 from resnet_lib.analysis import paths, statistics
 from resnet_lib.experiments.counting_paths.gradients import FLOWS, SEEDS, Flow, fit
 from resnet_lib.nets import Stack
-from resnet_lib.sweep import SAMPLED, Experiment, Grid
+from resnet_lib.sweep import SAMPLED, Experiment
 
 FEW = 5
 """So many images, those of the largest gradients, are told apart from the others."""
@@ -49,14 +49,7 @@ def images_trial(setting: Flow, seeds: Sequence[int]) -> pd.DataFrame:
 
 TRAINED = tuple(flow for flow in FLOWS if flow.kind != "orthogonal")
 SETTINGS = (*TRAINED, *(replace(flow, epochs=0) for flow in TRAINED))
-IMAGES = Experiment(
-    name="paths-images",
-    agrees=SAMPLED,
-    trial=images_trial,
-    quick=Grid(settings=SETTINGS, seeds=SEEDS),
-    full=Grid(settings=SETTINGS, seeds=SEEDS),
-    data=("digits",),
-)
+IMAGES = Experiment.repeated("paths-images", images_trial, SETTINGS, SEEDS, SEEDS, data=("digits",), agrees=SAMPLED)
 
 
 def lengths(rows: pd.DataFrame, *, alike: bool) -> Mapping[str, np.ndarray]:

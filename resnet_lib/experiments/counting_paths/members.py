@@ -14,7 +14,7 @@ from resnet_lib.evidence.choices import Choices, ways
 from resnet_lib.evidence.claims import Evidence
 from resnet_lib.nets import Stack, stochastic_depth
 from resnet_lib.nets.units import UNITS
-from resnet_lib.sweep import SAMPLED, Experiment, Grid
+from resnet_lib.sweep import SAMPLED, Experiment
 
 SEEDS, MANY_SEEDS = tuple(range(5)), tuple(range(10))
 SIZES = (1, 2, 3, 5)
@@ -145,13 +145,8 @@ SETTINGS = tuple(
     for (variant, last), lr in BEST.items()
 )
 
-MEMBERS = Experiment(
-    name="paths-members",
-    agrees=SAMPLED,
-    trial=trial,
-    quick=Grid(settings=SETTINGS, seeds=SEEDS),
-    full=Grid(settings=SETTINGS, seeds=MANY_SEEDS, group=5),
-    data=("digits",),
+MEMBERS = Experiment.repeated(
+    "paths-members", trial, SETTINGS, SEEDS, MANY_SEEDS, group=5, data=("digits",), agrees=SAMPLED
 )
 CHOICES = Choices(MEMBERS, ways(SETTINGS))
 

@@ -11,7 +11,7 @@ from resnet_lib.evidence.choices import Choices, ways
 from resnet_lib.evidence.claims import Evidence
 from resnet_lib.experiments.counting_paths.members import BEST, MANY_SEEDS, SEEDS, Members, fit, predictions
 from resnet_lib.nets import Stack
-from resnet_lib.sweep import SAMPLED, Experiment, Grid
+from resnet_lib.sweep import SAMPLED, Experiment
 
 MOST = 8  # blocks of 10 that a member keeps, in claims.yml
 
@@ -40,13 +40,8 @@ def shares_trial(setting: Members, seeds: Sequence[int]) -> pd.DataFrame:
 
 
 SETTINGS = (Members("residual", BEST["residual", 1.0]),)
-SHARES = Experiment(
-    name="paths-shares",
-    agrees=SAMPLED,
-    trial=shares_trial,
-    quick=Grid(settings=SETTINGS, seeds=SEEDS),
-    full=Grid(settings=SETTINGS, seeds=MANY_SEEDS, group=5),
-    data=("digits",),
+SHARES = Experiment.repeated(
+    "paths-shares", shares_trial, SETTINGS, SEEDS, MANY_SEEDS, group=5, data=("digits",), agrees=SAMPLED
 )
 CHOICES = Choices(SHARES, ways(SETTINGS))
 

@@ -19,7 +19,13 @@ ORDERS = {"linear": "WW+", "relu": "WAW+", "original": "WAW+A"}
 
 @dataclass(frozen=True)
 class Unrolled:
-    """A residual network at its initialisation, branches scaled by ``1/sqrt(blocks)``; ``branch`` is in ``ORDERS``."""
+    """A residual network at its initialisation, branches scaled by ``1/sqrt(blocks)``.
+
+    Attributes:
+        branch: A key of ``ORDERS``: linear, with ReLU, or the original unit.
+        blocks: Number of blocks; there are ``2 ** blocks`` paths.
+        width: Units of a state.
+    """
 
     branch: str
     blocks: int = 10

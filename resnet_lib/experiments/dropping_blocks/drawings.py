@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 
 from resnet_lib.analysis import paths
 from resnet_lib.evidence.charts import Chart
+from resnet_lib.evidence.interactive import menu, worded
 from resnet_lib.evidence.style import COLOURS, MARKERS
 from resnet_lib.evidence.variants import shown
 from resnet_lib.experiments.dropping_blocks import measures
@@ -140,9 +141,7 @@ def pick(table: pd.DataFrame) -> Chart:
         for i in range(BLOCKS)
     ]
     told = ["the blocks without a tick", "any one block", *(f"any {n} blocks" for n in range(2, BLOCKS))]
-    count = alt.param(
-        name="count", value=0, bind=alt.binding_select(options=list(range(BLOCKS)), labels=told, name="remove ")
-    )
+    count = menu("count", "remove", 0, dict(enumerate(told)))
     mask = " + ".join(f"(block{i + 1} ? 0 : {1 << i})" for i in range(BLOCKS))
     ticked = " + ".join(f"(block{i + 1} ? 0 : 1)" for i in range(BLOCKS))
     now = f"datum.removed == (count > 0 ? count : ({ticked}))"
@@ -180,20 +179,18 @@ def pick(table: pd.DataFrame) -> Chart:
         xOffset=alt.XOffset("variant:N", sort=["residual", "plain"]),
     )
     upper = alt.layer(every, point, text).properties(width=320, height=130)
-    return (
-        alt.vconcat(upper, bars.properties(width=320, height=150))
-        .add_params(*boxes, count)
-        .properties(
-            title=alt.Title(
-                "remove blocks of your choice",
-                subtitle="Take ticks away to remove blocks; or let a number of them be removed, whichever they are: "
-                "then every set of that size is a thin line and the dot is their mean, and the ticks do not count. "
-                "Above: test accuracy, statistics as trained. Below: the lengths of the paths that are left.",
-            ),
-            description="Two panels for the residual and the plain network. Above, test accuracy without the removed "
-            "blocks; below, the shares of the path lengths that are left. Without its first block the residual network "
-            "loses most.",
-        )
+    return worded(
+        alt.vconcat(upper, bars.properties(width=320, height=150)).add_params(*boxes, count),
+        """
+        remove blocks of your choice
+
+        Take ticks away to remove blocks; or let a number of them be removed, whichever they are: then every set of that
+        size is a thin line and the dot is their mean, and the ticks do not count. Above: test accuracy, statistics as
+        trained. Below: the lengths of the paths that are left.
+
+        Two panels for the residual and the plain network. Above, test accuracy without the removed blocks; below, the
+        shares of the path lengths that are left. Without its first block the residual network loses most.
+        """,
     )
 
 

@@ -198,13 +198,8 @@ DEEP = tuple(
     for variant, last in (("original", 1.0), ("original", 0.5), ("original", 0.2), ("plain-original", 1.0))
 )
 
-DIGITS = Experiment(
-    name="dropping-digits",
-    agrees=SAMPLED,
-    trial=trial,
-    quick=Grid(settings=_digits_settings(), seeds=MANY_SEEDS),
-    full=Grid(settings=_digits_settings(), seeds=tuple(range(20)), group=5),
-    data=("digits",),
+DIGITS = Experiment.repeated(
+    "dropping-digits", trial, _digits_settings(), MANY_SEEDS, range(20), group=5, data=("digits",), agrees=SAMPLED
 )
 # More seeds, because what stochastic depth does to accuracy is as small as one seed differs from another.
 DEPTH = Experiment(

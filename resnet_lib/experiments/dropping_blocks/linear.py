@@ -17,7 +17,14 @@ ORDERS = {"linear": "WW+", "relu": "WAW+"}
 
 @dataclass(frozen=True)
 class Linear:
-    """A residual network at its initialisation; ``branch`` is ``linear`` or ``relu``."""
+    """A residual network at its initialisation, branches scaled by ``1/sqrt(blocks)``.
+
+    Attributes:
+        branch: A key of ``ORDERS``, ``linear`` or ``relu``.
+        blocks: Number of blocks.
+        width: Units of a state.
+        last: Chance of the last block to survive, under the rule of stochastic depth.
+    """
 
     branch: str
     blocks: int = 8

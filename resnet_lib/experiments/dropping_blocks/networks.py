@@ -11,7 +11,7 @@ from resnet_lib import data, nets, training
 from resnet_lib.evidence import choices
 from resnet_lib.nets import Unit, stochastic_depth
 from resnet_lib.nets.units import UNITS
-from resnet_lib.sweep import SAMPLED, Experiment, Grid
+from resnet_lib.sweep import SAMPLED, Experiment
 from resnet_lib.training import tuning
 
 SEEDS, MANY_SEEDS = tuple(range(5)), tuple(range(10))
@@ -123,15 +123,8 @@ BEST = {
     ("residual", 10, STOCHASTIC): 0.57,
     ("scaled", 10, 1.0): 0.057,
 }
-TUNING = Experiment(
-    name="dropping-tuning",
-    agrees=SAMPLED,
-    trial=tuning_trial,
-    quick=Grid(settings=(Network("residual", 3, START),), seeds=tuning.SEEDS),
-    full=Grid(
-        settings=tuple(Network(variant, blocks, START, last=last) for variant, blocks, last in BEST),
-        seeds=tuning.SEEDS,
-    ),
-    data=("digits",),
+_GRIDS = tuning.grids(
+    [Network("residual", 3, START)], [Network(variant, blocks, START, last=last) for variant, blocks, last in BEST]
 )
+TUNING = Experiment("dropping-tuning", tuning_trial, *_GRIDS, data=("digits",), agrees=SAMPLED)
 RATES = choices.Rates(TUNING, by=("variant", "blocks", "last"), best=BEST)

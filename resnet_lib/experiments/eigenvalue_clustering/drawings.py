@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Circle
 
 from resnet_lib.evidence.charts import Chart
+from resnet_lib.evidence.interactive import menu, slider, worded
 from resnet_lib.evidence.style import COLOURS, ink
 from resnet_lib.evidence.variants import shown
 from resnet_lib.experiments.eigenvalue_clustering import networks, products
@@ -49,14 +50,8 @@ def scaled_disc(table: pd.DataFrame) -> Chart:
     kinds = {"gaussian": "Gaussian, one layer", "he": "He, two layers"}
     rows = table[(table["scale"] == 1) | (table["ensemble"] == "he")]
     rows = rows.assign(branch=rows["ensemble"], real=rows["real"] - 1)[["branch", "real", "imag"]]
-    size = alt.param(
-        name="size", value=0.5, bind=alt.binding_range(min=0, max=1.2, step=0.05, name="size s of the branch (factor) ")
-    )
-    branch = alt.param(
-        name="branch",
-        value="gaussian",
-        bind=alt.binding_select(options=list(kinds), labels=list(kinds.values()), name="kind of branch "),
-    )
+    size = slider("size", "size s of the branch (factor)", 0.5, (0, 1.2), step=0.05)
+    branch = menu("branch", "kind of branch", "gaussian", kinds)
     x = alt.X("x:Q", title="real part", scale=alt.Scale(domain=(-1.2, 3.2)))
     y = alt.Y("y:Q", title="imaginary part", scale=alt.Scale(domain=(-1.8, 2.2)))  # with room for the sentence
     points = (
@@ -77,7 +72,7 @@ def scaled_disc(table: pd.DataFrame) -> Chart:
         .mark_text(align="right", fontSize=13)
         .encode(text="told:N", x=alt.value("width"), y=alt.value(10))
     )
-    return (
+    return worded(
         alt.layer(
             circle("0", "1", color=ink("reference"), strokeWidth=1),
             circle("1", "0.25", color=ink("reference"), strokeWidth=3, opacity=0.5),
@@ -86,18 +81,16 @@ def scaled_disc(table: pd.DataFrame) -> Chart:
             share,
         )
         .add_params(size, branch)
-        .properties(
-            name="plane",
-            width=374,
-            height=340,
-            title=alt.Title(
-                "a branch of another size",
-                subtitle="Move the size s: the eigenvalues of I + sJ move along rays out of 1, and fill the dashed "
-                "disc of the predicted radius. Thin: the unit circle; thick: within 0.25 of 1, which is counted above.",
-            ),
-            description="Eigenvalues in the complex plane, around the point 1. With the size of the branch their disc "
-            "grows from a point to beyond the origin, and the share of them near 1 falls.",
-        )
+        .properties(name="plane", width=374, height=340),
+        """
+        a branch of another size
+
+        Move the size s: the eigenvalues of I + sJ move along rays out of 1, and fill the dashed disc of the predicted
+        radius. Thin: the unit circle; thick: within 0.25 of 1, which is counted above.
+
+        Eigenvalues in the complex plane, around the point 1. With the size of the branch their disc grows from a point
+        to beyond the origin, and the share of them near 1 falls.
+        """,
     )
 
 

@@ -180,20 +180,17 @@ def spectra_trial(setting: Trained, seeds: Sequence[int]) -> pd.DataFrame:
 
 
 # What `tuning.choose` takes of `eigenvalues-tuning`, which is stored under results/; a test compares.
-BEST = {
-    ("mlp", "residual", 5): 0.04,
-    ("mlp", "residual", 10): 0.0061,
-    ("mlp", "scaled", 5): 0.13,
-    ("mlp", "scaled", 10): 0.061,
-    ("mlp", "plain", 5): 0.02,
-    ("mlp", "plain", 10): 0.0066,
-    ("conv", "residual", 2): 0.4,
-    ("conv", "residual", 4): 0.17,
-    ("conv", "zero-gamma", 2): 0.66,
-    ("conv", "zero-gamma", 4): 0.3,
-    ("conv", "plain", 2): 0.23,
-    ("conv", "plain", 4): 0.15,
-}
+BEST: dict[tuple[str, str, int], float] = choices.cells(
+    {
+        ("mlp", "residual"): {5: 0.04, 10: 0.0061},
+        ("mlp", "scaled"): {5: 0.13, 10: 0.061},
+        ("mlp", "plain"): {5: 0.02, 10: 0.0066},
+        ("conv", "residual"): {2: 0.4, 4: 0.17},
+        ("conv", "zero-gamma"): {2: 0.66, 4: 0.3},
+        ("conv", "plain"): {2: 0.23, 4: 0.15},
+    }
+)
+"""By kind, variant and blocks."""
 
 
 SIZES = {"mlp": (5, 10), "conv": (2, 4)}  # blocks
@@ -306,14 +303,10 @@ def tuning_trial(setting: Trained, seeds: Sequence[int]) -> pd.DataFrame:
 
 
 START = {"mlp": 0.03, "conv": 0.3}
-TUNING = Experiment(
-    name="eigenvalues-tuning",
-    agrees=SAMPLED,
-    trial=tuning_trial,
-    quick=Grid(settings=(network("mlp", "residual", 5, lr=START["mlp"]),), seeds=tuning.SEEDS),
-    full=Grid(settings=tuple(network(*key, lr=START[key[0]]) for key in NETWORKS), seeds=tuning.SEEDS),
-    data=("digits",),
+_GRIDS = tuning.grids(
+    [network("mlp", "residual", 5, lr=START["mlp"])], [network(*key, lr=START[key[0]]) for key in NETWORKS]
 )
+TUNING = Experiment("eigenvalues-tuning", tuning_trial, *_GRIDS, data=("digits",), agrees=SAMPLED)
 RATES = choices.Rates(TUNING, by=("kind", "variant", "blocks"), best=BEST)
 MLP_CHOICES = choices.Choices(TRAINED_MLP, choices.ways(TRAINED_MLP.quick.settings))
 CONV_CHOICES = choices.Choices(TRAINED_CONV, choices.ways(TRAINED_CONV.quick.settings))

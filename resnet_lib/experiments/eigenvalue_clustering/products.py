@@ -259,30 +259,19 @@ def gains_trial(setting: Gains, seeds: Sequence[int]) -> pd.DataFrame:
     )
 
 
-GAINS = Experiment(
-    name="eigenvalues-gains",
-    trial=gains_trial,
-    quick=Grid(
-        settings=(
-            Gains("constant", depth=100),
-            Gains("sign", depth=100),
-            Gains("independent", depth=100, scale=0.01),
-            Gains("independent", depth=1000, scale=0.1),
-            Gains("gaussian", depth=1000, scale=0.1),
-        ),
-        seeds=DRAWS,
+GAINS = Experiment.repeated(
+    "eigenvalues-gains",
+    gains_trial,
+    (
+        Gains("constant", depth=100),
+        Gains("sign", depth=100),
+        Gains("independent", depth=100, scale=0.01),
+        Gains("independent", depth=1000, scale=0.1),
+        Gains("gaussian", depth=1000, scale=0.1),
     ),
-    full=Grid(
-        settings=(
-            Gains("constant", depth=100),
-            Gains("sign", depth=100),
-            Gains("independent", depth=100, scale=0.01),
-            Gains("independent", depth=1000, scale=0.1),
-            Gains("gaussian", depth=1000, scale=0.1),
-        ),
-        seeds=MANY_DRAWS,
-        group=20,
-    ),
+    DRAWS,
+    MANY_DRAWS,
+    group=20,
 )
 
 

@@ -9,6 +9,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from resnet_lib.evidence.charts import Chart
+from resnet_lib.evidence.interactive import menu, slider, worded
 from resnet_lib.evidence.style import COLOURS, MARKERS, ink
 from resnet_lib.evidence.variants import shown
 from resnet_lib.experiments.euler_and_its_limit import limits, measuring, trained
@@ -82,15 +83,9 @@ def paths(table: pd.DataFrame) -> Figure:
 def path_explorer(table: pd.DataFrame) -> Chart:
     """Coordinates along depth, with sliders for the exponent of the scale and the correlation length in depth."""
     lengths = sorted(float(value) for value in table["length"].unique())
-    power = alt.param(
-        name="p",
-        value=0.5,
-        bind=alt.binding_range(min=0.25, max=1, step=0.25, name="exponent p of the branches' size 1/L^p "),
-    )
-    names = ["independent" if value == 0 else f"correlated over {value:g} of the depth" for value in lengths]
-    length = alt.param(
-        name="length", value=0, bind=alt.binding_select(options=lengths, labels=names, name="weights along the depth ")
-    )
+    power = slider("p", "exponent p of the branches' size 1/L^p", 0.5, (0.25, 1), step=0.25)
+    names = {value: f"correlated over {value:g} of the depth" if value else "independent" for value in lengths}
+    length = menu("length", "weights along the depth", 0, names)
     lines = (
         alt.Chart(table[["power", "length", "moment", "coordinate", "x"]])
         .transform_filter("datum.power == p && datum.length == length")
@@ -102,17 +97,18 @@ def path_explorer(table: pd.DataFrame) -> Chart:
             color=alt.condition("datum.length > 0", alt.value(ink("pre")), alt.value(ink("post"))),
         )
     )
-    return lines.add_params(power, length).properties(
-        width=320,
-        height=280,
-        title=alt.Title(
-            "the path for another scale and smoothness",
-            subtitle="Choose the exponent p, and over which part of the depth the weights are alike. Each line is one "
-            "of six coordinates of the same network of 512 layers. Independent weights are rough at every p, and at "
-            "p = 1 hardly anything happens; correlated ones at p = 1 follow the curves of an ODE.",
-        ),
-        description="Six lines, the coordinates of the state against the depth. They are rough for independent weights "
-        "and smooth for correlated ones; the larger the exponent, the shorter the way that they go.",
+    return worded(
+        lines.add_params(power, length).properties(width=320, height=280),
+        """
+        the path for another scale and smoothness
+
+        Choose the exponent p, and over which part of the depth the weights are alike. Each line is one of six
+        coordinates of the same network of 512 layers. Independent weights are rough at every p, and at p = 1 hardly
+        anything happens; correlated ones at p = 1 follow the curves of an ODE.
+
+        Six lines, the coordinates of the state against the depth. They are rough for independent weights and smooth for
+        correlated ones; the larger the exponent, the shorter the way that they go.
+        """,
     )
 
 

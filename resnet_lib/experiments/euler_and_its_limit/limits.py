@@ -108,7 +108,15 @@ def laws(table: pd.DataFrame) -> Evidence:
 
 @dataclass(frozen=True)
 class Trajectory:
-    """One deep network, for its picture: weights with a correlation length in depth, branches of size ``L^-power``."""
+    """One deep network, for its picture: weights that are correlated in depth, branches of size ``L^-power``.
+
+    Attributes:
+        power: Exponent of the branches' size.
+        length: Correlation length of the weights, as a fraction of the depth; 0 for independent ones.
+        depth: Number of blocks, ``L``.
+        dimension: Units of a state.
+        shown: How many of these the picture shows.
+    """
 
     power: float
     length: float
@@ -138,13 +146,5 @@ def trajectory_trial(setting: Trajectory, seeds: Sequence[int]) -> pd.DataFrame:
     return pd.DataFrame({"seed": np.array(seeds)[seed.ravel()]} | table)
 
 
-TRAJECTORIES = Experiment(
-    name="ode-trajectories",
-    trial=trajectory_trial,
-    quick=Grid(
-        settings=tuple(Trajectory(p, l) for p in (0.25, 0.5, 0.75, 1.0) for l in (0.0, 0.02, 0.1, 0.5)), seeds=(0,)
-    ),
-    full=Grid(
-        settings=tuple(Trajectory(p, l) for p in (0.25, 0.5, 0.75, 1.0) for l in (0.0, 0.02, 0.1, 0.5)), seeds=(0,)
-    ),
-)
+_TRAJECTORIES = tuple(Trajectory(p, l) for p in (0.25, 0.5, 0.75, 1.0) for l in (0.0, 0.02, 0.1, 0.5))
+TRAJECTORIES = Experiment.repeated("ode-trajectories", trajectory_trial, _TRAJECTORIES, quick=(0,), full=(0,))

@@ -15,7 +15,7 @@ from resnet_lib.evidence.claims import Evidence
 from resnet_lib.nets import Unit
 from resnet_lib.ode import Jacobian, tableaus
 from resnet_lib.ode.tableaus import METHODS, Splitting
-from resnet_lib.sweep import Experiment, Grid
+from resnet_lib.sweep import Experiment
 
 DRAWS = tuple(range(20))
 MANY_DRAWS = tuple(range(200))
@@ -137,12 +137,7 @@ def _orders() -> tuple[Order, ...]:
     return (*settings, Order("euler", "independent", 64))
 
 
-ORDERS = Experiment(
-    name="ode-orders",
-    trial=order_trial,
-    quick=Grid(settings=_orders(), seeds=DRAWS),
-    full=Grid(settings=_orders(), seeds=MANY_DRAWS, group=20),
-)
+ORDERS = Experiment.repeated("ode-orders", order_trial, _orders(), DRAWS, MANY_DRAWS, group=20)
 
 
 def _slopes(table: pd.DataFrame) -> pd.DataFrame:
@@ -192,12 +187,7 @@ def step_trial(setting: Step, seeds: Sequence[int]) -> pd.DataFrame:
     return pd.DataFrame(records)
 
 
-STEP = Experiment(
-    name="ode-step",
-    trial=step_trial,
-    quick=Grid(settings=(Step("inside"), Step("post")), seeds=DRAWS),
-    full=Grid(settings=(Step("inside"), Step("post")), seeds=MANY_DRAWS, group=20),
-)
+STEP = Experiment.repeated("ode-step", step_trial, (Step("inside"), Step("post")), DRAWS, MANY_DRAWS, group=20)
 
 
 def step(table: pd.DataFrame) -> Evidence:

@@ -8,20 +8,20 @@ import pandas as pd
 from resnet_lib.experiments.euler_and_its_limit import trained
 from resnet_lib.experiments.euler_and_its_limit.measuring import FINEST, RULE
 
-TITLES = {
-    ("mlp", 0.0, 16): "unscaled",
-    ("small", 0.0, 16): "unscaled, started at a quarter",
-    ("slow", 0.0, 16): "unscaled, started at a quarter, at the rate of the first",
-    ("zero", 0.0, 16): "unscaled, started at zero",
-    ("norm", 0.0, 16): "unscaled, batch normalisation",
-    ("mlp", 0.25, 16): "scaled by L^(-1/4)",
-    ("mlp", 0.5, 16): "scaled by L^(-1/2)",
-    ("mlp", 1.0, 16): "scaled by 1/L",
-    ("penalty", 1.0, 16): "scaled by 1/L, penalty",
-    ("tied", 1.0, 16): "scaled by 1/L, shared weights",
-    ("mlp", 0.0, 8): "unscaled, 8 blocks",
-    ("mlp", 0.0, 4): "unscaled, 4 blocks",
+_BY_POWER = {
+    0.0: {
+        "mlp": "unscaled",
+        "small": "unscaled, started at a quarter",
+        "slow": "unscaled, started at a quarter, at the rate of the first",
+        "zero": "unscaled, started at zero",
+        "norm": "unscaled, batch normalisation",
+    },
+    0.25: {"mlp": "scaled by L^(-1/4)"},
+    0.5: {"mlp": "scaled by L^(-1/2)"},
+    1.0: {"mlp": "scaled by 1/L", "penalty": "scaled by 1/L, penalty", "tied": "scaled by 1/L, shared weights"},
 }
+TITLES = {(kind, power, trained.DEPTH): title for power, row in _BY_POWER.items() for kind, title in row.items()}
+TITLES |= {("mlp", 0.0, depth): f"unscaled, {depth} blocks" for depth in (8, 4)}
 """Words for the networks by kind, power and depth."""
 LOSSES = {
     "8 sub-steps": ("substeps", RULE),
@@ -68,7 +68,7 @@ def _length(depth: int) -> Callable[[pd.DataFrame], np.ndarray]:
 
 TOLD: dict[str, Callable[[pd.DataFrame], np.ndarray]] = {
     **{
-        f"points lost by {way}, {TITLES[kind, power, 16]}": _lost(*LOSSES[way], kind, power)
+        f"points lost by {way}, {TITLES[kind, power, trained.DEPTH]}": _lost(*LOSSES[way], kind, power)
         for kind, power in (
             ("mlp", 0.0),
             ("small", 0.0),

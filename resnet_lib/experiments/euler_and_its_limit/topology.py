@@ -12,7 +12,7 @@ from resnet_lib import runtime
 from resnet_lib.analysis import flow
 from resnet_lib.evidence.choices import Choices, ways
 from resnet_lib.evidence.claims import Evidence
-from resnet_lib.sweep import SAMPLED, Experiment, Grid
+from resnet_lib.sweep import SAMPLED, Experiment
 
 SEEDS, MANY_SEEDS = tuple(range(5)), tuple(range(10))
 POINTS = 64
@@ -128,13 +128,7 @@ TASKS = tuple(
         ("spheres", "augmented"),
     )
 )
-TOPOLOGY = Experiment(
-    name="ode-topology",
-    agrees=SAMPLED,
-    trial=task_trial,
-    quick=Grid(settings=TASKS, seeds=SEEDS),
-    full=Grid(settings=TASKS, seeds=MANY_SEEDS),
-)
+TOPOLOGY = Experiment.repeated("ode-topology", task_trial, TASKS, SEEDS, MANY_SEEDS, agrees=SAMPLED)
 CHOICES = Choices(TOPOLOGY, ways(TOPOLOGY.quick.settings, time="steps"))
 
 

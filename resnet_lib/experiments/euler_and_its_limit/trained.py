@@ -110,21 +110,20 @@ def trained_trial(setting: Network, seeds: Sequence[int], device: torch.device =
 
 # What `tuning.choose` takes of `ode-tuning`, which is stored under results/; a test compares.
 DEPTH, DEPTHS, POWERS = 16, (4, 8, 16), (0.0, 0.25, 0.5, 1.0)
-BEST = {
-    ("mlp", 0.0, 4): 0.032,
-    ("mlp", 0.0, 8): 0.017,
-    ("mlp", 0.0, 16): 0.005,
-    ("mlp", 0.25, 16): 0.024,
-    ("mlp", 0.5, 16): 0.075,
-    ("mlp", 1.0, 4): 0.17,
-    ("mlp", 1.0, 8): 0.16,
-    ("mlp", 1.0, 16): 0.24,
-    ("norm", 0.0, 16): 0.1,
-    ("tied", 1.0, 16): 0.075,
-    ("penalty", 1.0, 16): 0.21,
-    ("small", 0.0, 16): 0.021,
-    ("zero", 0.0, 16): 0.024,
-}
+BEST: dict[tuple[str, float, int], float] = choices.cells(
+    {
+        ("mlp", 0.0): {4: 0.032, 8: 0.017, DEPTH: 0.005},
+        ("mlp", 0.25): {DEPTH: 0.024},
+        ("mlp", 0.5): {DEPTH: 0.075},
+        ("mlp", 1.0): {4: 0.17, 8: 0.16, DEPTH: 0.24},
+        ("norm", 0.0): {DEPTH: 0.1},
+        ("tied", 1.0): {DEPTH: 0.075},
+        ("penalty", 1.0): {DEPTH: 0.21},
+        ("small", 0.0): {DEPTH: 0.021},
+        ("zero", 0.0): {DEPTH: 0.024},
+    }
+)
+"""By kind, power and depth."""
 TUNED = tuple(Network(kind, power, depth, lr) for (kind, power, depth), lr in BEST.items())
 NETWORKS = (*TUNED, Network("slow", 0.0, DEPTH, BEST["mlp", 0.0, DEPTH]))
 RESNETS = tuple(
@@ -133,13 +132,8 @@ RESNETS = tuple(
     for power in POWERS
 )
 
-TRAINED = Experiment(
-    name="ode-trained",
-    agrees=SAMPLED,
-    trial=trained_trial,
-    quick=Grid(settings=NETWORKS, seeds=MANY_SEEDS),
-    full=Grid(settings=NETWORKS, seeds=MORE_SEEDS, group=10),
-    data=("digits",),
+TRAINED = Experiment.repeated(
+    "ode-trained", trained_trial, NETWORKS, MANY_SEEDS, MORE_SEEDS, group=10, data=("digits",), agrees=SAMPLED
 )
 CIFAR = Experiment(
     name="ode-trained-cifar",
@@ -165,14 +159,8 @@ def _start(net: Network) -> float:
     return tuning.rounded(0.16 / net.depth) if added and net.power == 0 and net.depth > 4 else START
 
 
-TUNING = Experiment(
-    name="ode-tuning",
-    agrees=SAMPLED,
-    trial=tuning_trial,
-    quick=Grid(settings=(Network("mlp", 1.0, 4, START),), seeds=tuning.SEEDS),
-    full=Grid(settings=tuple(replace(net, lr=_start(net)) for net in TUNED), seeds=tuning.SEEDS),
-    data=("digits",),
-)
+_GRIDS = tuning.grids([Network("mlp", 1.0, 4, START)], [replace(net, lr=_start(net)) for net in TUNED])
+TUNING = Experiment("ode-tuning", tuning_trial, *_GRIDS, data=("digits",), agrees=SAMPLED)
 RATES = choices.Rates(TUNING, by=("kind", "power", "depth"), best=BEST)
 CHOICES = choices.Choices(TRAINED, choices.ways(NETWORKS), SEEDS)
 LINEAR = tuple(net for net in NETWORKS if (net.kind, net.power) == ("mlp", 1.0))

@@ -14,7 +14,7 @@ from resnet_lib.evidence.claims import Evidence
 from resnet_lib.experiments.lipschitz_bounds import stacks
 from resnet_lib.experiments.lipschitz_bounds.single import INSIDE
 from resnet_lib.nets import Stack
-from resnet_lib.sweep import SAMPLED, Experiment, Grid
+from resnet_lib.sweep import SAMPLED, Experiment
 from resnet_lib.training import tuning
 
 GENTLE = 0.02
@@ -81,13 +81,15 @@ _COMPARED = (
     *(Compared(*key, stacks.BEST[key]) for key in SAME),
     *(Compared("silent", blocks, 0.1) for blocks in (10, 50)),
 )
-COMPARED = Experiment(
-    name="lipschitz-compared",
-    agrees=SAMPLED,
-    trial=compared_trial,
-    quick=Grid(settings=_COMPARED, seeds=stacks.SEEDS),
-    full=Grid(settings=_COMPARED, seeds=stacks.MANY_SEEDS, group=5),
+COMPARED = Experiment.repeated(
+    "lipschitz-compared",
+    compared_trial,
+    _COMPARED,
+    stacks.SEEDS,
+    stacks.MANY_SEEDS,
+    group=5,
     data=("digits",),
+    agrees=SAMPLED,
 )
 
 
@@ -97,14 +99,8 @@ def tuning_trial(setting: Compared, seeds: Sequence[int]) -> pd.DataFrame:
 
 
 _TUNED = tuple(Compared(rule, blocks, START[rule]) for rule, blocks in BEST)
-TUNING = Experiment(
-    name="lipschitz-compared-tuning",
-    agrees=SAMPLED,
-    trial=tuning_trial,
-    quick=Grid(settings=_TUNED[1:], seeds=tuning.SEEDS),
-    full=Grid(settings=_TUNED, seeds=tuning.SEEDS),
-    data=("digits",),
-)
+_GRIDS = tuning.grids(_TUNED[1:], _TUNED)
+TUNING = Experiment("lipschitz-compared-tuning", tuning_trial, *_GRIDS, data=("digits",), agrees=SAMPLED)
 RATES = choices.Rates(TUNING, by=("rule", "blocks"), best=BEST)
 CHOICES = choices.Choices(COMPARED, choices.ways(_COMPARED))
 

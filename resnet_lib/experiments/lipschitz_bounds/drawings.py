@@ -7,6 +7,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from resnet_lib.evidence.charts import Chart
+from resnet_lib.evidence.interactive import slider, worded
 from resnet_lib.evidence.style import COLOURS, MARKERS, ink
 from resnet_lib.evidence.variants import shown
 
@@ -71,17 +72,9 @@ def signal(table: pd.DataFrame) -> Figure:
 
 def signal_chart(table: pd.DataFrame) -> Chart:
     """Two inputs: beta, and the share of the branch that is aligned with the skip; gain by depth from the law."""
-    beta = alt.param(
-        name="beta", value=0.1, bind=alt.binding_range(min=0.01, max=0.5, step=0.01, name="weight β of the branch ")
-    )
-    scale = alt.param(
-        name="scale", value=1, bind=alt.binding_range(min=0, max=6, step=0.1, name="branch's constant αK (times β) ")
-    )
-    aligned = alt.param(
-        name="aligned",
-        value=0,
-        bind=alt.binding_range(min=0, max=1, step=0.05, name="alignment with the shortcut (cosine) "),
-    )
+    beta = slider("beta", "weight β of the branch", 0.1, (0.01, 0.5), step=0.01)
+    scale = slider("scale", "branch's constant αK (times β)", 1, (0, 6), step=0.1)
+    aligned = slider("aligned", "alignment with the shortcut (cosine)", 0, (0, 1), step=0.05)
     square = "pow(1 - beta, 2) + 2 * (1 - beta) * scale * beta * aligned + pow(scale * beta, 2)"
     curve = alt.Chart(alt.sequence(0, 101, 1, as_="depth")).transform_calculate(
         gain=f"datum.depth * log({square}) / (2 * LN10)"
@@ -96,24 +89,23 @@ def signal_chart(table: pd.DataFrame) -> Chart:
         f"format(sqrt({square}), '.4f') + '.'",
     )
     measured = table[(table["kind"] == "guaranteed") & (table["beta"] == 0.1)]
-    return (
+    return worded(
         alt.layer(
             alt.Chart(measured).mark_point(color=ink("control"), opacity=0.6).encode(x, y),
             curve.mark_line(color=ink("pre"), clip=True).encode(x, y),
         )
-        .properties(
-            width=320,
-            height=260,
-            title=alt.Title(
-                "the gain of another choice",
-                subtitle="Set β, the branch's constant αK in multiples of β, and how far the branch points along the "
-                "shortcut. Line: the law of the text. Dots: measured at β = 0.1 and αK = β without alignment, where "
-                "the line begins. At αK above β the guarantee is gone.",
-            ),
-            description="The logarithm of the gain by the number of blocks, a straight line through zero. It falls "
-            "for the guaranteed choice, is level where the branch is fully aligned, and rises beyond the guarantee.",
-        )
-        .add_params(beta, scale, aligned, told)
+        .properties(width=320, height=260)
+        .add_params(beta, scale, aligned, told),
+        """
+        the gain of another choice
+
+        Set β, the branch's constant αK in multiples of β, and how far the branch points along the shortcut. Line: the
+        law of the text. Dots: measured at β = 0.1 and αK = β without alignment, where the line begins. At αK above β
+        the guarantee is gone.
+
+        The logarithm of the gain by the number of blocks, a straight line through zero. It falls for the guaranteed
+        choice, is level where the branch is fully aligned, and rises beyond the guarantee.
+        """,
     )
 
 

@@ -10,7 +10,7 @@ import torch
 from resnet_lib import runtime
 from resnet_lib.evidence.claims import Evidence
 from resnet_lib.experiments.lipschitz_bounds.stacks import BETA
-from resnet_lib.sweep import Experiment, Grid
+from resnet_lib.sweep import Experiment
 
 
 @dataclass(frozen=True)
@@ -50,12 +50,7 @@ _SIGNALS = (
     *(Signal(kind, BETA) for kind in ("guaranteed", "aligned", "preserving")),
     *(Signal("guaranteed", beta) for beta in (0.02, 0.05, 0.2, 0.5)),
 )
-SIGNAL = Experiment(
-    name="lipschitz-signal",
-    trial=signal_trial,
-    quick=Grid(settings=_SIGNALS, seeds=tuple(range(20))),
-    full=Grid(settings=_SIGNALS, seeds=tuple(range(200)), group=50),
-)
+SIGNAL = Experiment.repeated("lipschitz-signal", signal_trial, _SIGNALS, quick=range(20), full=range(200), group=50)
 
 
 def signal_gain(table: pd.DataFrame) -> Evidence:

@@ -250,11 +250,8 @@ def _branch_matrix(kind: str, g: Float[Tensor, "d d"]) -> Float[Tensor, "d d"]:
 
 ALPHAS = (0.0, 0.01, *(round(0.05 * i, 2) for i in range(1, 41)))
 _CONDITIONS = tuple(Condition(k, ALPHAS) for k in ("gaussian", "symmetric", "positive", "skew", "rotation", "repair"))
-CONDITION = Experiment(
-    name="lipschitz-condition",
-    trial=condition_trial,
-    quick=Grid(settings=_CONDITIONS, seeds=tuple(range(20))),
-    full=Grid(settings=_CONDITIONS, seeds=tuple(range(200)), group=50),
+CONDITION = Experiment.repeated(
+    "lipschitz-condition", condition_trial, _CONDITIONS, quick=range(20), full=range(200), group=50
 )
 
 

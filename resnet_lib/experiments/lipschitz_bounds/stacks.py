@@ -16,7 +16,7 @@ from resnet_lib.evidence.claims import Evidence
 from resnet_lib.experiments.lipschitz_bounds.single import INSIDE, largest_weight
 from resnet_lib.nets import Block, Stack, Unit
 from resnet_lib.nets.merges import Add
-from resnet_lib.sweep import SAMPLED, Experiment, Grid
+from resnet_lib.sweep import SAMPLED, Experiment
 from resnet_lib.training import tuning
 
 SEEDS, MANY_SEEDS = tuple(range(5)), tuple(range(10))
@@ -177,39 +177,30 @@ def fitted_net(setting: Trained, fitted: training.Fit, seed: int, epoch: int) ->
     return lipschitz.release(net)
 
 
-START = {
-    "residual": 0.1,
-    "constrained": 0.1,
-    "plain": 0.03,
-    "guaranteed": 3.0,
-    "bounded": 0.1,
-    "biased": 0.1,
-    "free": 0.001,
-}
 # What `tuning.choose` takes of `lipschitz-tuning`, which is stored under results/; a test compares.
-BEST: dict[tuple[str, int], float] = {
-    ("residual", 2): 0.14,
-    ("residual", 5): 0.1,
-    ("residual", 10): 0.075,
-    ("residual", 20): 0.075,
-    ("constrained", 2): 0.21,
-    ("constrained", 5): 0.21,
-    ("constrained", 10): 0.15,
-    ("constrained", 20): 0.13,
-    ("plain", 2): 0.046,
-    ("plain", 5): 0.023,
+LADDER: dict[tuple[str, int], float] = choices.cells(
+    {
+        "residual": {2: 0.14, 5: 0.1, 10: 0.075, 20: 0.075},
+        "constrained": {2: 0.21, 5: 0.21, 10: 0.15, 20: 0.13},
+        "plain": {2: 0.046, 5: 0.023},
+    }
+)
+"""The networks whose bounds are compared, by rule and blocks."""
+BEST = LADDER | {
     ("residual", 50): 0.043,
     ("guaranteed", 50): 2.3,
     ("bounded", 10): 0.57,
     ("biased", 10): 0.24,
     ("free", 10): 0.0018,
 }
+START = dict.fromkeys((rule for rule, _ in BEST), 0.1) | {"plain": 0.03, "guaranteed": 3.0, "free": 0.001}
+"""Where the search begins, by rule."""
 
 
 def network(rule: str, blocks: int, *, lr: float | None = None) -> Trained:
     """The setting of one network; its learning rate is the best one unless given."""
-    ladder = rule in ("residual", "constrained", "plain") and blocks <= 20
-    return Trained(rule, blocks, BEST.get((rule, blocks), 0.1) if lr is None else lr, bounds=ladder)
+    lr = BEST.get((rule, blocks), 0.1) if lr is None else lr
+    return Trained(rule, blocks, lr, bounds=(rule, blocks) in LADDER)
 
 
 _NETWORKS = (
@@ -218,13 +209,8 @@ _NETWORKS = (
     network("silent", 10),
     *(Trained("scalar", depth, 0.0) for depth in (2, 5, 10, 20)),
 )
-NETWORKS = Experiment(
-    name="lipschitz-networks",
-    agrees=SAMPLED,
-    trial=trained_trial,
-    quick=Grid(settings=_NETWORKS, seeds=SEEDS),
-    full=Grid(settings=_NETWORKS, seeds=MANY_SEEDS, group=5),
-    data=("digits",),
+NETWORKS = Experiment.repeated(
+    "lipschitz-networks", trained_trial, _NETWORKS, SEEDS, MANY_SEEDS, group=5, data=("digits",), agrees=SAMPLED
 )
 
 
@@ -233,14 +219,8 @@ def tuning_trial(setting: Trained, seeds: Sequence[int]) -> pd.DataFrame:
     return tuning.search(lambda lr: fit(replace(setting, lr=lr), seeds), setting.lr)
 
 
-TUNING = Experiment(
-    name="lipschitz-tuning",
-    agrees=SAMPLED,
-    trial=tuning_trial,
-    quick=Grid(settings=(network("residual", 2, lr=START["residual"]),), seeds=tuning.SEEDS),
-    full=Grid(settings=tuple(network(*key, lr=START[key[0]]) for key in BEST), seeds=tuning.SEEDS),
-    data=("digits",),
-)
+_GRIDS = tuning.grids([network("residual", 2, lr=START["residual"])], [network(*key, lr=START[key[0]]) for key in BEST])
+TUNING = Experiment("lipschitz-tuning", tuning_trial, *_GRIDS, data=("digits",), agrees=SAMPLED)
 RATES = choices.Rates(TUNING, by=("rule", "blocks"), best=BEST)
 CHOICES = choices.Choices(NETWORKS, choices.ways(_NETWORKS))
 

@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from resnet_lib.evidence.charts import Chart
+from resnet_lib.evidence.interactive import menu, slider, worded
 from resnet_lib.evidence.style import COLOURS, MARKERS, ink
 from resnet_lib.evidence.variants import shown
 from resnet_lib.experiments.plain_networks import depths, drift, signals, stacks
@@ -87,7 +88,7 @@ def drift_chart(table: pd.DataFrame) -> Chart:
     law = table[table["drawn"] == "law"]
     widths = sorted(int(width) for width in law["width"].unique())
     n = "n"  # Vega has a signal `width` of its own
-    width = alt.param(name=n, value=64, bind=alt.binding_select(options=widths, name="width n of the layers (units) "))
+    width = menu(n, "width n of the layers (units)", 64, widths)
     scale = alt.Scale(domain=(-28, 4), nice=False)
 
     def y(field: str) -> alt.Y:
@@ -140,19 +141,18 @@ def drift_chart(table: pd.DataFrame) -> Chart:
         )
     )
     panels = alt.layer(band, line, bars, points), alt.layer(every, theory, chosen)
-    return (
-        alt.concat(*(panel.properties(width=240, height=240) for panel in panels), columns=2)
-        .add_params(width, told)
-        .properties(
-            title=alt.Title(
-                "the drift at a width of your choice",
-                subtitle="Choose the width. First panel: mean growth by depth, with 5 to 95% of the draws (bars) and "
-                "of the law (shaded); dashed, −5L/(2n). Second panel: the same width among all others (grey), by "
-                "depth over width. Real layers were drawn at the widths 32, 64 and 128.",
-            ),
-            description="Two panels of the logarithm of the growth of the squared norm, by depth and by depth over "
-            "width. With the width the first line becomes flatter; in the second panel all widths lie on one line.",
-        )
+    return worded(
+        alt.concat(*(panel.properties(width=240, height=240) for panel in panels), columns=2).add_params(width, told),
+        """
+        the drift at a width of your choice
+
+        Choose the width. First panel: mean growth by depth, with 5 to 95% of the draws (bars) and of the law (shaded);
+        dashed, −5L/(2n). Second panel: the same width among all others (grey), by depth over width. Real layers were
+        drawn at the widths 32, 64 and 128.
+
+        Two panels of the logarithm of the growth of the squared norm, by depth and by depth over width. With the width
+        the first line becomes flatter; in the second panel all widths lie on one line.
+        """,
     )
 
 
@@ -209,11 +209,7 @@ def _plain_text(title: str) -> str:
 def scale_chart(table: pd.DataFrame) -> Chart:
     """The six networks, and a slider for the exponent of the branches' scale: the law, and what was measured."""
     blocks = int(table["blocks"].max())
-    power = alt.param(
-        name="p",
-        value=0.25,
-        bind=alt.binding_range(min=0, max=1, step=0.05, name="exponent p of the branches' size 1/L^p "),
-    )
+    power = slider("p", "exponent p of the branches' size 1/L^p", 0.25, (0, 1), step=0.05)
     factor = f"log(1 + pow({blocks}, -2 * p)) / LN10"
     rows = table[["variant", "power", "measure", "block", "decades"]].replace(
         {"variant": {variant: _plain_text(look.title) for variant, look in SHOWN.items()}}
@@ -263,19 +259,18 @@ def scale_chart(table: pd.DataFrame) -> Chart:
     )
     left = panel("square", "log10 mean square", f"datum.block * {factor}", (-5, 16))
     right = panel("gradient", "log10 gradient over the last", f"({blocks} - datum.block) * {factor} / 2", (-5, 10))
-    return (
-        alt.concat(left, right, columns=2)
-        .add_params(power, told)
-        .properties(
-            title=alt.Title(
-                "signals at another size of the branches",
-                subtitle="Move the exponent p. The thick dashed line is the law for branches of size 1/L^p without "
-                "normalisation, the dots on it what was measured, at p = 0, 0.25, 0.5 and 1; beside it the six "
-                "networks. At p = 0 nothing is scaled; from p = 0.5 on the signals stay near where they began.",
-            ),
-            description="Two panels by block: the logarithm of the mean square, and of the gradient over the last "
-            "one's. The law's line is steep at p = 0 and nearly flat from p = 0.5 on, forwards and backwards.",
-        )
+    return worded(
+        alt.concat(left, right, columns=2).add_params(power, told),
+        """
+        signals at another size of the branches
+
+        Move the exponent p. The thick dashed line is the law for branches of size 1/L^p without normalisation, the dots
+        on it what was measured, at p = 0, 0.25, 0.5 and 1; beside it the six networks. At p = 0 nothing is scaled; from
+        p = 0.5 on the signals stay near where they began.
+
+        Two panels by block: the logarithm of the mean square, and of the gradient over the last one's. The law's line
+        is steep at p = 0 and nearly flat from p = 0.5 on, forwards and backwards.
+        """,
     )
 
 

@@ -68,11 +68,5 @@ DEEP = Experiment(
     data=("cifar10",),
 )
 
-TUNING = Experiment(
-    name="depth-cifar10-tuning",
-    agrees=SAMPLED,
-    trial=tuning_trial,
-    quick=Grid(settings=(Deep("norm", 14, 0.1, epochs=1),), seeds=tuning.SEEDS),
-    full=Grid(settings=tuple(Deep(variant, 110, lr) for variant, lr in BEST.items()), seeds=tuning.SEEDS),
-    data=("cifar10",),
-)
+_GRIDS = tuning.grids([Deep("norm", 14, 0.1, epochs=1)], [Deep(variant, 110, lr) for variant, lr in BEST.items()])
+TUNING = Experiment("depth-cifar10-tuning", tuning_trial, *_GRIDS, data=("cifar10",), agrees=SAMPLED)

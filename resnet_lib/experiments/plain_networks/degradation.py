@@ -62,89 +62,65 @@ def _inside(setting: Family, seed: int, found: Fit, images: data.Dataset, device
 
 DEPTHS, CIFAR_DEPTHS = (50, 20, 8), (110, 56, 44, 32, 20, 8)  # the longest first, so that two cores end together
 FAMILIES = ("plain", "original", "pre")
+BENT = ("scaled", "bare", "identity", "looks-linear")
+"""Families without normalisation; where they are deep, the slope from their first state to their last is measured."""
+
+
+def _grids(small: Sequence[Family], large: Sequence[Family], seeds: Sequence[int] = SEEDS) -> tuple[Grid, Grid]:
+    """QUICK on digits, and FULL on CIFAR-10, where one network is trained at a time."""
+    return Grid(small, seeds), Grid(large, MANY_SEEDS, group=1, data=("cifar10",))
+
 
 # Thirty seeds, because the training error of pre-activation units rises by half of what is asked for, and that differs
 # by as much from seed to seed.
-DEGRADE = Experiment(
-    name="plain-degrade",
-    agrees=SAMPLED,
-    trial=trial,
-    quick=Grid(settings=tuple(digits(f, d) for d in DEPTHS for f in FAMILIES), seeds=tuple(range(30))),
-    full=Grid(
-        settings=tuple(cifar(f, d) for d in CIFAR_DEPTHS for f in FAMILIES),
-        seeds=MANY_SEEDS,
-        group=1,
-        data=("cifar10",),
-    ),
-    data=("digits",),
+_DEGRADE = _grids(
+    [digits(f, d) for d in DEPTHS for f in FAMILIES],
+    [cifar(f, d) for d in CIFAR_DEPTHS for f in FAMILIES],
+    seeds=range(30),
 )
-CAUSE = Experiment(
-    name="plain-cause",
-    agrees=SAMPLED,
-    trial=trial,
-    quick=Grid(
-        settings=(
-            digits("plain", 50, rescaled=True),
-            digits("bare", 50, rescaled=True),
-            digits("bare", 50),
-            digits("plain", 50, watched=True),
-            digits("original", 50, watched=True),
-            digits("mirrored", 50),
-            digits("bare", 8),
-            digits("bare", 8, rescaled=True),
-            digits("sigmoid", 8, watched=True),
-            digits("sigmoid", 8, rescaled=True),
-        ),
-        seeds=SEEDS,
-    ),
-    full=Grid(
-        settings=(
-            cifar("plain", 56, watched=True),
-            cifar("plain", 56, rescaled=True),
-            cifar("original", 56, watched=True),
-            cifar("mirrored", 56),
-            cifar("bare", 56),
-            cifar("bare", 56, rescaled=True),
-            cifar("bare", 8),
-            cifar("bare", 8, rescaled=True),
-            cifar("sigmoid", 8, watched=True),
-            cifar("sigmoid", 8, rescaled=True),
-        ),
-        seeds=MANY_SEEDS,
-        group=1,
-        data=("cifar10",),
-    ),
-    data=("digits",),
+DEGRADE = Experiment("plain-degrade", trial, *_DEGRADE, data=("digits",), agrees=SAMPLED)
+_CAUSE = _grids(
+    [
+        digits("plain", 50, rescaled=True),
+        digits("bare", 50, rescaled=True),
+        digits("bare", 50),
+        digits("plain", 50, watched=True),
+        digits("original", 50, watched=True),
+        digits("mirrored", 50),
+        digits("bare", 8),
+        digits("bare", 8, rescaled=True),
+        digits("sigmoid", 8, watched=True),
+        digits("sigmoid", 8, rescaled=True),
+    ],
+    [
+        cifar("plain", 56, watched=True),
+        cifar("plain", 56, rescaled=True),
+        cifar("original", 56, watched=True),
+        cifar("mirrored", 56),
+        cifar("bare", 56),
+        cifar("bare", 56, rescaled=True),
+        cifar("bare", 8),
+        cifar("bare", 8, rescaled=True),
+        cifar("sigmoid", 8, watched=True),
+        cifar("sigmoid", 8, rescaled=True),
+    ],
 )
-RESCUE = Experiment(
-    name="plain-rescue",
-    agrees=SAMPLED,
-    trial=trial,
-    quick=Grid(
-        settings=(
-            digits("scaled", 100, bent=True),
-            digits("bare", 100, bent=True),
-            digits("identity", 100, bent=True),
-            digits("looks-linear", 100, bent=True),
-            digits("scaled", 8),
-            digits("bare", 8),
-            Family("orthogonal", 100, 0.001, epochs=1, bent=True),
-        ),
-        seeds=SEEDS,
-    ),
-    full=Grid(
-        settings=(
-            *(cifar(f, d, bent=True) for d in (110, 56) for f in ("scaled", "bare", "identity", "looks-linear")),
-            cifar("scaled", 8),
-            cifar("bare", 8),
-            Family("orthogonal", 110, 0.001, dataset="cifar10", epochs=1, bent=True),
-        ),
-        seeds=MANY_SEEDS,
-        group=1,
-        data=("cifar10",),
-    ),
-    data=("digits",),
+CAUSE = Experiment("plain-cause", trial, *_CAUSE, data=("digits",), agrees=SAMPLED)
+_RESCUE = _grids(
+    [
+        *(digits(f, 100, bent=True) for f in BENT),
+        digits("scaled", 8),
+        digits("bare", 8),
+        Family("orthogonal", 100, 0.001, epochs=1, bent=True),
+    ],
+    [
+        *(cifar(f, d, bent=True) for d in (110, 56) for f in BENT),
+        cifar("scaled", 8),
+        cifar("bare", 8),
+        Family("orthogonal", 110, 0.001, dataset="cifar10", epochs=1, bent=True),
+    ],
 )
+RESCUE = Experiment("plain-rescue", trial, *_RESCUE, data=("digits",), agrees=SAMPLED)
 DEGRADE_CHOICES = Choices(DEGRADE, ways(DEGRADE.quick.settings), MANY_SEEDS)
 # Rescaled sigmoids, the control of a rescue, have many more epochs than the networks that are to be rescued.
 EQUAL = {"as many epochs as the control": tuple(replace(s, epochs=LONG["sigmoid"]) for s in CAUSE.quick.settings)}

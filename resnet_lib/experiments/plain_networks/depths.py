@@ -17,12 +17,20 @@ from resnet_lib.training import Recipe, tuning
 SEEDS, MANY_SEEDS = tuple(range(5)), tuple(range(10))
 
 GUESS = float(np.log(10))  # the loss of guessing one of ten digits
-HUNDRED, FIFTY = 50, 25  # blocks, of two layers each
 
 
 @dataclass(frozen=True)
 class Depth:
-    """An MLP of the grid, trained on digits by SGD with a one-cycle schedule; its blocks have ``2 * blocks`` layers."""
+    """An MLP of the grid, trained on digits by SGD with a one-cycle schedule.
+
+    Attributes:
+        variant: One of `stacks.VARIANTS`.
+        blocks: Number of blocks, of two layers each.
+        lr: Highest learning rate.
+        width: Units of a state.
+        epochs: Passes over the training images.
+        batch: Images of a step.
+    """
 
     variant: str
     blocks: int
@@ -30,6 +38,10 @@ class Depth:
     width: int = 32
     epochs: int = 8
     batch: int = 100
+
+
+HUNDRED, FIFTY = 50, 25
+"""The blocks of a network of a hundred layers, and of one of fifty."""
 
 
 def fit(setting: Depth, seeds: Sequence[int]) -> training.Fit:
@@ -68,44 +80,19 @@ def tuning_trial(setting: Depth, seeds: Sequence[int]) -> pd.DataFrame:
     return tuning.search(lambda lr: fit(replace(setting, lr=lr), seeds), setting.lr)
 
 
-STARTS = {
-    ("norm", 5): 0.1,
-    ("norm", 25): 0.3,
-    ("norm", 50): 1.0,
-    ("norm", 100): 1.0,
-    ("scaled", 5): 0.1,
-    ("scaled", 25): 0.1,
-    ("scaled", 50): 0.1,
-    ("scaled", 100): 0.1,
-    ("bare", 5): 0.03,
-    ("bare", 50): 0.001,
-    ("plain-norm", 5): 0.1,
-    ("plain-norm", 50): 0.001,
-    ("plain-scaled", 5): 0.1,
-    ("plain-scaled", 50): 0.001,
-    ("plain-bare", 5): 0.03,
-    ("plain-bare", 50): 0.01,
-}
+_SEARCHED: dict[tuple[str, int], tuple[float, float]] = choices.cells(
+    {
+        "norm": {5: (0.1, 0.15), 25: (0.3, 0.71), 50: (1.0, 0.18), 100: (1.0, 0.32)},
+        "scaled": {5: (0.1, 0.13), 25: (0.1, 0.18), 50: (0.1, 0.13), 100: (0.1, 0.1)},
+        "bare": {5: (0.03, 0.046), 50: (0.001, 1e-15)},
+        "plain-norm": {5: (0.1, 0.15), 50: (0.001, 0.01)},
+        "plain-scaled": {5: (0.1, 0.087), 50: (0.001, 0.0032)},
+        "plain-bare": {5: (0.03, 0.03), 50: (0.01, 0.01)},
+    }
+)
+STARTS = {network: start for network, (start, _) in _SEARCHED.items()}
 """Where the search begins for every network, by variant and blocks."""
-
-BEST = {
-    ("norm", 5): 0.15,
-    ("norm", 25): 0.71,
-    ("norm", 50): 0.18,
-    ("norm", 100): 0.32,
-    ("scaled", 5): 0.13,
-    ("scaled", 25): 0.18,
-    ("scaled", 50): 0.13,
-    ("scaled", 100): 0.1,
-    ("bare", 5): 0.046,
-    ("bare", 50): 1e-15,
-    ("plain-norm", 5): 0.15,
-    ("plain-norm", 50): 0.01,
-    ("plain-scaled", 5): 0.087,
-    ("plain-scaled", 50): 0.0032,
-    ("plain-bare", 5): 0.03,
-    ("plain-bare", 50): 0.01,
-}
+BEST = {network: best for network, (_, best) in _SEARCHED.items()}
 """What `tuning.choose` takes of `depth-tuning`, which is stored under results/; a test compares. Of those that no rate
 trains, one that moves the weights where there is one among the ties."""
 
@@ -129,15 +116,9 @@ DEPTHS = Experiment(
     data=("digits",),
 )
 
+_SEARCHES = [Depth(variant, blocks, lr) for (variant, blocks), lr in STARTS.items()]
 TUNING = Experiment(
-    name="depth-tuning",
-    agrees=SAMPLED,
-    trial=tuning_trial,
-    quick=Grid(settings=(Depth("norm", 5, STARTS["norm", 5]),), seeds=tuning.SEEDS),
-    full=Grid(
-        settings=tuple(Depth(variant, blocks, lr) for (variant, blocks), lr in STARTS.items()), seeds=tuning.SEEDS
-    ),
-    data=("digits",),
+    "depth-tuning", tuning_trial, *tuning.grids(_SEARCHES[:1], _SEARCHES), data=("digits",), agrees=SAMPLED
 )
 RATES = choices.Rates(
     TUNING,

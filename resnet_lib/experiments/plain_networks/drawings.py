@@ -9,6 +9,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from resnet_lib.evidence.charts import Chart
+from resnet_lib.evidence.interactive import buttons, worded
 from resnet_lib.evidence.style import COLOURS
 from resnet_lib.evidence.variants import shown
 from resnet_lib.experiments.plain_networks import measures
@@ -124,9 +125,7 @@ def training(table: pd.DataFrame) -> Figure:
 
 def stages(table: pd.DataFrame) -> Chart:
     """A choice of the stage of training; gradient norm by layer of the watched networks."""
-    stage = alt.param(
-        name="stage", value=STAGES[0], bind=alt.binding_radio(options=list(STAGES), name="stage of training ")
-    )
+    stage = buttons("stage", "stage of training", STAGES[0], list(STAGES))
     names = {variant: SHOWN[variant].title for variant in WATCHED}
     frame = table[["place", "decades"]].assign(
         network=table["variant"].map(names), stage=table["stage"].map(dict(enumerate(STAGES)))
@@ -143,20 +142,17 @@ def stages(table: pd.DataFrame) -> Chart:
     y = alt.Y("decades:Q", title="log10 of the gradient's norm", scale=alt.Scale(domain=(low, high)))
     line = now.mark_line().encode(x, y, colours)
     points = now.mark_point(filled=True, size=25).encode(x, y, colours, shapes)
-    return (
-        alt.layer(line, points)
-        .properties(
-            width=320,
-            height=260,
-            title=alt.Title(
-                "gradients in the course of training",
-                subtitle="Choose a stage of training: before it the plain network's gradient is largest in its first "
-                "layers; one epoch levels most of that. Only with sigmoids do the first layers' gradients vanish.",
-            ),
-            description="A line for each network shows the logarithm of the gradient's norm by the place of the layer. "
-            "Buttons choose one of five stages, from before training to after it.",
-        )
-        .add_params(stage)
+    return worded(
+        alt.layer(line, points).properties(width=320, height=260).add_params(stage),
+        """
+        gradients in the course of training
+
+        Choose a stage of training: before it the plain network's gradient is largest in its first layers; one epoch
+        levels most of that. Only with sigmoids do the first layers' gradients vanish.
+
+        A line for each network shows the logarithm of the gradient's norm by the place of the layer. Buttons choose one
+        of five stages, from before training to after it.
+        """,
     )
 
 

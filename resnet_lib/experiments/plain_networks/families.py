@@ -10,7 +10,7 @@ from resnet_lib.evidence import choices
 from resnet_lib.experiments.plain_networks import stacks
 from resnet_lib.nets import Unit
 from resnet_lib.nets.units import UNITS
-from resnet_lib.sweep import SAMPLED, Experiment, Grid
+from resnet_lib.sweep import SAMPLED, Experiment
 from resnet_lib.training import Fit, Recipe, recipes, tuning, zoo
 from resnet_lib.training.zoo import Network
 
@@ -113,76 +113,52 @@ def tuning_trial(setting: Family, seeds: Sequence[int], device: torch.device | s
     return tuning.search(lambda lr: fit(replace(setting, lr=lr), seeds, device), setting.lr)
 
 
-STARTS: dict[tuple[str, int, bool], float] = {
-    ("plain", 8, False): 0.1,
-    ("plain", 20, False): 0.1,
-    ("plain", 50, False): 0.03,
-    ("plain", 50, True): 0.01,
-    ("mirrored", 50, False): 0.01,
-    ("original", 8, False): 0.3,
-    ("original", 20, False): 0.1,
-    ("original", 50, False): 0.03,
-    ("pre", 8, False): 0.3,
-    ("pre", 20, False): 0.1,
-    ("pre", 50, False): 0.3,
-    ("bare", 8, False): 0.03,
-    ("bare", 8, True): 0.006,
-    ("bare", 50, False): 0.003,
-    ("bare", 50, True): 0.001,
-    ("bare", 100, False): 0.003,
-    ("identity", 100, False): 0.003,
-    ("looks-linear", 100, False): 0.003,
-    ("scaled", 8, False): 0.1,
-    ("scaled", 100, False): 0.1,
-    ("sigmoid", 8, False): 0.01,
-    ("sigmoid", 8, True): 0.01,
-}
+_SEARCHED: dict[tuple[str, int, bool], tuple[float, float]] = choices.cells(
+    {
+        "plain": {
+            (8, False): (0.1, 0.13),
+            (20, False): (0.1, 0.15),
+            (50, False): (0.03, 0.071),
+            (50, True): (0.01, 0.005),
+        },
+        "mirrored": {(50, False): (0.01, 0.01)},
+        "original": {(8, False): (0.3, 0.095), (20, False): (0.1, 0.043), (50, False): (0.03, 0.03)},
+        "pre": {(8, False): (0.3, 0.53), (20, False): (0.1, 0.18), (50, False): (0.3, 0.4)},
+        "bare": {
+            (8, False): (0.03, 0.03),
+            (8, True): (0.006, 0.0081),
+            (50, False): (0.003, 0.0071),
+            (50, True): (0.001, 0.00032),
+            (100, False): (0.003, 0.003),
+        },
+        "identity": {(100, False): (0.003, 0.003)},
+        "looks-linear": {(100, False): (0.003, 0.0033)},
+        "scaled": {(8, False): (0.1, 0.057), (100, False): (0.1, 0.087)},
+        "sigmoid": {(8, False): (0.01, 0.01), (8, True): (0.01, 0.01)},
+    }
+)
+STARTS = {network: start for network, (start, _) in _SEARCHED.items()}
 """Where the search begins for every network on digits. The key: variant, layers, whether gradients are rescaled."""
-
-BEST: dict[tuple[str, int, bool], float] = {
-    ("plain", 8, False): 0.13,
-    ("plain", 20, False): 0.15,
-    ("plain", 50, False): 0.071,
-    ("plain", 50, True): 0.005,
-    ("mirrored", 50, False): 0.01,
-    ("original", 8, False): 0.095,
-    ("original", 20, False): 0.043,
-    ("original", 50, False): 0.03,
-    ("pre", 8, False): 0.53,
-    ("pre", 20, False): 0.18,
-    ("pre", 50, False): 0.4,
-    ("bare", 8, False): 0.03,
-    ("bare", 8, True): 0.0081,
-    ("bare", 50, False): 0.0071,
-    ("bare", 50, True): 0.00032,
-    ("bare", 100, False): 0.003,
-    ("identity", 100, False): 0.003,
-    ("looks-linear", 100, False): 0.0033,
-    ("scaled", 8, False): 0.057,
-    ("scaled", 100, False): 0.087,
-    ("sigmoid", 8, False): 0.01,
-    ("sigmoid", 8, True): 0.01,
-}
+BEST = {network: best for network, (_, best) in _SEARCHED.items()}
 """What `tuning.choose` takes of `plain-tuning`, which is stored under results/; a test compares."""
 
 LONG = {"sigmoid": 60}  # epochs on digits; eight sigmoid layers learn slowly even where their gradients are rescaled
 
 # On CIFAR-10, by variant and whether rescaled, until `plain-cifar-tuning` has been computed: the one-cycle rate of the
 # book where there is normalisation, and what trains at a tiny size elsewhere.
-BEST_CIFAR = {
-    ("plain", False): 0.1,
-    ("plain", True): 0.01,
-    ("mirrored", False): 0.1,
-    ("original", False): 0.4,
-    ("pre", False): 0.4,
-    ("scaled", False): 0.03,
-    ("bare", False): 0.01,
-    ("bare", True): 0.01,
-    ("identity", False): 0.01,
-    ("looks-linear", False): 0.01,
-    ("sigmoid", False): 0.1,
-    ("sigmoid", True): 0.01,
-}
+BEST_CIFAR: dict[tuple[str, bool], float] = choices.cells(
+    {
+        "plain": {False: 0.1, True: 0.01},
+        "mirrored": {False: 0.1},
+        "original": {False: 0.4},
+        "pre": {False: 0.4},
+        "scaled": {False: 0.03},
+        "bare": {False: 0.01, True: 0.01},
+        "identity": {False: 0.01},
+        "looks-linear": {False: 0.01},
+        "sigmoid": {False: 0.1, True: 0.01},
+    }
+)
 
 
 def digits(variant: str, layers: int, *, rescaled: bool = False, watched: bool = False, bent: bool = False) -> Family:
@@ -206,30 +182,16 @@ def _searches(starts: Iterable[tuple[str, int, bool]]) -> tuple[Family, ...]:
     return tuple(replace(family, lr=lr) for family, lr in found)
 
 
-TUNING = Experiment(
-    name="plain-tuning",
-    agrees=SAMPLED,
-    trial=tuning_trial,
-    quick=Grid(
-        settings=tuple(replace(each, epochs=2) for each in _searches([("plain", 8, False)])), seeds=tuning.SEEDS
-    ),
-    full=Grid(settings=_searches(STARTS), seeds=tuning.SEEDS),
-    data=("digits",),
-)
+_GRIDS = tuning.grids([replace(each, epochs=2) for each in _searches([("plain", 8, False)])], _searches(STARTS))
+TUNING = Experiment("plain-tuning", tuning_trial, *_GRIDS, data=("digits",), agrees=SAMPLED)
 RATES = choices.Rates(TUNING, by=("variant", "layers", "rescaled"), best=BEST, untrained=(("sigmoid", 8, False),))
 # Needs CIFAR-10 and, in FULL, a GPU; no page runs it. A rate of a family is chosen at its least and greatest depth.
-CIFAR_TUNING = Experiment(
-    name="plain-cifar-tuning",
-    agrees=SAMPLED,
-    trial=tuning_trial,
-    quick=Grid(settings=(replace(cifar("plain", 8), epochs=1),), seeds=tuning.SEEDS),
-    full=Grid(
-        settings=tuple(
-            cifar(variant, layers, rescaled=rescaled)
-            for variant, rescaled in BEST_CIFAR
-            for layers in ((8,) if variant == "sigmoid" else (8, 56))
-        ),
-        seeds=tuning.SEEDS,
-    ),
-    data=("cifar10",),
+_CIFAR_GRIDS = tuning.grids(
+    [replace(cifar("plain", 8), epochs=1)],
+    [
+        cifar(variant, layers, rescaled=rescaled)
+        for variant, rescaled in BEST_CIFAR
+        for layers in ((8,) if variant == "sigmoid" else (8, 56))
+    ],
 )
+CIFAR_TUNING = Experiment("plain-cifar-tuning", tuning_trial, *_CIFAR_GRIDS, data=("cifar10",), agrees=SAMPLED)

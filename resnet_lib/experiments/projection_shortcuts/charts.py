@@ -3,6 +3,7 @@
 import altair as alt
 import pandas as pd
 
+from resnet_lib.evidence.interactive import menu, slider, worded
 from resnet_lib.evidence.style import ink
 
 CASES = {"short": "along the short axis", "long": "along the long axis"}
@@ -11,17 +12,9 @@ WIDTH = 330
 
 def turning_axis(table: pd.DataFrame) -> alt.VConcatChart:
     """Points with the projection axis, and below determinant, gradient ratio and accuracy at the slider's angle."""
-    angle = alt.param(
-        name="angle", value=30, bind=alt.binding_range(min=0, max=180, step=1, name="angle of the axis (degrees) ")
-    )
-    scale = alt.param(
-        name="scale", value=1, bind=alt.binding_range(min=0.5, max=2, step=0.1, name="length of the projection's row ")
-    )
-    case = alt.param(
-        name="apart",
-        value="short",
-        bind=alt.binding_select(options=list(CASES), labels=list(CASES.values()), name="classes differ "),
-    )
+    angle = slider("angle", "angle of the axis (degrees)", 30, (0, 180), step=1)
+    scale = slider("scale", "length of the projection's row", 1, (0.5, 2), step=0.1)
+    case = menu("apart", "classes differ", "short", CASES)
     named = table.assign(case=table["apart_along"])
     points = named[named["part"] == "point"][["case", "x", "y", "label"]]
     curves = named[named["part"] == "axis"][["case", "degrees", "det", "accuracy"]]
@@ -101,18 +94,16 @@ def turning_axis(table: pd.DataFrame) -> alt.VConcatChart:
         .encode(degrees)
     )
     below = alt.layer(marker, drawn).properties(width=WIDTH, height=150)
-    return (
-        alt.vconcat(here, picture, below)
-        .add_params(angle, scale, case)
-        .resolve_scale(color="independent")
-        .properties(
-            title=alt.Title(
-                "turn the axis",
-                subtitle="Turn the axis that the points are projected onto, and set the length of the projection's row "
-                "(thick). Small strokes: where the points land. Below: determinant and accuracy at every angle. Where "
-                "classes differ along the short axis, the largest determinant goes with the worst classifier.",
-            ),
-            description="Points of two classes in an ellipse with an axis through it, and below two curves over the "
-            "axis' angle. A longer row raises the determinant and the gradient; the accuracy stays what it is.",
-        )
+    return worded(
+        alt.vconcat(here, picture, below).add_params(angle, scale, case).resolve_scale(color="independent"),
+        """
+        turn the axis
+
+        Turn the axis that the points are projected onto, and set the length of the projection's row (thick). Small
+        strokes: where the points land. Below: determinant and accuracy at every angle. Where classes differ along the
+        short axis, the largest determinant goes with the worst classifier.
+
+        Points of two classes in an ellipse with an axis through it, and below two curves over the axis' angle. A longer
+        row raises the determinant and the gradient; the accuracy stays what it is.
+        """,
     )

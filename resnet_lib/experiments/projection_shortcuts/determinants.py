@@ -68,12 +68,7 @@ def determinant_trial(setting: Size, seeds: Sequence[int]) -> pd.DataFrame:
 
 
 _SIZES = (Size(8, 2), Size(32, 16), Size(64, 10))
-DETERMINANTS = Experiment(
-    name="shortcuts-determinants",
-    trial=determinant_trial,
-    quick=Grid(settings=_SIZES, seeds=DRAWS),
-    full=Grid(settings=_SIZES, seeds=MANY_DRAWS, group=50),
-)
+DETERMINANTS = Experiment.repeated("shortcuts-determinants", determinant_trial, _SIZES, DRAWS, MANY_DRAWS, group=50)
 
 
 def det_constrained(table: pd.DataFrame) -> Evidence:
@@ -132,11 +127,8 @@ def labels_trial(setting: Labels, seeds: Sequence[int]) -> pd.DataFrame:
     return pd.DataFrame(records)
 
 
-LABELS = Experiment(
-    name="shortcuts-labels",
-    trial=labels_trial,
-    quick=Grid(settings=(Labels("least"), Labels("most")), seeds=DRAWS),
-    full=Grid(settings=(Labels("least"), Labels("most")), seeds=MANY_DRAWS, group=50),
+LABELS = Experiment.repeated(
+    "shortcuts-labels", labels_trial, (Labels("least"), Labels("most")), DRAWS, MANY_DRAWS, group=50
 )
 
 
@@ -180,12 +172,8 @@ def pixels_trial(setting: Pixels, seeds: Sequence[int]) -> pd.DataFrame:
 
 
 _KEPT = (2, 5, 10, 20, 40, 64)
-PIXELS = Experiment(
-    name="shortcuts-pixels",
-    trial=pixels_trial,
-    quick=Grid(settings=tuple(map(Pixels, _KEPT)), seeds=DRAWS),
-    full=Grid(settings=tuple(map(Pixels, _KEPT)), seeds=MANY_DRAWS, group=50),
-    data=("digits",),
+PIXELS = Experiment.repeated(
+    "shortcuts-pixels", pixels_trial, tuple(map(Pixels, _KEPT)), DRAWS, MANY_DRAWS, group=50, data=("digits",)
 )
 
 

@@ -70,12 +70,7 @@ _COLUMNS = (Map("columns", 8, 16), Map("columns", 16, 32), Map("columns", 32, 64
 _COLUMNS_STRIDED = (Map("columns", 4, 8, size=8, stride=2), Map("columns", 8, 16, size=8, stride=2))
 _FREE = tuple(Map(m.shortcut, m.c_in, m.c_out, m.size, m.stride, "torch") for m in (*_ROWS, *_PATCHES, *_COLUMNS))
 _MAPS = (*_ROWS, *_PATCHES, *_SQUARE, *_COLUMNS, *_COLUMNS_STRIDED, *_FREE)
-NORMS = Experiment(
-    name="shortcuts-norms",
-    trial=norms_trial,
-    quick=Grid(settings=_MAPS, seeds=DRAWS),
-    full=Grid(settings=_MAPS, seeds=MANY_DRAWS, group=20),
-)
+NORMS = Experiment.repeated("shortcuts-norms", norms_trial, _MAPS, DRAWS, MANY_DRAWS, group=20)
 
 
 def _worst(table: pd.DataFrame, way: str) -> np.ndarray:

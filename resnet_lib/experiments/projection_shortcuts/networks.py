@@ -18,6 +18,7 @@ from resnet_lib.linalg import subspaces
 from resnet_lib.nets.blocks import Absent
 from resnet_lib.nets.units import UNITS
 from resnet_lib.sweep import SAMPLED, Experiment, Grid, Result
+from resnet_lib.training import recipes
 
 SEEDS = tuple(range(5))
 TITLES = {
@@ -63,14 +64,7 @@ def fit(setting: Network, seeds: Sequence[int], dataset: Dataset, keep: Sequence
         )
         return shortcuts.pca_(net, seen) if setting.shortcut == "pca" else net
 
-    recipe = training.Recipe(
-        epochs=setting.epochs,
-        batch=setting.batch,
-        lr=setting.lr,
-        weight_decay=setting.weight_decay,
-        augment=setting.augment,
-    )
-    return training.fit(make, dataset, recipe, seeds, keep=keep, policy=training.ONE_BY_ONE)
+    return training.fit(make, dataset, recipes.of(setting), seeds, keep=keep, policy=training.ONE_BY_ONE)
 
 
 class Cut(nn.Module):

@@ -7,7 +7,7 @@ import pandas as pd
 from resnet_lib import data
 from resnet_lib.evidence import choices
 from resnet_lib.experiments.projection_shortcuts.networks import BEST, DIGITS, TITLES, Network, fit
-from resnet_lib.sweep import SAMPLED, Experiment, Grid
+from resnet_lib.sweep import SAMPLED, Experiment
 from resnet_lib.training import tuning
 
 TRIED = dict.fromkeys(TITLES, (0.01, 0.018, 0.032, 0.056, 0.1, 0.18, 0.32, 0.56, 1.0))
@@ -19,18 +19,12 @@ def tuning_trial(setting: Network, seeds: Sequence[int]) -> pd.DataFrame:
     return tuning.scores(fit(setting, seeds, data.load(setting.dataset)), setting.epochs)
 
 
-TUNING = Experiment(
-    name="shortcuts-tuning",
-    agrees=SAMPLED,
-    trial=tuning_trial,
-    quick=Grid(settings=tuple(Network("A", lr) for lr in TRIED["A"]), seeds=tuning.SEEDS, group=1),
-    full=Grid(
-        settings=tuple(Network(name, lr) for name, rates in TRIED.items() for lr in rates),
-        seeds=tuning.SEEDS,
-        group=1,
-    ),
-    data=("digits",),
+_GRIDS = tuning.grids(
+    [Network("A", lr) for lr in TRIED["A"]],
+    [Network(name, lr) for name, rates in TRIED.items() for lr in rates],
+    group=1,
 )
+TUNING = Experiment("shortcuts-tuning", tuning_trial, *_GRIDS, data=("digits",), agrees=SAMPLED)
 RATES = choices.Rates(TUNING, by=("shortcut",), best=BEST, rate="lr")
 
 COMPARED = ("A", "B", "C", "2x2", "pool", "none")

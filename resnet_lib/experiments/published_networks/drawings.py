@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from resnet_lib import runtime
 from resnet_lib.evidence import intervals
 from resnet_lib.evidence.charts import Chart
+from resnet_lib.evidence.interactive import buttons, menu, slider, worded
 from resnet_lib.evidence.style import COLOURS, ink
 from resnet_lib.evidence.variants import shown
 from resnet_lib.experiments.published_networks import lesions
@@ -103,19 +104,9 @@ def one(table: pd.DataFrame) -> Figure:
 
 def pick(table: pd.DataFrame) -> Chart:
     """A network, the kind of its statistics and a block: what the block costs, among all others."""
-    network = alt.param(
-        name="depth", value=20, bind=alt.binding_select(options=list(DEPTHS), name="layers of the network ")
-    )
-    kind = alt.param(
-        name="kind",
-        value="as trained",
-        bind=alt.binding_radio(options=list(STATISTICS.values()), name="batch statistics "),
-    )
-    block = alt.param(
-        name="block",
-        value=2,
-        bind=alt.binding_range(min=1, max=27, step=1, name="block that is removed (or the last) "),
-    )
+    network = menu("depth", "layers of the network", 20, list(DEPTHS))
+    kind = buttons("kind", "batch statistics", "as trained", list(STATISTICS.values()))
+    block = slider("block", "block that is removed (or the last)", 2, (1, 27), step=1)
     rows = table.assign(block=table["block"] + 1, statistics=table["statistics"].map(STATISTICS))
     base = alt.Chart(rows).transform_filter("datum.depth == depth && datum.statistics == kind")
     last = base.transform_joinaggregate(last="max(block)").transform_calculate(now="min(block, datum.last)")
@@ -134,21 +125,18 @@ def pick(table: pd.DataFrame) -> Chart:
         " + format(datum.low, '.1f') + ' to ' + format(datum.high, '.1f') + ')'"
     )
     text = told.mark_text(lineBreak="\n", align="left").encode(x=alt.value(10), y=alt.value(12), text="told:N")
-    return (
-        alt.layer(every, points, mark, text)
-        .properties(
-            width=320,
-            height=280,
-            title=alt.Title(
-                "one block of one network",
-                subtitle="Choose a network, its batch statistics and a block: the large dot is what the network loses "
-                "without it, among all its other blocks. Networks of 20, 32, 44 and 56 layers have 9, 15, 21 and 27 "
-                "blocks. Squares: the two blocks that halve the image, without their branch. Bars: 95% intervals.",
-            ),
-            description="Points of accuracy lost against the number of the removed block, on a scale that is linear "
-            "below 1, with the chosen block marked and its loss in words. In deeper networks most blocks cost less.",
-        )
-        .add_params(network, kind, block)
+    return worded(
+        alt.layer(every, points, mark, text).properties(width=320, height=280).add_params(network, kind, block),
+        """
+        one block of one network
+
+        Choose a network, its batch statistics and a block: the large dot is what the network loses without it, among
+        all its other blocks. Networks of 20, 32, 44 and 56 layers have 9, 15, 21 and 27 blocks. Squares: the two blocks
+        that halve the image, without their branch. Bars: 95% intervals.
+
+        Points of accuracy lost against the number of the removed block, on a scale that is linear below 1, with the
+        chosen block marked and its loss in words. In deeper networks most blocks cost less.
+        """,
     )
 
 

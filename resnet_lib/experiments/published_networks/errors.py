@@ -11,9 +11,9 @@ from torch import Tensor
 from resnet_lib import runtime
 from resnet_lib.evidence.claims import Evidence
 from resnet_lib.experiments.published_networks import networks
-from resnet_lib.experiments.published_networks.networks import DATA, DEPTHS, FEW, Network
+from resnet_lib.experiments.published_networks.networks import DATA, DEPTHS, Network
 from resnet_lib.nets import Stack
-from resnet_lib.sweep import ROUNDED, Experiment, Grid
+from resnet_lib.sweep import ROUNDED, Experiment
 
 AT_ONCE = 250
 """Images in one call."""
@@ -84,11 +84,5 @@ def _settings(size: int, *parts: str) -> tuple[Errors, ...]:
     return tuple(Errors(depth, size=size, part=part) for part in parts for depth in DEPTHS)
 
 
-ERRORS = Experiment(
-    name="published-errors",
-    agrees=ROUNDED,
-    trial=trial,
-    quick=Grid(settings=_settings(40, "train", "test"), seeds=FEW),
-    full=Grid(settings=_settings(500, "train", "test"), seeds=tuple(range(20))),
-    data=DATA,
-)
+_GRIDS = networks.grids(_settings(40, "train", "test"), _settings(500, "train", "test"))
+ERRORS = Experiment("published-errors", trial, *_GRIDS, data=DATA, agrees=ROUNDED)

@@ -13,9 +13,9 @@ from resnet_lib import runtime
 from resnet_lib.analysis import lesion, lesion_scores
 from resnet_lib.evidence.claims import Evidence
 from resnet_lib.experiments.published_networks import networks
-from resnet_lib.experiments.published_networks.networks import DATA, DEPTHS, FEW, STATISTICS, Network
+from resnet_lib.experiments.published_networks.networks import DATA, DEPTHS, STATISTICS, Network
 from resnet_lib.nets import Stack
-from resnet_lib.sweep import ROUNDED, Experiment, Grid
+from resnet_lib.sweep import ROUNDED, Experiment
 
 AT_ONCE = 1000
 """Images in one call where batch statistics are estimated anew in each."""
@@ -157,11 +157,5 @@ def _settings(trained: int, anew: int, learned: int) -> tuple[Lesions, ...]:
     return tuple(Lesions(depth, sizes[kind], learned, statistics=kind) for kind in STATISTICS for depth in DEPTHS)
 
 
-LESIONS = Experiment(
-    name="published-lesions",
-    agrees=ROUNDED,
-    trial=trial,
-    quick=Grid(settings=_settings(40, 40, 100), seeds=FEW),
-    full=Grid(settings=_settings(250, 100, 250), seeds=tuple(range(20))),
-    data=DATA,
-)
+_GRIDS = networks.grids(_settings(40, 40, 100), _settings(250, 100, 250))
+LESIONS = Experiment("published-lesions", trial, *_GRIDS, data=DATA, agrees=ROUNDED)

@@ -16,13 +16,14 @@ from resnet_lib import data
 from resnet_lib.analysis import statistics
 from resnet_lib.data import Split
 from resnet_lib.nets import Stack
+from resnet_lib.sweep import Grid
 
 DEPTHS = (20, 32, 44, 56)
 DATA = ("cifar10", *(f"published-{depth}" for depth in DEPTHS))
 STATISTICS = ("trained", "anew")
 """Batch statistics as they were trained, or estimated anew on training images after the surgery."""
-FEW = tuple(range(5))
-"""Groups of a trial run."""
+FEW, MANY = tuple(range(5)), tuple(range(20))
+"""Groups of a trial run, and of a publication."""
 
 
 @dataclass(frozen=True)
@@ -83,3 +84,8 @@ def right(logits: torch.Tensor, y: torch.Tensor, size: int) -> torch.Tensor:
     """
     hits = (logits.argmax(-1) == y) & ~logits.isnan().any(-1)
     return hits.double().unflatten(-1, (-1, size)).mean(-1)
+
+
+def grids(quick: Sequence[Network], full: Sequence[Network]) -> tuple[Grid, Grid]:
+    """QUICK and FULL of an experiment: published networks on few groups of images, and on many."""
+    return Grid(quick, FEW), Grid(full, MANY)

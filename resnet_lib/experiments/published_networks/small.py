@@ -96,12 +96,6 @@ SMALL = Experiment(
     full=Grid(settings=tuple(Small(depth, lr) for depth, lr in BEST.items()), seeds=tuple(range(20)), group=1),
     data=("digits",),
 )
-TUNING = Experiment(
-    name="published-small-tuning",
-    agrees=SAMPLED,
-    trial=tuning_trial,
-    quick=Grid(settings=(Small(8, START, epochs=2),), seeds=tuning.SEEDS),
-    full=Grid(settings=tuple(Small(depth, START) for depth in BEST), seeds=tuning.SEEDS),
-    data=("digits",),
-)
+_GRIDS = tuning.grids([Small(8, START, epochs=2)], [Small(depth, START) for depth in BEST])
+TUNING = Experiment("published-small-tuning", tuning_trial, *_GRIDS, data=("digits",), agrees=SAMPLED)
 RATES = choices.Rates(TUNING, by=("depth",), best=BEST)

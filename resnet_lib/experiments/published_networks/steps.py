@@ -15,10 +15,10 @@ from torch import nn
 from resnet_lib.analysis import lesion
 from resnet_lib.evidence.claims import Evidence
 from resnet_lib.experiments.published_networks import errors, networks
-from resnet_lib.experiments.published_networks.networks import DATA, DEPTHS, FEW, STATISTICS, Network
+from resnet_lib.experiments.published_networks.networks import DATA, DEPTHS, STATISTICS, Network
 from resnet_lib.nets import Block, Stack
 from resnet_lib.nets.merges import Times
-from resnet_lib.sweep import ROUNDED, Experiment, Grid
+from resnet_lib.sweep import ROUNDED, Experiment
 
 
 @dataclass(frozen=True)
@@ -137,11 +137,5 @@ def _settings(trained: int, anew: int, learned: int) -> tuple[Steps, ...]:
     )
 
 
-STEPS = Experiment(
-    name="published-steps",
-    agrees=ROUNDED,
-    trial=trial,
-    quick=Grid(settings=_settings(40, 40, 100), seeds=FEW),
-    full=Grid(settings=_settings(150, 100, 250), seeds=tuple(range(20))),
-    data=DATA,
-)
+_GRIDS = networks.grids(_settings(40, 40, 100), _settings(150, 100, 250))
+STEPS = Experiment("published-steps", trial, *_GRIDS, data=DATA, agrees=ROUNDED)

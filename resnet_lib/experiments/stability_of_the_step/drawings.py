@@ -7,6 +7,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from resnet_lib.evidence.charts import Chart
+from resnet_lib.evidence.interactive import menu, slider, worded
 from resnet_lib.evidence.style import COLOURS, MARKERS, ink
 from resnet_lib.experiments.stability_of_the_step import methods, networks
 
@@ -40,14 +41,8 @@ def regions(table: pd.DataFrame) -> Figure:
 
 def explorer(table: pd.DataFrame) -> Chart:
     """The eigenvalues times the step in the region of a chosen method, and the size of the state below."""
-    h = alt.param(
-        name="h", value=1.0, bind=alt.binding_range(min=0.25, max=4, step=0.25, name="step h (time a layer) ")
-    )
-    chosen = alt.param(
-        name="method",
-        value="euler",
-        bind=alt.binding_select(options=list(NAMES), labels=list(NAMES.values()), name="one-step method "),
-    )
+    h = slider("h", "step h (time a layer)", 1.0, (0.25, 4), step=0.25)
+    chosen = menu("method", "one-step method", "euler", NAMES)
     edge = table[table["kind"] == "region"][["method", "index", "x", "y"]].dropna()
     path = table[table["kind"] == "trajectory"][["method", "h", "index", "y"]]
     colour = alt.Color(
@@ -77,19 +72,18 @@ def explorer(table: pd.DataFrame) -> Chart:
         )
         .properties(width=280, height=346)
     )
-    return (
-        alt.concat(plane, trajectory, columns=2)
-        .add_params(h, chosen)
-        .properties(
-            title=alt.Title(
-                "one method and one step",
-                subtitle="Choose a method and move the step h. Crosses: seven eigenvalues times h, and the edge of "
-                "the method's stability region. The other panel has the size of the state, layer by layer: it grows as "
-                "soon as one cross leaves an explicit method's region. It is cut off at 10⁻⁴ and 10⁶.",
-            ),
-            description="Two panels. In the complex plane crosses move outwards with the step, past the edge of the "
-            "method's region; in the other, the size of the state over forty layers falls while all are inside.",
-        )
+    return worded(
+        alt.concat(plane, trajectory, columns=2).add_params(h, chosen),
+        """
+        one method and one step
+
+        Choose a method and move the step h. Crosses: seven eigenvalues times h, and the edge of the method's stability
+        region. The other panel has the size of the state, layer by layer: it grows as soon as one cross leaves an
+        explicit method's region. It is cut off at 10⁻⁴ and 10⁶.
+
+        Two panels. In the complex plane crosses move outwards with the step, past the edge of the method's region; in
+        the other, the size of the state over forty layers falls while all are inside.
+        """,
     )
 
 

@@ -11,7 +11,7 @@ from resnet_lib import ode
 from resnet_lib.evidence.claims import Evidence
 from resnet_lib.ode import tableaus
 from resnet_lib.ode.tableaus import METHODS, Splitting, Tableau
-from resnet_lib.sweep import Experiment, Grid
+from resnet_lib.sweep import Experiment
 
 CAP = 100.0
 FIELDS = {"damped": (-1, 0), "damped, turning": (-1, 1), "turning, damped": (-0.1, 1), "oscillation": (0, 1)}
@@ -49,11 +49,8 @@ def comparison_trial(setting: Comparison, seeds: Sequence[int]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-COMPARISON = Experiment(
-    name="stability-methods",
-    trial=comparison_trial,
-    quick=Grid(settings=tuple(map(Comparison, FIELDS)), seeds=(0,)),
-    full=Grid(settings=tuple(map(Comparison, FIELDS)), seeds=(0,)),
+COMPARISON = Experiment.repeated(
+    "stability-methods", comparison_trial, tuple(map(Comparison, FIELDS)), quick=(0,), full=(0,)
 )
 
 
@@ -84,7 +81,13 @@ SHOWN = ("euler", "heun", "rk4", "implicit-euler", "implicit-midpoint")
 
 @dataclass(frozen=True)
 class Explorer:
-    """What the interactive figure shows for a method: its region, and trajectories for a grid of steps."""
+    """What the interactive figure shows for a method: its region, and trajectories for a grid of steps.
+
+    Attributes:
+        method: A key of `tableaus.METHODS`.
+        step: The smallest step, and how far one is from the next.
+        largest: The largest step.
+    """
 
     method: str
     step: float = 0.25
@@ -144,9 +147,4 @@ def _boundary(method: Tableau, angle: float) -> tuple[float, float]:
     return float(point.real), float(point.imag)
 
 
-EXPLORER = Experiment(
-    name="stability-explorer",
-    trial=explorer_trial,
-    quick=Grid(settings=tuple(map(Explorer, SHOWN)), seeds=(0,)),
-    full=Grid(settings=tuple(map(Explorer, SHOWN)), seeds=(0,)),
-)
+EXPLORER = Experiment.repeated("stability-explorer", explorer_trial, tuple(map(Explorer, SHOWN)), quick=(0,), full=(0,))

@@ -99,13 +99,9 @@ BEST = {
     1.0: 0.058,
 }
 
-CONTRACTING = Experiment(
-    name="stability-contracting",
-    agrees=SAMPLED,
-    trial=contracting_trial,
-    quick=Grid(settings=tuple(Contracting(f, BEST[f]) for f in FACTORS), seeds=SEEDS),
-    full=Grid(settings=tuple(Contracting(f, BEST[f]) for f in FACTORS), seeds=MANY_SEEDS),
-    data=("digits",),
+_NETWORKS = tuple(Contracting(f, BEST[f]) for f in FACTORS)
+CONTRACTING = Experiment.repeated(
+    "stability-contracting", contracting_trial, _NETWORKS, SEEDS, MANY_SEEDS, data=("digits",), agrees=SAMPLED
 )
 # The same on a larger dataset, at the rates of the digits; no claim reads it yet.
 FASHION = Experiment(
@@ -127,14 +123,8 @@ def tuning_trial(setting: Contracting, seeds: Sequence[int]) -> pd.DataFrame:
 
 START = {factor: tuning.rounded(0.05 * factor**-DEPTH) for factor in FACTORS}
 """What DEPTH contractions leave of a signal and of a gradient, a rate can make up for: so far the search starts up."""
-TUNING = Experiment(
-    name="stability-tuning",
-    agrees=SAMPLED,
-    trial=tuning_trial,
-    quick=Grid(settings=(Contracting(0.95, START[0.95]),), seeds=tuning.SEEDS),
-    full=Grid(settings=tuple(Contracting(f, START[f]) for f in FACTORS), seeds=tuning.SEEDS),
-    data=("digits",),
-)
+_GRIDS = tuning.grids([Contracting(0.95, START[0.95])], [Contracting(f, START[f]) for f in FACTORS])
+TUNING = Experiment("stability-tuning", tuning_trial, *_GRIDS, data=("digits",), agrees=SAMPLED)
 RATES = choices.Rates(TUNING, by=("factor",), best=BEST)
 CHOICES = choices.Choices(CONTRACTING, choices.ways(CONTRACTING.quick.settings, same=BEST[NEUTRAL]))
 

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from resnet_lib.evidence.interactive import menu, slider, worded
 from resnet_lib.evidence.style import COLOURS, MARKERS, ink
 from resnet_lib.evidence.variants import shown
 from resnet_lib.experiments.when_eigenvalues_mislead import networks, stacks
@@ -44,12 +45,8 @@ def turning_chart(table: pd.DataFrame) -> alt.VConcatChart:
     """
     norms = {f"{1 + gamma:g}": gamma for gamma in sorted(table["gamma"].unique())}
     rows = table.assign(each=table["gamma"].map({gamma: name for name, gamma in norms.items()}))
-    angle = alt.param(
-        name="turn", value=5, bind=alt.binding_range(min=0, max=30, step=1, name="turn from block to block (degrees) ")
-    )
-    each = alt.param(
-        name="each", value="1.2", bind=alt.binding_select(options=list(norms), name="norm of every block ")
-    )
+    angle = slider("turn", "turn from block to block (degrees)", 5, (0, 30), step=1)
+    each = menu("each", "norm of every block", "1.2", list(norms))
     nearest = "datum.each == each && datum.angle == turn"
     curve = alt.Chart(rows).transform_filter(nearest).transform_filter("datum.at <= 100")
     x, y = alt.X("at:Q", title="blocks"), alt.Y("norm:Q", title="log10 of the norm", scale=alt.Scale(domain=(-0.5, 18)))
@@ -68,19 +65,18 @@ def turning_chart(table: pd.DataFrame) -> alt.VConcatChart:
         rates.mark_line(color=ink("reference")).encode(at, rate),
         rates.transform_filter(nearest).mark_point(color=ink("pre"), filled=True, size=80).encode(at, rate),
     ).properties(width=320, height=140)
-    return (
-        alt.vconcat(growth, place)
-        .add_params(each, angle)
-        .properties(
-            title=alt.Title(
-                "blocks that turn by an angle of your choice",
-                subtitle="Choose the norm of every block, and how far the stretched direction turns from one to the "
-                "next. Above: the norm of the product by depth; dashed, the closed form. Below: its rate by the turn, "
-                "and where your choice lies. From a certain turn on nothing grows.",
-            ),
-            description="Two panels. Above, the logarithm of the norm of the product against the number of blocks; "
-            "below, decades a block against the turn, which falls to zero at a threshold that rises with the norm.",
-        )
+    return worded(
+        alt.vconcat(growth, place).add_params(each, angle),
+        """
+        blocks that turn by an angle of your choice
+
+        Choose the norm of every block, and how far the stretched direction turns from one to the next. Above: the norm
+        of the product by depth; dashed, the closed form. Below: its rate by the turn, and where your choice lies. From
+        a certain turn on nothing grows.
+
+        Two panels. Above, the logarithm of the norm of the product against the number of blocks; below, decades a block
+        against the turn, which falls to zero at a threshold that rises with the norm.
+        """,
     )
 
 

@@ -1,6 +1,6 @@
 """Networks trained on digits: the norms and the eigenvalues of their blocks, and of the product of these."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 
@@ -57,6 +57,19 @@ def fit(setting: Trained, seeds: Sequence[int]) -> training.Fit:
     return training.fit(make, data.load("digits", flat=setting.kind == "mlp"), recipe, seeds, keep=(0,))
 
 
+def around_training(setting: Trained, seeds: Sequence[int]) -> Iterator[tuple[int, int, Tensor]]:
+    """Seed, epoch and the Jacobians of all blocks (block, image, d, d) in float64, before training and after it.
+
+    Batch normalisation runs in evaluation mode, with the statistics that the training images have at that moment.
+    """
+    fitted = fit(setting, seeds)
+    digits = data.load("digits", flat=setting.kind == "mlp")
+    for epoch, seed in product((0, setting.epochs), seeds):
+        net = fitted.net(seed, epoch)
+        update_bn([digits.train.x], net)
+        yield seed, epoch, torch.stack(jacobian.along(net.eval(), digits.test.x[: setting.images])).double()
+
+
 def in_line(matrices: Tensor) -> Tensor:
     """The same singular values, with the directions that a block ends in those that the next one starts from."""
     u, sigma, vh = torch.linalg.svd(matrices)
@@ -79,13 +92,8 @@ def trained_trial(setting: Trained, seeds: Sequence[int]) -> pd.DataFrame:
     the same in the rows of all blocks: log10 of the norm of the product (`product`), of the product with the singular
     bases `in_line`, and of the first block's symmetric part repeated, over its spectral radius to that power.
     """
-    fitted = fit(setting, seeds)
-    digits = data.load("digits", flat=setting.kind == "mlp")
     pieces = []
-    for epoch, seed in product((0, setting.epochs), seeds):
-        net = fitted.net(seed, epoch)
-        update_bn([digits.train.x], net)
-        jacobians = torch.stack(jacobian.along(net.eval(), digits.test.x[: setting.images])).double()
+    for seed, epoch, jacobians in around_training(setting, seeds):
         symmetric = (jacobians + jacobians.mT) / 2
         eye = torch.eye(jacobians.shape[-1], dtype=torch.float64)
         values = {

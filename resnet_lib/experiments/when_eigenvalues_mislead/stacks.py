@@ -12,7 +12,7 @@ from torch import Tensor
 
 from resnet_lib import linalg, runtime
 from resnet_lib.evidence.claims import Evidence
-from resnet_lib.sweep import Experiment, Grid
+from resnet_lib.sweep import Experiment
 
 DRAWS = tuple(range(20))
 MANY_DRAWS = tuple(range(200))
@@ -130,12 +130,7 @@ SETTINGS = (
     *(Stack(kind, 0.3, 100, 8) for kind in ("symmetric", "skew")),
     Stack("orthogonal", 0.0, 100, 8),
 )
-STACKS = Experiment(
-    name="misleading-stacks",
-    trial=stack_trial,
-    quick=Grid(settings=SETTINGS, seeds=DRAWS),
-    full=Grid(settings=SETTINGS, seeds=MANY_DRAWS, group=50),
-)
+STACKS = Experiment.repeated("misleading-stacks", stack_trial, SETTINGS, DRAWS, MANY_DRAWS, group=50)
 
 
 def ends(table: pd.DataFrame, *kinds: str) -> pd.DataFrame:
@@ -234,12 +229,7 @@ def turning_trial(setting: Turning, seeds: Sequence[int]) -> pd.DataFrame:
 
 ANGLES = tuple(float(angle) for angle in sorted({*range(0, 31, 1), *range(30, 91, 5)}))
 _TURNING = tuple(Turning(gamma, ANGLES, 400) for gamma in (0.1, 0.2, 0.5))
-TURNING = Experiment(
-    name="misleading-turning",
-    trial=turning_trial,
-    quick=Grid(settings=_TURNING, seeds=(0,)),
-    full=Grid(settings=_TURNING, seeds=(0,)),
-)
+TURNING = Experiment.repeated("misleading-turning", turning_trial, _TURNING, quick=(0,), full=(0,))
 
 
 def explode_turning(table: pd.DataFrame) -> Evidence:

@@ -2,16 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import product
 
 import pandas as pd
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.optim.swa_utils import update_bn
 
-from resnet_lib import data, linalg, runtime
-from resnet_lib.analysis import jacobian
+from resnet_lib import linalg, runtime
 from resnet_lib.evidence.choices import Choices, ways
 from resnet_lib.evidence.claims import Evidence
 from resnet_lib.experiments.when_eigenvalues_mislead import networks
@@ -41,13 +38,8 @@ def turned_trial(setting: Turned, seeds: Sequence[int]) -> pd.DataFrame:
     `turned` has an independent random rotation `Q` for each block, `Q^T J Q`, which keeps its norm and eigenvalues;
     `common` has one for all. `norms` and `radii` are the products of the norms and of the spectral radii.
     """
-    fitted = networks.fit(setting, seeds)
-    digits = data.load("digits", flat=setting.kind == "mlp")
     pieces = []
-    for epoch, seed in product((0, setting.epochs), seeds):
-        net = fitted.net(seed, epoch)
-        update_bn([digits.train.x], net)
-        jacobians = torch.stack(jacobian.along(net.eval(), digits.test.x[: setting.images])).double()
+    for seed, epoch, jacobians in networks.around_training(setting, seeds):
         q = rotations(jacobians.shape[:-1], runtime.stream(seed, "turned", epoch))
         ways_to_turn = {"product": None, "turned": q, "common": q[:1]}
         values = {"norms": linalg.spectral_norms(jacobians).log10().sum(0)}
