@@ -37,7 +37,7 @@ from resnet_lib.linalg import applied, convolutions, krylov, newton, scaling, st
 from resnet_lib.nets import blocks, dynamics, effects, initialisation, merges, projections, stochastic_depth, units
 from resnet_lib.ode import order, steppers, tableaus
 from resnet_lib.sweep import agreement
-from resnet_lib.training import fits, optimizers, tuning
+from resnet_lib.training import fits, optimizers, recipes, tuning
 from tests.networks import CLASSES, IN, NETWORKS, RECIPE, WIDTH, N, examples, generator, mlp
 from tests.unchanged import generators, same, snapshot
 
@@ -201,10 +201,12 @@ CALLS: dict[str, tuple[Callable, tuple, dict[str, Any]]] = {
     "ode.tableaus.implicit": (tableaus.implicit, (), {}),
     "ode.tableaus.largest_step": (tableaus.largest_step, ("rk4", np.array([-1.0, 1j])), {}),
     "ode.tableaus.method": (tableaus.method, ("rk4",), {}),
+    "training.recipes.of": (recipes.of, (RECIPE,), {}),
     "training.tuning.scores": (tuning.scores, (FITTED, RECIPE.epochs), {}),
     "training.tuning.search": (lambda table: tuning.search(lambda rate: FITTED, 0.1, len(table)), (TUNED,), {}),
     "training.tuning.choose": (tuning.choose, (TUNED, ["net"]), {}),
     "training.tuning.complaints": (lambda choices: list(tuning.complaints(choices)), ({"A": CHOICE},), {}),
+    "training.tuning.grids": (tuning.grids, ([CHOICE], [CHOICE]), {}),
     "training.tuning.table_of": (tuning.table_of, ({"A": CHOICE},), {}),
     "training.loop.fit": (training.fit, (NETWORKS["order pre"], examples(), RECIPE, [0, 1]), {"keep": [0]}),
     "sweep.agreement.blocked": (agreement.blocked, (SAMPLE[:2].copy(), SAMPLE[2].copy()), {}),
