@@ -223,9 +223,14 @@ class Reference:
         from resnet_lib.sweep import agreement
 
         name = old["id"]
+        found = [f"claim {name}: {why}" for why in comparison.stored_errors(old, new)]
+        if not old["quick"] and not new["quick"]:  # what is published of other people's networks is stored alone
+            return found
+        if not old["quick"] or not new["quick"]:
+            return [*found, f"claim {name}: QUICK is {'computed' if new['quick'] else 'published'}, and only that"]
         if why := comparison.other_version(old["quick"], new["quick"]):
-            return [f"claim {name}: {why}"]
-        found = [f"claim {name}: {why}" for why in comparison.claim_errors(new, old["quick"], new["quick"])[0]]
+            return [*found, f"claim {name}: {why}"]
+        found += [f"claim {name}: {why}" for why in comparison.claim_errors(new, old["quick"], new["quick"])[0]]
         for column in comparison.claim_columns(name, old, new, self.runs):
             contrast = agreement.blocked(column.kept, column.fresh)
             if contrast.p < self.level:

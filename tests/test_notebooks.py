@@ -1,6 +1,8 @@
 """The plugin that runs the chapters: what it accepts, and what it refuses."""
 
+import copy
 from collections.abc import Sequence
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
@@ -12,7 +14,11 @@ from hypothesis import strategies as st
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from tests.notebooks import agrees, complaints, differences
+from resnet_lib.evidence.records import PUBLISHED
+from tests.notebooks import agrees, complaints, differences, reference
+
+ROOT = Path(__file__).parents[1]
+CHAPTERS = sorted((ROOT / "chapters").glob("*.ipynb"))
 
 DECIMALS = st.decimals(min_value=-1000, max_value=1000, places=3)
 
@@ -136,3 +142,24 @@ def test_every_chapter_is_stored_as_it_should_be():
     assert paths
     found = [f"{path.name}: {said}" for path in paths for said in complaints(nbformat.read(path, as_version=4))]
     assert not found, "\n" + "\n".join(found)
+
+
+@pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
+def test_on_another_machine_what_is_stored_agrees_with_itself(path: Path):
+    elsewhere = replace(reference(ROOT), same_machine=False)
+    cells = [cell for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"]
+    outputs = [output for cell in cells for output in cell.outputs]
+    assert len(outputs) > 5
+    found = [said for output in outputs for said in elsewhere.output(output, output)]
+    assert not found, "\n" + "\n".join(found)
+
+
+def test_a_stored_result_that_is_judged_otherwise_here_is_found():
+    notebook = nbformat.read(ROOT / "chapters" / "27_published_networks.ipynb", as_version=4)
+    outputs = [output for cell in notebook.cells if cell.cell_type == "code" for output in cell.outputs]
+    stored = next(one for one in outputs if one.metadata.get(PUBLISHED, {}).get("kind") == "verdict")
+    assert stored.metadata[PUBLISHED].record["quick"] is None
+    fresh = copy.deepcopy(stored)
+    fresh.metadata[PUBLISHED].record["full"]["status"] = "undecided"
+    (said,) = replace(reference(ROOT), same_machine=False).output(fresh, stored)
+    assert "FULL is stored and holds, and its table, judged here, undecided" in said

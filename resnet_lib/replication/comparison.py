@@ -58,6 +58,19 @@ def sampled_columns(
     return found
 
 
+def stored_errors(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+    """What is wrong with the verdict on a stored table, which is the same table on every machine.
+
+    Args:
+        old: The published record of a claim.
+        new: The record of this run.
+    """
+    before, after = old["full"], new["full"]
+    if not before or not after or before["stamp"] != after["stamp"] or before["status"] == after["status"]:
+        return []
+    return [f"FULL is stored and {before['status']}, and its table, judged here, {after['status']}"]
+
+
 def claim_columns(
     name: str, old: Mapping[str, Any], new: Mapping[str, Any], runs: Sequence[Replica]
 ) -> Iterator[Column]:

@@ -202,6 +202,8 @@ def compare(published: Findings, fresh: Findings, runs: Sequence[Replica], *, ro
             notes.append(f"claim {name} is new: nothing is published to compare it with")
             continue
         before, after = published.verdicts[name].record["quick"], shown.record["quick"]
+        stored = comparison.stored_errors(published.verdicts[name].record, shown.record)
+        errors += [f"claim {name}: {sentence}" for sentence in stored]
         if not before or not after:
             continue
         if why := comparison.other_version(before, after):
@@ -284,12 +286,14 @@ def _standardised(columns: Iterable[Column]) -> list[list[np.ndarray]]:
     """For each experiment its columns' differences from the published run, in standard deviations over seeds.
 
     From one run and not from the mean of the kept ones: only two runs that a machine may exchange differ as often one
-    way as the other, whatever the shape of what a machine adds.
+    way as the other, whatever the shape of what a machine adds. The deviation is that of the values of both runs
+    together, which is the same whichever run a value came from. The runs' own deviations are not: they are small where
+    the means lie apart, so that five seeds with much of the machine in them raised ten times as many alarms.
     """
     tables: dict[str, list[np.ndarray]] = {}
     for column in columns:
         published = column.kept[0]
-        spread = np.sqrt((published.var(ddof=1) + column.fresh.var(ddof=1)) / 2) if len(column.fresh) > 1 else 0.0
+        spread = np.concatenate([published, column.fresh]).std(ddof=1) if len(column.fresh) > 1 else 0.0
         if spread > 0:
             tables.setdefault(column.experiment, []).append((column.fresh - published) / spread)
     return list(tables.values())
