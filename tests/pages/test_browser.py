@@ -1,5 +1,6 @@
 """The built pages in headless Chromium, cut off from the network: wide and on a phone, light and dark."""
 
+import re
 import statistics
 from typing import Literal
 
