@@ -14,7 +14,7 @@ CHAPTER = re.compile(r"(?:^|/)(\d\d)_\w+\.html$")
 HEADING = re.compile(r"<h1>(?!<span)")
 ENTRY = re.compile(r'(<li class="toctree-l1[^"]*"><a class="[^"]*" href="([^"#]*)#?">)(?!<span)')
 NEIGHBOUR = re.compile(
-    r'(<a class="(?:left-prev|right-next)"\s+href="([^"]*)".*?<p class="prev-next-title">)(?!<span)', re.S
+    r'(<a class="(?:left-prev|right-next)"\s+href="([^"]*)"(?:(?!</a>).)*?<p class="prev-next-title">)(?!<span)', re.S
 )
 
 

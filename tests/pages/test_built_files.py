@@ -1,6 +1,7 @@
 """The built pages as files: links, anchors, images, downloads, and nothing that comes from another host."""
 
 import gzip
+import importlib
 import json
 import re
 from collections.abc import Iterator
@@ -260,3 +261,16 @@ def test_every_chapter_has_its_number_in_the_list_in_its_heading_and_on_the_fron
     cards = pages.soups["index.html"].select(".rl-finding")
     assert [card.select_one("a")["href"] for card in cards] == chapters  # pyright: ignore[reportOptionalSubscript]
     assert all(re.search(r"\d+ minutes; \d+ (statement|claim)", card.get_text()) for card in cards)
+
+
+@pytest.mark.parametrize(("extension", "verb"), [("chapter_numbers", "numbered"), ("icons", "without_script")])
+def test_what_is_done_to_finished_pages_changes_nothing_when_it_is_done_again(
+    built: Path, extension: str, verb: str, monkeypatch: pytest.MonkeyPatch
+):
+    """A build that is cut off leaves pages that are finished and pages that are not; the next one takes up both."""
+    monkeypatch.syspath_prepend(ROOT / "_ext")
+    done = getattr(importlib.import_module(extension), verb)
+    for path in [built / "ledger.html", built / "index.html", *sorted((built / "chapters").glob("*.html"))]:
+        page = path.read_text(encoding="utf-8")
+        again = done(page, path.as_posix()) if verb == "numbered" else done(page)
+        assert again == page, path.name
