@@ -1,10 +1,10 @@
 /* The order of what the search finds: sections of chapters, chapters, the rest, and claims and figures last, for there are
    hundreds of them; but one whose id is what was asked for comes first. The numbers below are Sphinx's own. */
 var Scorer = {
-  score: ([page, title, anchor, , score]) => {
+  score: ([page, , anchor, , score]) => {
     const asked = (new URLSearchParams(location.search).get("q") ?? "").trim().toLowerCase();
     if (/^(claims|figures)\//.test(page)) {
-      return title.toLowerCase().split(":")[0].split(" ")[1] === asked ? 1000 : score - 50;
+      return page.split("/")[1] === asked ? 1000 : score - 50;
     }
     if (page.startsWith("chapters/")) return score + (anchor ? 60 : 30);
     return score;
