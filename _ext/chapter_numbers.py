@@ -5,9 +5,9 @@ chapters that are not written yet have theirs, so that Sphinx, which counts what
 """
 
 import re
-from pathlib import Path
 from typing import Any
 
+import written
 from sphinx.application import Sphinx
 
 CHAPTER = re.compile(r"(?:^|/)(\d\d)_\w+\.html$")
@@ -32,17 +32,7 @@ def numbered(page: str, address: str) -> str:
     return page
 
 
-def number(app: Sphinx, error: Exception | None) -> None:
-    """Number the chapters on all pages; those that were not written anew have theirs already."""
-    if error or app.builder.format != "html":
-        return
-    for path in Path(app.outdir).rglob("*.html"):
-        page = path.read_text("utf-8")
-        if (new := numbered(page, path.as_posix())) != page:
-            path.write_text(new, "utf-8")
-
-
 def setup(app: Sphinx) -> dict[str, Any]:
-    """Connect it to Sphinx."""
-    app.connect("build-finished", number)
+    """Number the chapters on all pages."""
+    written.change(app, numbered)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -22,25 +22,27 @@ OTHERWISE = {
     "regularis": ["regularization", "regularize"],
     "initialis": ["initialization", "initialize"],
     "optimis": ["optimization", "optimizer", "optimize"],
-    "shortcut": ["skip", "connection", "connections", "identity", "mapping"],
-    "residual": ["resnet", "resnets"],
+    "shortcut": ["skip", "connection"],
+    "residual network": ["resnet"],
     "stochastic depth": ["droppath", "layerdrop"],
-    "ODE": ["neural", "differential", "equation"],
-    "lesion": ["ablation", "pruning"],
-    "spectral norm": ["operator", "Lipschitz"],
-    "learning rate": ["lr", "step", "size"],
-    "pre-activation": ["preact", "preactivation", "v2"],
+    "ODEs?\\b": ["neural", "differential", "equation"],
+    "lesion": ["ablation"],
+    "learning rate": ["lr"],
+    "pre-activation": ["preact", "preactivation"],
 }
-"""Words of the book, as they stand in its text, and what else readers call the thing."""
+"""Beginnings of words of the book, as patterns, and what else readers call the thing."""
 LANDING = ("claims", "figures")
+TAG = re.compile(r"<[^>]*>")
 TITLE = re.compile(r'<meta name="citation_title" content="([^"]*)"')
 SAID = re.compile(r'<meta name="description" content="([^"]*)"')
 
 
 def name_otherwise(app: Sphinx, doctree: nodes.document) -> None:
     """Add the other names of what a page speaks of to its keywords, which the index reads like its text."""
-    text = doctree.astext().lower()
-    names = [name for word, others in OTHERWISE.items() if word.lower() in text for name in others]
+    text = TAG.sub(" ", doctree.astext())  # what notebooks display is HTML
+    names = [
+        name for word, others in OTHERWISE.items() if re.search(rf"\b{word}", text, re.IGNORECASE) for name in others
+    ]
     if names:
         doctree.insert(0, nodes.meta(name="keywords", content=", ".join(dict.fromkeys(names))))
 

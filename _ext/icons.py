@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pydata_sphinx_theme
+import written
 from sphinx.application import Sphinx
 
 SCRIPT = Path(pydata_sphinx_theme.__file__).parent / "theme/pydata_sphinx_theme/static/scripts/fontawesome.js"
@@ -47,24 +48,19 @@ def drawn(icon: re.Match[str]) -> str:
     )
 
 
-def without_script(page: str) -> str:
-    """The page with its icons drawn, and without the script that would draw them."""
+def without_script(page: str, address: str) -> str:
+    """The page with its icons drawn, and without the script that would draw them; the same at every `address`."""
     return ICON.sub(drawn, LOADED.sub("", page))
 
 
-def draw(app: Sphinx, error: Exception | None) -> None:
-    """Draw the icons of all pages; those that were not written anew have theirs already."""
-    if error or app.builder.format != "html":
-        return
-    for path in Path(app.outdir).rglob("*.html"):
-        page = path.read_text("utf-8")
-        if LOADED.search(page):
-            path.write_text(without_script(page), "utf-8")
+def remove(app: Sphinx, error: Exception | None) -> None:
+    """Remove the script, which no page loads any more."""
     for left in (Path(app.outdir) / "_static/scripts").glob(f"{SCRIPT.name}*"):
         left.unlink()
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
     """Connect all of it to Sphinx."""
-    app.connect("build-finished", draw)
+    written.change(app, without_script)
+    app.connect("build-finished", remove)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
