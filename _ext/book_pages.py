@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import vl_convert
+import written
 from myst_nb.sphinx_ext import add_global_html_resources
 from sphinx.application import Sphinx
 
@@ -74,6 +75,13 @@ def repair(app: Sphinx, page: str, template: str, context: dict[str, Any], doctr
         context["body"] = EMPTY_HEAD.sub("", body)
 
 
+def named(page: str, address: str) -> str:
+    """The page with a name for the arrow that unfolds an entry of the list of pages; the theme gives it no text."""
+    return page.replace(
+        '<summary><span class="toctree-toggle"', '<summary aria-label="Pages"><span class="toctree-toggle"'
+    )
+
+
 def copy_ledger(app: Sphinx) -> None:
     """Put the scripts of the ledger's table beside the pages: DataTables 3.1.5 as its npm package has it, and our own.
 
@@ -106,5 +114,6 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("builder-inited", copy_style_of_notebooks)
     app.connect("builder-inited", copy_ledger)
     app.connect("html-page-context", repair)
+    written.change(app, named)
     app.connect("html-page-context", load_what_is_needed, priority=900)  # behind what adds scripts
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -6,17 +6,20 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
-PATIENCE = 3600.0
+PATIENCE = 240.0
 """Seconds after which something hangs. A guard for whoever waits in front of the screen; no test is about it."""
 
 
-def wait_for(what: str, happened: Callable[[], T], *, instead: Callable[[], object] = lambda: None) -> T:
+def wait_for(
+    what: str, happened: Callable[[], T], *, instead: Callable[[], object] = lambda: None, every: float = 0.01
+) -> T:
     """Return what `happened` says once that is true.
 
     Args:
         what: What is waited for, in words.
         happened: Asked again and again.
         instead: Says (truly) what has happened in place of it, so that there is nothing to wait for any more.
+        every: Seconds between two questions: more where a question costs as much as what is waited for.
     """
     ends = time.monotonic() + PATIENCE
     while not (found := happened()):
@@ -24,7 +27,7 @@ def wait_for(what: str, happened: Callable[[], T], *, instead: Callable[[], obje
             raise AssertionError(f"waited for {what}; instead: {other}")
         if time.monotonic() > ends:
             raise AssertionError(f"waited {PATIENCE:g} s for {what}")
-        time.sleep(0.01)
+        time.sleep(every)
     return found
 
 

@@ -90,6 +90,7 @@ def wait_for_files(
     events.wait_for(
         "the file at which the build is killed",
         lambda: process.poll() is not None or len(files().items() - before.items()) >= count,
+        every=0.1,
     )
 
 
@@ -108,7 +109,7 @@ def wait_for(process: subprocess.Popen[str], phase: str) -> list[psutil.Process]
             found.clear()
         return bool(found) or process.poll() is not None
 
-    events.wait_for(f"the phase of {phase}", begun)
+    events.wait_for(f"the phase of {phase}", begun, every=0.1)
     return found
 
 

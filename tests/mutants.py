@@ -13,12 +13,8 @@ kind of change, then a place, so that neither long files nor frequent operators 
 import argparse
 import ast
 import json
-import multiprocessing
-import os
 import random
 import re
-import resource
-import signal
 import sys
 import tempfile
 from collections import Counter
@@ -32,12 +28,11 @@ from typing import Any
 
 import cosmic_ray.plugins
 import parso
-import pytest
 from cosmic_ray.ast import ast_nodes, get_ast
 from cosmic_ray.mutating import mutate_code
 from cosmic_ray.operators.operator import Operator
 
-from tests import planted
+from tests import forks, planted
 
 LIBRARY = planted.ROOT / "resnet_lib"
 CORE = (
@@ -65,20 +60,8 @@ LARGEST = 12
 """A number above it is a limit or a tolerance, whose last digit means nothing: 100 or 101 iterations."""
 FILES = 4
 """Test files that are tried for a mutant, the likeliest first."""
-PRELOADED = (
-    "torch",
-    "torch.func",
-    "pandas",
-    "scipy.stats",
-    "sklearn.datasets",
-    "matplotlib.pyplot",
-    "hypothesis",
-    "pytest",
-)
 LIMIT = 400
 """Seconds of a processor for one of them; a mutant that needs more is in an endless loop, and is told as such."""
-WAIT = 3600
-"""Seconds after which a mutant that waits, and so needs no processor, is told the same."""
 EQUIVALENT: dict[tuple[str, str], str] = {
     (
         "resnet_lib/sweep/source/definitions.py",
@@ -311,9 +294,9 @@ def fate(mutant: Mutant) -> Fate:
         return Fate(mutant, "equivalent", why)
     with tempfile.TemporaryDirectory(prefix="mutant-") as folder:
         root = planted.copied(Path(folder) / "book")
-        (root / mutant.file).write_text(mutant.code)
+        planted.change(root / mutant.file, mutant.code)
         for test in tests_of(mutant.file, mutant.definition):
-            status, said = tested(root, test)
+            status, said = forks.pytested(root, [test], seconds=LIMIT)
             if status is None:
                 return Fate(mutant, "endless", test)
             if re.search(
@@ -324,40 +307,6 @@ def fate(mutant: Mutant) -> Fate:
                 failed = re.search(r"^(?:FAILED|ERROR) tests/(\S+)", said, re.M)
                 return Fate(mutant, "killed", failed[1] if failed else test)
     return Fate(mutant, "survived", ", ".join(tests_of(mutant.file, mutant.definition)))
-
-
-def tested(root: Path, test: str) -> tuple[int | None, str]:
-    """Pytest's status for a file of tests in the copy `root`, or None where it took too long, and what it printed.
-
-    The process is forked from one that has loaded torch and the like, which takes longer than most tests.
-    """
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(list(PRELOADED))
-    process = context.Process(target=_pytest, args=(str(root), test))
-    process.start()
-    process.join(WAIT)
-    if process.exitcode is None:
-        process.kill()
-        process.join()
-    if process.exitcode in (-signal.SIGXCPU, -signal.SIGKILL):
-        return None, ""
-    return process.exitcode, (root / "said").read_text(errors="replace")
-
-
-def _pytest(root: str, test: str) -> None:
-    resource.setrlimit(resource.RLIMIT_CPU, (LIMIT, LIMIT + 10))  # which no other process can take from it
-    os.chdir(root)
-    os.environ |= {"XDG_CACHE_HOME": f"{root}/cache", "PYTHONPATH": root, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
-    said = os.open("said", os.O_CREAT | os.O_WRONLY)
-    os.dup2(said, 1)
-    os.dup2(said, 2)
-    # Not the package of the checkout, from which this process was forked.
-    for name in [name for name in sys.modules if name.partition(".")[0] in ("tests", "resnet_lib")]:
-        del sys.modules[name]
-    sys.path[:] = [root, *(path for path in sys.path if Path(path or ".").resolve() != planted.ROOT)]
-    status = pytest.main(["-q", "-x", "-p", "no:cacheprovider", f"tests/{test}"])
-    sys.stdout.flush()
-    os._exit(int(status))
 
 
 def report(number: int, seed: int, workers: int, kept: Path | None) -> list[Fate]:

@@ -8,7 +8,6 @@ comparison of a run with what is published, on every processor: nothing here is 
 """
 
 import argparse
-import os
 import re
 import shutil
 import subprocess
@@ -19,7 +18,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-ROOT = Path(__file__).parents[1]
+from tests import forks
+
+ROOT = forks.ROOT
 
 
 @dataclass(frozen=True)
@@ -150,19 +151,19 @@ FAULTS = (
     # what it learns from
     Fault(
         "test-images-in-training",
-        "resnet_lib/data/datasets.py",
+        "resnet_lib/data/sources.py",
         "return Values(pixels, labels, (np.asarray(rows), ",
         "return Values(pixels, labels, (np.concatenate([rows[:403], last]), ",
         "dropping-blocks",
-        ("data/test_datasets.py::test_digits_are_those_of_scikit_learn_each_in_one_part",),
+        ("data/test_sources.py::test_digits_are_those_of_scikit_learn_each_in_one_part",),
     ),
     Fault(
         "parts-of-other-sizes",
-        "resnet_lib/data/datasets.py",
+        "resnet_lib/data/sources.py",
         "DIGITS_SIZES = (1000, 200, 597)",
         "DIGITS_SIZES = (960, 240, 597)",
         "dropping-blocks",
-        ("data/test_datasets.py::test_digits_are_those_of_scikit_learn_each_in_one_part",),
+        ("data/test_sources.py::test_digits_are_those_of_scikit_learn_each_in_one_part",),
     ),
     Fault(
         "two-percent-of-labels-wrong",
@@ -172,7 +173,7 @@ FAULTS = (
         "        labels = torch.where(wrong, (y[rows] + 1) % classes, y[rows])\n"
         "        parts.append(Split(x.flatten(1) if flat else x, labels))\n",
         "dropping-blocks",
-        ("data/test_datasets.py::test_digits_are_those_of_scikit_learn_each_in_one_part",),
+        ("data/test_sources.py::test_digits_are_those_of_scikit_learn_each_in_one_part",),
     ),
     Fault(
         "scaled-by-the-test-images",
@@ -396,6 +397,147 @@ FAULTS = (
         "counting-paths",
         ("analysis/test_paths.py::test_a_path_s_gradient_is_the_product_of_the_jacobians_it_enters",),
     ),
+    Fault(
+        "doubling-of-the-natural-logarithm",
+        "resnet_lib/experiments/basic_and_bottleneck/published.py",
+        "logs = np.log2(table",
+        "logs = np.log(table",
+        "basic-and-bottleneck",
+        ("experiments/basic_and_bottleneck/test_published.py::test_a_doubling_on_a_known_table",),
+    ),
+    Fault(
+        "published-stride-that-is-not-moved",
+        "resnet_lib/experiments/basic_and_bottleneck/networks.py",
+        "first.stride, second.stride = second.stride, first.stride",
+        "first.stride, second.stride = first.stride, second.stride",
+        "basic-and-bottleneck",
+        (
+            "experiments/basic_and_bottleneck/test_networks.py::test_the_published_stride_is_that_of_the_first_convolution",
+        ),
+    ),
+    Fault(
+        "small-words-that-are-not-scaled",
+        "resnet_lib/evidence/legible.py",
+        "size * scale < SMALLEST - 0.01",
+        "size < SMALLEST - 0.01",
+        "basic-and-bottleneck",
+        ("evidence/test_legible.py::test_words_that_a_page_shows_too_small_are_refused[draw-8 points1]",),
+    ),
+    Fault(
+        "step-counted-one-too-many",
+        "resnet_lib/training/regression.py",
+        "(high - low)).clamp(0, 1)",
+        "(high - low)).clamp(0, 1) + 1",
+        "learning-the-difference",
+        ("training/test_regression.py::test_steps_have_a_fraction_by_the_logarithm_of_the_loss",),
+    ),
+    Fault(
+        "gradient-of-the-wrong-state",
+        "resnet_lib/analysis/corrections.py",
+        "parts = (state, added, gradients[i], gradients[i + 1])",
+        "parts = (state, added, gradients[i + 1], gradients[i])",
+        "learning-the-difference",
+        ("analysis/test_corrections.py::test_gradients_are_those_of_the_margin_by_differences",),
+    ),
+    Fault(
+        "turn-that-does-not-double",
+        "resnet_lib/experiments/learning_the_difference/linear.py",
+        "setting.scale * each.x @ turn.T",
+        "each.x @ turn.T",
+        "learning-the-difference",
+        (
+            "experiments/learning_the_difference/test_linear.py::test_the_crossing_is_where_theory_has_it[2.0-75.52248781407008]",
+        ),
+    ),
+    Fault(
+        "corner-on-the-wrong-side-of-a-unit",
+        "resnet_lib/analysis/variation.py",
+        "left / (left - right)",
+        "right / (right - left)",
+        "smoothness-and-variation",
+        ("analysis/test_variation.py::test_the_corners_of_one_hidden_layer_are_where_its_units_switch",),
+    ),
+    Fault(
+        "corner-of-stacked-networks-on-the-wrong-side",
+        "resnet_lib/analysis/variation.py",
+        "before / (before - after) * (right - left)",
+        "after / (after - before) * (right - left)",
+        "smoothness-and-variation",
+        ("analysis/test_variation.py::test_stacked_networks_have_the_corners_that_each_has_by_itself",),
+    ),
+    Fault(
+        "flat-stretches-end-a-rise",
+        "resnet_lib/analysis/variation.py",
+        "carried = signs.gather(-1, last)",
+        "carried = signs",
+        "smoothness-and-variation",
+        ("analysis/test_variation.py::test_turning_points_are_counted_over_flat_stretches",),
+    ),
+    Fault(
+        "shortcut-left-out-around-a-regressor",
+        "resnet_lib/experiments/smoothness_and_variation/regressors.py",
+        'return found + x if setting.kind == "around" else found',
+        "return found",
+        "smoothness-and-variation",
+        (
+            "experiments/smoothness_and_variation/test_regressors.py"
+            "::test_stacked_outputs_are_those_of_the_networks[around]",
+        ),
+    ),
+    Fault(
+        "penalty-left-out-of-what-is-descended",
+        "resnet_lib/experiments/smoothness_and_variation/regressors.py",
+        "descended = found if penalty is None else found + penalty(params)",
+        "descended = found",
+        "smoothness-and-variation",
+        (
+            "experiments/smoothness_and_variation/test_penalised.py"
+            "::test_a_penalty_lowers_the_variation_at_the_same_loss",
+        ),
+    ),
+    Fault(
+        "tent-whose-fall-is-too-slow",
+        "resnet_lib/experiments/smoothness_and_variation/functions.py",
+        "-1 / peak - 1 / (1 - peak)",
+        "-1 / (1 - peak)",
+        "smoothness-and-variation",
+        (
+            "experiments/smoothness_and_variation/test_functions.py"
+            "::test_a_tent_block_is_the_tent_and_its_share_of_it[0.5]",
+        ),
+    ),
+    Fault(
+        "field-of-a-neighbouring-unit",
+        "resnet_lib/analysis/fields.py",
+        "y[:, :, y.shape[2] // 2, y.shape[3] // 2]",
+        "y[:, :, y.shape[2] // 2 - 1, y.shape[3] // 2]",
+        "what-a-unit-sees",
+        ("analysis/test_fields.py::test_gradients_are_rows_of_the_jacobian",),
+    ),
+    Fault(
+        "width-of-one-axis",
+        "resnet_lib/analysis/fields.py",
+        "variances(maps).mean(dim=1).sqrt()",
+        "variances(maps)[:, 0].sqrt()",
+        "what-a-unit-sees",
+        ("analysis/test_fields.py::test_moments_are_those_of_scipy",),
+    ),
+    Fault(
+        "share-of-amplitudes-for-energies",
+        "resnet_lib/analysis/fields.py",
+        "else gain / (1 + gain)",
+        "else gain**0.5 / (1 + gain**0.5)",
+        "what-a-unit-sees",
+        ("analysis/test_fields.py::test_shares_of_energy",),
+    ),
+    Fault(
+        "fields-by-layers-and-not-by-blocks",
+        "resnet_lib/experiments/what_a_unit_sees/published.py",
+        "np.log((table.columns.to_numpy(dtype=float) - 2) / 2)",
+        "np.log(table.columns.to_numpy(dtype=float))",
+        "",
+        ("experiments/what_a_unit_sees/test_published.py::test_measures_of_growth_on_a_known_table",),
+    ),
     # flows
     Fault(
         "coefficient-of-a-stage",
@@ -412,6 +554,38 @@ FAULTS = (
         "field(t + h, _combine(x, h, row, stages))",
         "euler-and-its-limit",
         ("ode/test_solver.py::test_fixed_steps_agree_with_torchdiffeq_to_rounding",),
+    ),
+    Fault(
+        "walls-that-wrap-around",
+        "resnet_lib/linalg/grids.py",
+        "2 * self.points - 1 - places)",
+        "2 * self.points - 2 - places)",
+        "solvers-as-networks",
+        ("linalg/test_grids.py::test_between_walls_a_kernel_sees_the_mirrored_line",),
+    ),
+    Fault(
+        "kicks-that-push",
+        "resnet_lib/ode/propagators.py",
+        "p = p + kick * step * a[half:, :half] @ q",
+        "p = p - kick * step * a[half:, :half] @ q",
+        "solvers-as-networks",
+        ("ode/test_propagators.py::test_a_splitting_is_what_the_solver_does_in_a_step[leapfrog]",),
+    ),
+    Fault(
+        "a-flux-that-is-made",
+        "resnet_lib/experiments/solvers_as_networks/conservation.py",
+        "return flux[:, :-1] - flux[:, 1:]",
+        "return flux[:, :-1] - 0.99 * flux[:, 1:]",
+        "solvers-as-networks",
+        ("experiments/solvers_as_networks/test_conservation.py::test_an_exchange_moves_between_neighbours_only",),
+    ),
+    Fault(
+        "a-shortcut-that-is-forgotten",
+        "resnet_lib/experiments/solvers_as_networks/learning.py",
+        "(inverse @ (y - x)).mT + torch.eye(",
+        "(inverse @ y).mT + torch.eye(",
+        "solvers-as-networks",
+        ("experiments/solvers_as_networks/test_learning.py::test_dense_maps_are_those_of_least_squares[3]",),
     ),
     # what is said about it
     Fault(
@@ -493,11 +667,108 @@ FAULTS = (
         "when-eigenvalues-mislead",
         ("experiments/when_eigenvalues_mislead/test_turned.py::test_the_turned_trial_leaves_what_turning_leaves",),
     ),
+    # chains of numbers
+    Fault(
+        "side-by-side-branches-in-a-row",
+        "resnet_lib/experiments/one_number_twenty_layers/chains.py",
+        'read = x if kind == "beside" else state',
+        "read = state",
+        "one-number-twenty-layers",
+        ("experiments/one_number_twenty_layers/test_chains.py::test_a_chain_is_followed_layer_by_layer",),
+    ),
+    Fault(
+        "gradient-of-the-gain-by-a-layer-too-many",
+        "resnet_lib/experiments/one_number_twenty_layers/steps.py",
+        "* output)[:, None] / factors",
+        "* output)[:, None] * np.ones(layers)",
+        "one-number-twenty-layers",
+        ("experiments/one_number_twenty_layers/test_steps.py::test_the_step_is_two_over_the_curvature[False]",),
+    ),
+    Fault(
+        "random-slopes-of-one-sign",
+        "resnet_lib/experiments/one_number_twenty_layers/defaults.py",
+        "slopes = setting.mean + size * normal",
+        "slopes = setting.mean + size * normal.abs()",
+        "one-number-twenty-layers",
+        ("experiments/one_number_twenty_layers/test_defaults.py::test_chains_are_multiplied_one_by_one",),
+    ),
+    Fault(
+        "gradient-s-factor-upside-down",
+        "resnet_lib/experiments/one_number_twenty_layers/layers.py",
+        "gradient = back[0].norm(dim=1) / back[1].norm(dim=1)",
+        "gradient = back[1].norm(dim=1) / back[0].norm(dim=1)",
+        "one-number-twenty-layers",
+        ("experiments/one_number_twenty_layers/test_layers.py::test_factors_are_those_of_the_jacobians",),
+    ),
+    Fault(
+        "sent-direction-drawn-afresh",
+        "resnet_lib/experiments/one_number_twenty_layers/layers.py",
+        "sent = (sent @ layer.weight.T) * on",
+        "sent = (v @ layer.weight.T) * on",
+        "one-number-twenty-layers",
+        ("experiments/one_number_twenty_layers/test_layers.py::test_factors_are_those_of_the_jacobians",),
+    ),
+    Fault(
+        "inverse-of-wrong-sign",
+        "resnet_lib/analysis/inverses.py",
+        "x = (y - branch * value) / skip",
+        "x = (y + branch * value) / skip",
+        "keeping-inputs-distinct",
+        ("analysis/test_inverses.py::test_a_relu_block_is_undone_within_its_bound",),
+    ),
+    Fault(
+        "bound-one-step-too-early",
+        "resnet_lib/experiments/keeping_inputs_distinct/blocks.py",
+        "c**times / (1 - c) * first",
+        "c ** (times + 1) / (1 - c) * first",
+        "keeping-inputs-distinct",
+        ("experiments/keeping_inputs_distinct/test_blocks.py::test_the_error_of_a_shrinking_branch_is_its_bound",),
+    ),
+    Fault(
+        "readout-judged-where-it-learned",
+        "resnet_lib/experiments/keeping_inputs_distinct/trained.py",
+        "return readouts.explained(found(states[2]), first[2])",
+        "return readouts.explained(found(states[0]), first[0])",
+        "keeping-inputs-distinct",
+        (
+            "experiments/keeping_inputs_distinct/test_trained.py::test_a_readout_is_judged_on_images_that_it_has_not_seen",
+        ),
+    ),
+    Fault(
+        "fold-of-wrong-sign",
+        "resnet_lib/experiments/keeping_inputs_distinct/folds.py",
+        'weights["branch.weight2.weight"][:, :, 0] = -sent',
+        'weights["branch.weight2.weight"][:, :, 0] = sent',
+        "keeping-inputs-distinct",
+        (
+            "experiments/keeping_inputs_distinct/test_folds.py"
+            "::test_a_fold_merges_two_inputs_around_its_state_and_nothing_where_its_unit_is_off",
+        ),
+    ),
+    Fault(
+        "angle-of-relu-without-its-cosine",
+        "resnet_lib/experiments/keeping_inputs_distinct/collapse.py",
+        "np.sin(angle) - angle * np.cos(angle)",
+        "np.sin(angle) - angle",
+        "keeping-inputs-distinct",
+        (
+            "experiments/keeping_inputs_distinct/test_collapse.py"
+            "::test_the_map_of_a_relu_layer_is_that_of_quadrature[1.0]",
+        ),
+    ),
+    Fault(
+        "pair-that-shrinks-in-the-search",
+        "resnet_lib/analysis/collisions.py",
+        "half = reach[:, None] / 2 * turn / row_norms(turn)[:, None]",
+        "half = reach[:, None] / 2 * turn",
+        "keeping-inputs-distinct",
+        ("analysis/test_collisions.py::test_pairs_keep_their_distance_and_ratios_are_those_of_the_pairs",),
+    ),
 )
 
 CHANGED = ("resnet_lib", "tests", "claims.yml")
 """What a copy has for itself; everything else of the book is the checkout's."""
-SKIPPED = shutil.ignore_patterns("__pycache__", "*.pyc*")
+SKIPPED = shutil.ignore_patterns("*.pyc.*")  # bytecode goes along, but for what is being written
 
 
 def faulty(fault: Fault, root: Path = ROOT) -> str:
@@ -530,16 +801,26 @@ def copied(target: Path, fault: Fault | None = None) -> Path:
         elif not path.name.startswith((".", "_build")):
             (target / path.name).symlink_to(path, target_is_directory=path.is_dir())
     if fault:
-        (target / fault.file).write_text(faulty(fault))
+        change(target / fault.file, faulty(fault))
     return target
+
+
+def change(file: Path, text: str) -> None:
+    """Write another text into a file of a copy, and forget its bytecode, which one of the same second would keep."""
+    file.write_text(text)
+    for bytecode in (file.parent / "__pycache__").glob(f"{file.stem}.*"):
+        bytecode.unlink()
 
 
 def command(root: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """What a module of the copy in `root` says as a command, e.g. `command(root, "pytest", "-q")`."""
-    own = {"PYTHONPATH": str(root), "XDG_CACHE_HOME": str(root / "cache"), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "COV_"))}
     return subprocess.run(
-        [sys.executable, "-m", *arguments], cwd=root, env=kept | own, capture_output=True, text=True, check=False
+        [sys.executable, "-m", *arguments],
+        cwd=root,
+        env=forks.environment(root),
+        capture_output=True,
+        text=True,
+        check=False,
     )
 
 
@@ -548,12 +829,12 @@ class Outcome:
     """What tests said of a copy.
 
     Attributes:
-        status: Of pytest: 0 where all passed, 1 where one failed.
+        status: Of pytest: 0 where all passed, 1 where one failed; None where it did not end.
         failed: The tests that failed by an assertion or an exception of their own.
         said: Everything that was printed.
     """
 
-    status: int
+    status: int | None
     failed: tuple[str, ...]
     said: str
 
@@ -565,9 +846,8 @@ class Outcome:
 
 def tested(root: Path, tests: Sequence[str]) -> Outcome:
     """Run some tests of the copy in `root`, up to the first that fails."""
-    done = command(root, "pytest", "-q", "-x", "-p", "no:cacheprovider", *(f"tests/{name}" for name in tests))
-    failed = re.findall(r"^FAILED tests/(\S+)", done.stdout, re.MULTILINE)
-    return Outcome(done.returncode, tuple(failed), done.stdout + done.stderr)
+    status, said = forks.pytested(root, tests)
+    return Outcome(status, tuple(re.findall(r"^FAILED tests/(\S+)", said, re.MULTILINE)), said)
 
 
 def replicated(root: Path, chapter: str) -> tuple[str, ...]:

@@ -36,6 +36,13 @@ def test_converted_line_endings_alter_no_result_no_figure_and_no_notebook(tmp_pa
         assert results.read(folder.name, clone) is not None
 
 
+@pytest.mark.skipif(shutil.which("git") is None or git("rev-parse", "HEAD").returncode != 0, reason="needs a checkout")
+def test_nothing_that_was_downloaded_or_built_is_in_the_checkout():
+    files = git("ls-files").stdout.splitlines()
+    assert len(files) > 100
+    assert not [name for name in files if name.endswith((".whl", ".zip", ".gz", ".pyc", ".so", ".egg", ".npz"))]
+
+
 PYTHON = """#!/bin/sh
 echo "$@" >> asked
 """

@@ -7,6 +7,7 @@ A verb is a public function that a room's `__init__` hands on, or that a chapter
 import ast
 import doctest
 import functools
+import importlib.util
 import json
 import re
 import tomllib
@@ -124,3 +125,31 @@ def test_make_test_runs_the_examples():
     (recipe,) = re.findall(r"^test:.*\n((?:\t.*\n)+)", (ROOT / "Makefile").read_text(), re.MULTILINE)
     runs = [line.split() for line in recipe.splitlines() if "pytest" in line]
     assert any("resnet_lib" in words for words in runs)
+
+
+def there(name: str) -> bool:
+    """Whether a dotted name of the package is there: a module, or what a module has."""
+    module, *attributes = name.split(".")
+    found = import_module(module)
+    for attribute in attributes:
+        if hasattr(found, "__path__") and importlib.util.find_spec(f"{module}.{attribute}"):
+            import_module(f"{module}.{attribute}")
+        if not hasattr(found, attribute):
+            return False
+        found, module = getattr(found, attribute), f"{module}.{attribute}"
+    return True
+
+
+def test_what_the_texts_import_is_there():
+    """Code that a reader copies from the guide or the README names what the package has today."""
+    blocks = [
+        (path.name, block)
+        for path in sorted(ROOT.glob("*.md"))
+        for block in re.findall(r"^```python\n(.*?)^```", path.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
+    ]
+    assert len(blocks) >= 4
+    names = [(page, name) for page, block in blocks for name in named(block) if name.startswith("resnet_lib")]
+    assert len(names) > 10
+    assert [(page, name) for page, name in names if not there(name)] == []
+    assert not there("resnet_lib.parallel.joined")
+    assert there("resnet_lib.training.ranks.joined")

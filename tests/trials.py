@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from resnet_lib import runtime
+from resnet_lib import data, runtime
 from resnet_lib.sweep import Experiment, Grid
 
 
@@ -111,3 +111,10 @@ def experiment(*settings: Noise, seeds: tuple[int, ...] = (0, 1, 2), group: int 
     """An experiment of these settings, the same for both presets."""
     grid = Grid(settings, seeds, group)
     return Experiment(**({"name": "noise", "trial": measure, "quick": grid, "full": grid} | fields))
+
+
+def labels(setting: Noise, seeds: Sequence[int]) -> pd.DataFrame:
+    """The sum of the first labels of the test images, and the checksum of the data that were loaded."""
+    digits = data.load("digits")
+    first = int(digits.test.y[: setting.size].sum())
+    return pd.DataFrame({"seed": list(seeds), "labels": first, "checksum": digits.checksum})

@@ -46,6 +46,10 @@ def dense(f: Map, x: Float[Tensor, "n ..."], *, at_once: int | None = None) -> F
         ValueError: Where `x` is no batch of real numbers, `f` does not keep the batch, or an example has no Jacobian of
             its own: where a batch normalisation or dropout that `f` calls is in training mode, a batch normalisation
             keeps no running statistics, `f` draws random numbers, changes a buffer, or mixes the examples otherwise.
+
+    Example:
+        >>> dense(lambda x: x**2, torch.tensor([[1.0, 2.0]])).tolist()
+        [[[2.0, 0.0], [0.0, 4.0]]]
     """
     return torch.cat(list(_pieces(f, x, at_once)))
 

@@ -56,6 +56,13 @@ def estimating(*modules: nn.Module) -> Iterator[None]:
     """Within this context each call of a batch normalisation replaces its running statistics by those of the call.
 
     Afterwards mode and momentum are what they were, and the statistics those of the last call.
+
+    Example:
+        >>> norm = nn.BatchNorm1d(1).eval()
+        >>> with estimating(norm):
+        ...     _ = norm(torch.tensor([[1.0], [3.0]]))
+        >>> norm.running_mean.item(), norm.training
+        (2.0, False)
     """
     norms = [norm for module in modules for norm in _norms(module)]
     before = [(norm.training, norm.momentum) for norm in norms]

@@ -14,7 +14,7 @@ import hashlib
 import json
 import re
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass
@@ -22,13 +22,14 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import joblib
 import nbformat
 from filelock import FileLock, Timeout
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 from nbformat import NotebookNode
 from nbformat.v4 import new_markdown_cell
 
-from resnet_lib.book import builders, kernels
+from resnet_lib.book import builders, kernels, library
 from resnet_lib.evidence import manuscript
 from resnet_lib.files import write_atomically
 
@@ -123,12 +124,17 @@ def execute(paths: Iterable[Path], *, jobs: int = 2, timeout: float = TIMEOUT) -
 
     A notebook with an error keeps its file as it was, and the others still run. The kernel is the running interpreter,
     whatever kernels the machine has installed. `timeout` is in seconds per cell. Ctrl-C ends all kernels at once.
+
+    What took longest begins first, so that no long notebook is left over for one core at the end, and notebooks that
+    run side by side share the cores: more processes than cores would only bring torch into memory once more.
     """
     if jobs < 1:
         raise ValueError(f"jobs={jobs} must be at least 1; 1 runs the notebooks one after the other")
     if not timeout > 0:
         raise ValueError(f"timeout={timeout} must be above 0, in seconds a cell; the default is {TIMEOUT:g}")
     read = {path: manuscript.notebook(path) for path in paths}  # all, before the first one runs
+
+    cores = max(1, joblib.cpu_count() // max(1, min(jobs, len(read))))
 
     async def all_of() -> list[BrokenNotebook | None]:
         seats = asyncio.Semaphore(jobs)
@@ -137,18 +143,31 @@ def execute(paths: Iterable[Path], *, jobs: int = 2, timeout: float = TIMEOUT) -
 
         async def one(path: Path) -> BrokenNotebook | None:
             async with seats:
-                return await _execute(path, read[path], timeout)
+                return await _execute(path, read[path], timeout, cores)
 
-        done = await asyncio.gather(*map(one, read))
+        order = longest_first(read)
+        done = dict(zip(order, await asyncio.gather(*map(one, order)), strict=True))
         await meanwhile
-        return done
+        return [done[path] for path in read]
 
     return [failure for failure in asyncio.run(all_of()) if failure]
 
 
-async def _execute(path: Path, before: NotebookNode, timeout: float) -> BrokenNotebook | None:
+def longest_first(read: Mapping[Path, NotebookNode]) -> list[Path]:
+    """Notebooks in the order of what the experiments whose results they show took when these were computed."""
+
+    def seconds(path: Path) -> float:
+        outputs = (output for cell in _code_cells(read[path]) for output in cell.outputs)
+        published = (output.get("metadata", {}).get("resnet_lib", {}).get("record", {}) for output in outputs)
+        stamps = [record["stamp"] for record in published if "stamp" in record]
+        return sum({stamp["experiment"]: stamp["seconds"] for stamp in stamps}.values())
+
+    return sorted(read, key=seconds, reverse=True)
+
+
+async def _execute(path: Path, before: NotebookNode, timeout: float, cores: int) -> BrokenNotebook | None:
     notebook = deepcopy(before)
-    client = kernels.client(notebook, path.parent, timeout=timeout)
+    client = kernels.client(notebook, path.parent, timeout=timeout, cores=cores)
     try:
         await client.async_execute()
     except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
@@ -224,7 +243,8 @@ def collect(run: Path, source: Path, root: Path | None = None) -> "Held":
     drawn = {path.relative_to(run).as_posix(): path.read_bytes() for path in _matches(run, ("figures/**/*",))}
     alone = landing.pages(evidence, drawn, manuscript.address(run / "_config.yml"))
     files |= {SERVED / path: content for path, content in (drawn | alone).items()}
-    for name, text in pages.generated(evidence, replicas.kept(root or run)).items():
+    shown = library.pages() if library.is_listed(run / "_toc.yml") else {}
+    for name, text in (pages.generated(evidence, replicas.kept(root or run)) | shown).items():
         files[Path(name)] = text.encode()
     mirror(source, files)
     return held

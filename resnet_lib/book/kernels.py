@@ -1,5 +1,6 @@
 """Notebooks run in kernels of this interpreter, which nobody else hears and which end with whoever waits for them."""
 
+import os
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -11,6 +12,9 @@ from jupyter_client.manager import AsyncKernelManager
 from nbclient import NotebookClient
 from nbclient.util import ensure_async
 from nbformat import NotebookNode
+
+CORES = "LOKY_MAX_CPU_COUNT"
+"""The variable of the environment by which joblib, and so a sweep, is told how many cores it may use."""
 
 
 class _ThisInterpreter(KernelSpecManager):
@@ -33,13 +37,15 @@ class Client(NotebookClient):
     Signals are left to the process: on a signal, nbclient would take the kernel away from under the cell that waits.
     """
 
+    cores = 1
+
     @asynccontextmanager
     async def async_setup_kernel(self, **options: Any) -> AsyncGenerator[None, None]:
         """A kernel that lives for as long as the context."""
         self.km = kernel = self.create_kernel_manager()
         ended = False
         try:
-            await self.async_start_new_kernel(**options)
+            await self.async_start_new_kernel(env=os.environ | {CORES: str(self.cores)}, **options)
             await self.async_start_new_kernel_client()
             yield
             ended = True
@@ -50,9 +56,12 @@ class Client(NotebookClient):
                 await ensure_async(kernel.shutdown_kernel(now=not ended))
 
 
-def client(notebook: NotebookNode, folder: Path, *, timeout: float) -> Client:
-    """The client that runs `notebook` in place, in the working folder `folder`; `timeout` is in seconds per cell."""
-    return Client(
+def client(notebook: NotebookNode, folder: Path, *, timeout: float, cores: int = 1) -> Client:
+    """The client that runs `notebook` in place, in the working folder `folder`; `timeout` is in seconds per cell.
+
+    Sweeps of the notebook use so many `cores`; with one they start no process of their own.
+    """
+    made = Client(
         notebook,
         kernel_manager_class=_Kernel,
         kernel_name="python3",
@@ -61,3 +70,5 @@ def client(notebook: NotebookNode, folder: Path, *, timeout: float) -> Client:
         record_timing=False,
         resources={"metadata": {"path": str(folder)}},
     )
+    made.cores = cores
+    return made

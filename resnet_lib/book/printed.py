@@ -9,7 +9,9 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from resnet_lib.book import builders
+import yaml
+
+from resnet_lib.book import builders, library
 from resnet_lib.files import write_atomically
 
 NAME = "residual-networks-tested"
@@ -54,7 +56,7 @@ def pdf(source: Path) -> Path:
         BookError: No browser is installed, or Sphinx or the browser failed.
     """
     program, build = browser(), source.parent
-    builders.sphinx(source, "print", "--builder", "singlehtml", "--keep-going")
+    builders.sphinx(source, "print", "--builder", "singlehtml", "--keep-going", "--toc", str(contents(source)))
     folder = build / "print/_build/singlehtml"
     page = folder / "print.html"
     write_atomically(page, for_paper((folder / "index.html").read_text(encoding="utf-8")).encode())
@@ -64,6 +66,16 @@ def pdf(source: Path) -> Path:
     printed = subprocess.run([program, *options], capture_output=True, text=True, check=False)
     if printed.returncode or not target.is_file():
         raise builders.BookError(f"{program} did not print the book:\n{printed.stderr}".rstrip())
+    return target
+
+
+def contents(source: Path) -> Path:
+    """A list of contents without the pages of the library, which are for a screen; beside the folder `source`."""
+    listed = yaml.safe_load((source / "_toc.yml").read_text(encoding="utf-8"))
+    for part in listed.get("parts", [listed]):
+        part["chapters"] = [page for page in part.get("chapters", []) if page.get("file") != library.FOLDER]
+    target = source.parent / "printed.yml"
+    write_atomically(target, yaml.safe_dump(listed, sort_keys=False).encode())
     return target
 
 
@@ -85,7 +97,8 @@ def epub(source: Path) -> Path:
     Raises:
         BookError: Sphinx failed.
     """
-    builders.sphinx(source, "epub", "--builder", "custom", "--custom-builder", "epub", "--keep-going")
+    builder = ("--builder", "custom", "--custom-builder", "epub")
+    builders.sphinx(source, "epub", *builder, "--keep-going", "--toc", str(contents(source)))
     (made,) = (source.parent / "epub/_build/epub").glob("*.epub")
     target = source.parent / f"{NAME}.epub"
     write_atomically(target, made.read_bytes())

@@ -7,15 +7,18 @@ What is handed on here is imported when it is first used: to list or to fetch da
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from resnet_lib.data.datasets import Dataset, Split, load
+    from resnet_lib.data.datasets import load
+    from resnet_lib.data.parts import Dataset, Split
     from resnet_lib.data.pretrained import images, published
+    from resnet_lib.data.sources import divided_anew
 
-__all__ = ["Dataset", "Split", "images", "load", "published"]
+__all__ = ["Dataset", "Split", "divided_anew", "images", "load", "published"]
 
 
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from resnet_lib.data import datasets, pretrained
+    from resnet_lib.data import datasets, parts, pretrained, sources
 
-    return getattr(pretrained if name in ("images", "published") else datasets, name)
+    home = {"load": datasets, "images": pretrained, "published": pretrained, "divided_anew": sources}
+    return getattr(home.get(name, parts), name)

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from resnet_lib.data import conversion, official, releases, shelf, store
-from resnet_lib.data.datasets import Split
+from resnet_lib.data.parts import Split
 from resnet_lib.nets.networks import Stack
 
 MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)

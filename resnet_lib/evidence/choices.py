@@ -25,6 +25,7 @@ LEARNED = 0.2
 """Validation accuracy of a network that has learned something of ten classes: twice that of guessing."""
 THIRD, THRICE, SAME = "a third of each rate", "three times each rate", "the same rate for all"
 CHOSEN = "as chosen"
+DIVISIONS = "other divisions of the images"
 Cell = TypeVar("Cell")
 
 
@@ -194,6 +195,29 @@ def ways(settings: Sequence[Any], *, same: float | None = None, time: str = "epo
     if same is not None:
         found[SAME] = tuple(replace(setting, lr=same if setting.lr else 0.0) for setting in settings)
     return found
+
+
+def divisions(base: Experiment, settings: Sequence[Any] | None = None, *, seeds: Sequence[int], group: int) -> Choices:
+    """The experiment with its images divided anew: each group of seeds learns, and is tested on, other ones.
+
+    The interval of an accuracy over seeds is one for these test images. Here it is over seeds and images together, as
+    coarse as there are groups.
+
+    Args:
+        base: The experiment as the chapter has it.
+        settings: Those of its QUICK grid that are wanted; None for all.
+        seeds: Of all groups.
+        group: How many seeds share a division.
+
+    Example:
+        >>> from resnet_lib.experiments.counting_paths.members import MEMBERS
+        >>> found = divisions(MEMBERS, seeds=range(6), group=2).experiment
+        >>> found.name, found.divided, found.full.groups
+        ('paths-members-divided', True, ((0, 1), (2, 3), (4, 5)))
+    """
+    divided = replace(base, quick=replace(base.quick, group=group), divided=True)
+    ways_ = {DIVISIONS: tuple(base.quick.settings if settings is None else settings)}
+    return Choices(divided, ways_, tuple(seeds), f"{base.name}-divided")
 
 
 def measured(

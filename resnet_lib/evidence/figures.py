@@ -23,7 +23,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from resnet_lib import __version__, files
-from resnet_lib.evidence import charts, markup
+from resnet_lib.evidence import charts, legible, markup
 from resnet_lib.evidence.charts import Chart
 from resnet_lib.evidence.style import style
 from resnet_lib.files import write_atomically
@@ -93,7 +93,8 @@ def publish(
         root: The book's folder; by default the one that the working folder lies in.
 
     Raises:
-        ValueError: An id, text or table that cannot be published, or an id that another experiment has.
+        ValueError: An id, text or table that cannot be published, an id that another experiment has, or words in the
+            drawing that a page would show smaller than `legible.SMALLEST`, or that lie beyond its edge.
         TypeError: `draw` returned no figure.
 
     Example:
@@ -221,9 +222,11 @@ def _drawings(id: str, draw: Callable[[pd.DataFrame], Figure], table: pd.DataFra
             if not isinstance(figure, Figure):
                 raise TypeError(f"draw of {id} returned {type(figure).__name__}; return the matplotlib Figure")
             _rasterise(figure)
+            legible.refuse_small_text(id, figure)
             # Laid out once, by Agg: with the backend that is in use, text has other extents, and every byte follows.
             # All files agree, and each is drawn once instead of twice.
             FigureCanvasAgg(figure).figure.draw_without_rendering()
+            legible.refuse_cut_off(id, figure)
             with mpl.rc_context({"figure.constrained_layout.use": False, "figure.autolayout": False}):
                 figure.set_layout_engine()  # none from here on
             for kind, metadata in formats.items():

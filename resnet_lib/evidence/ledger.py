@@ -254,7 +254,9 @@ def _claim_faults(
         for key in sorted(set(statement.sources) - keys):
             yield f"statement {statement.id} has the source {key}, which references.bib does not have"
         for claim in statement.claims:
-            entry, owner = by_id.get(claim.id), statements.PUBLISHED if claim.kind == "published" else statement.chapter
+            entry, owner = by_id.get(claim.id), statement.chapter
+            if claim.kind == "published" and (entry is None or entry.chapter != owner):
+                owner = statements.PUBLISHED  # networks of others are measured there, or in the statement's own chapter
             if entry is None:
                 yield f"claim {claim.id} is checked in no chapter; chapter {owner} has to check it"
                 continue

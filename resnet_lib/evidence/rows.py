@@ -263,6 +263,7 @@ class Table:
                 "statement": statement.statement,
                 "chapter": statement.chapter,
                 "sources": statement.sources,
+                "places": statement.places,
                 "verdict": self.book.verdict(statement),
                 "when": statement.when,
             }

@@ -128,13 +128,17 @@ class Claim(LedgerPart):
 
 
 class Statement(LedgerPart):
-    """A statement of the sources, split into atomic claims, and in one sentence when it is true, as the book found."""
+    """A statement of the sources, split into atomic claims, and in one sentence when it is true, as the book found.
+
+    Its `places` say of sources without numbered sections what the passage is about that makes it.
+    """
 
     id: Slug
     chapter: Slug
     title: Prose
     statement: Prose
     sources: Annotated[list[str], Field(min_length=1)]
+    places: dict[str, Prose] = {}
     when: When
     claims: Annotated[list[Claim], Field(min_length=1)]
 
@@ -239,6 +243,8 @@ def _inconsistent(statements: tuple[Statement, ...]) -> Iterator[str]:
             if count > 1:
                 yield f"{kind} {name}, id: given {count} times; an id is never used again"
     for statement in statements:
+        for key in sorted(set(statement.places) - set(statement.sources)):
+            yield f"statement {statement.id}, places: {key} is none of its sources, {', '.join(statement.sources)}"
         for claim in statement.claims:
             if claim.id.partition(".")[0] != statement.id:
                 yield f"statement {statement.id}, claim {claim.id}, id: must begin with {statement.id}"

@@ -49,6 +49,7 @@ class Variant:
 _ALL = (
     Variant("residual", "pre-activation units with batch normalisation", "residual, batch norm", "pre", "D"),
     Variant("original", "original units, batch normalisation, ReLU after sum", "residual, original unit", "post", "s"),
+    Variant("bottleneck", "`original`, of 1x1, 3x3 and 1x1 layers", "residual, bottleneck", "bottleneck", "D"),
     Variant("residual-bare", "shortcuts alone, no normalisation, no scale", "residual, unscaled", "pre", "d", ":"),
     Variant(
         "residual-small",

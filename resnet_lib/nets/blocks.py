@@ -109,6 +109,11 @@ def series(
         weights: One layer for each W.
         norm: Makes a normalisation from a number of channels.
         activation: One of `units.ACTIVATIONS`.
+
+    Example:
+        >>> layers = series("NAW", 4, [nn.Linear(4, 2)], nn.BatchNorm1d)
+        >>> [name for name, _ in layers.named_children()]
+        ['norm1', 'act1', 'weight1']
     """
     layers: OrderedDict[str, nn.Module] = OrderedDict()
     remaining, channels = iter(weights), c_in

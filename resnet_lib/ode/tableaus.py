@@ -67,7 +67,7 @@ class Tableau:
     def polynomials(self) -> tuple[np.ndarray, np.ndarray]:
         r"""Coefficients, the constant first, of $P$ and $Q$ in $R = P/Q$.
 
-        $R(z) = 1 + z b^T(I - zA)^{-1}1 = \det(I - zA + z 1 b^T)/\det(I - zA)$.
+        $$ R(z) = 1 + z b^T(I - zA)^{-1}1 = \det(I - zA + z 1 b^T)/\det(I - zA) . $$
         """
         a, b = np.array(self.a, dtype=float), np.array(self.b, dtype=float)
         # np.poly gives det(x I - M), the leading coefficient first: that of det(I - z M) with the constant first.

@@ -72,6 +72,8 @@ class Experiment:
         full: The grid of a publication.
         data: Names of the datasets that the trial loads on every grid.
         agrees: How the columns of its table agree between machines; `agreement.SAMPLED` where networks are trained.
+        divided: Whether each group of seeds has its data divided into training, validation and test in another way
+            (`data.divided_anew`), the first group by division 1, so that what varies between seeds is the images too.
 
     Raises:
         ValueError: Where the name could not be that of a folder, or the trial cannot be imported by its name.
@@ -83,11 +85,12 @@ class Experiment:
     full: Grid
     data: tuple[str, ...] = ()
     agrees: agreement.Columns = agreement.EXACT
+    divided: bool = False
 
     def __post_init__(self):
         if not self.name or not set(self.name) <= set("abcdefghijklmnopqrstuvwxyz0123456789-"):
             raise ValueError(f"name={self.name!r} may hold a to z, 0 to 9 and hyphens; e.g. 'eigenvalues-random'")
-        source.digest_as_imported(*self.roots)  # remembered now, while what is on disk is what is being imported
+        source.remember(*self.roots)  # now, while what is on disk is what is being imported
 
     @classmethod
     def repeated(

@@ -23,7 +23,7 @@ import pandas as pd
 import torch
 
 from resnet_lib import runtime
-from resnet_lib.data import datasets, releases, shelf
+from resnet_lib.data import datasets, releases, shelf, sources
 from resnet_lib.sweep import source, spent
 from resnet_lib.sweep.cache import Columns, Entry, columns, encode
 from resnet_lib.sweep.experiment import Experiment, Grid, takes_device
@@ -84,6 +84,7 @@ class Trial(NamedTuple):
     seeds: tuple[int, ...]
     key: str
     basis: Basis
+    division: int = 0
 
 
 @dataclass(frozen=True)
@@ -105,8 +106,10 @@ def trials(experiment: Experiment, grid: Grid, basis: Basis) -> Iterator[Trial]:
     roots, groups = experiment.roots, grid.groups
     for setting in grid.settings:
         parts["setting"] = as_json(setting)
-        for seeds in groups:
-            yield Trial(experiment.trial, roots, setting, seeds, named(parts | {"seeds": seeds}, **deciding), basis)
+        for number, seeds in enumerate(groups, start=1):
+            division = {"division": number} if experiment.divided else {}
+            key = named(parts | {"seeds": seeds} | division, **deciding)
+            yield Trial(experiment.trial, roots, setting, seeds, key, basis, **division)
 
 
 def outcome(trial: Trial, limit: float | None = None) -> bytes | Failure:
@@ -120,7 +123,8 @@ def outcome(trial: Trial, limit: float | None = None) -> bytes | Failure:
         _require_same(trial.roots, trial.basis)
         device = torch.device(trial.basis.device)
         options = {"device": device} if takes_device(trial.function) else {}
-        with _alone, _limited(limit), runtime.numerics(), spent.counting() as found:
+        division = sources.divided_anew(trial.division)
+        with _alone, _limited(limit), runtime.numerics(), division, spent.counting() as found:
             started = time.perf_counter()
             table = trial.function(trial.setting, trial.seeds, **options)
             seconds = time.perf_counter() - started + sum(found)

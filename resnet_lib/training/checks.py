@@ -7,7 +7,7 @@ import copy
 import torch
 from torch import nn
 
-from resnet_lib.data.datasets import Dataset
+from resnet_lib.data.parts import Dataset
 from resnet_lib.nets import effects
 from resnet_lib.training.recipes import Recipe
 

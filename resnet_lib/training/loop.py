@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from resnet_lib import runtime
 from resnet_lib.data import augmentation
-from resnet_lib.data.datasets import Dataset, Split
+from resnet_lib.data.parts import Dataset, Split
 from resnet_lib.training.checks import _check, _check_net, _normalises
 from resnet_lib.training.fits import RECORDS, Fit, finite, from_records, parsed, to_records
 from resnet_lib.training.ranks import Ranks

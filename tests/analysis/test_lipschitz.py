@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 import torch
 from bounded import INSIDE, ROUNDING, SEEDS, UNITS, gaussian, jacobian_norm, with_statistics
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from torch import nn
 
@@ -39,7 +39,8 @@ def test_no_bound_of_an_mlp_is_below_what_is_reached(seed, order, residual, dept
     assert proven.value <= upper * ROUNDING * (1 + 2e-3)
 
 
-@settings(max_examples=100)
+@pytest.mark.usefixtures("unchecked")  # a call of a small network takes a fifth of the time of its checks
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(SEEDS, st.sampled_from(UNITS), st.booleans(), st.integers(1, 5), st.integers(1, 5), st.floats(0.1, 3))
 def test_two_thousand_random_networks(seed, order, residual, depth, width, size):
     unit = Unit(order=order, norm="none")

@@ -18,26 +18,32 @@ import resnet_lib
 from resnet_lib import data, linalg, nets, ode, runtime, training, whole
 from resnet_lib.analysis import (
     alignment,
+    collisions,
+    corrections,
     costs,
     ensembles,
+    fields,
     flow,
+    inverses,
     jacobian,
     lesion,
     lesion_scores,
     lipschitz,
     paths,
+    readouts,
     shortcuts,
     statistics,
+    variation,
 )
 from resnet_lib.analysis.lipschitz import layers
-from resnet_lib.data import augmentation, datasets, pretrained
+from resnet_lib.data import augmentation, datasets, pretrained, spirals
 from resnet_lib.evidence import intervals, significance
 from resnet_lib.evidence.rules import Rule
 from resnet_lib.linalg import applied, convolutions, krylov, newton, scaling, stiefel, subspaces
 from resnet_lib.nets import blocks, dynamics, effects, initialisation, merges, projections, stochastic_depth, units
-from resnet_lib.ode import order, steppers, tableaus
+from resnet_lib.ode import order, propagators, steppers, tableaus
 from resnet_lib.sweep import agreement
-from resnet_lib.training import fits, optimizers, recipes, tuning
+from resnet_lib.training import fits, optimizers, recipes, regression, tuning
 from tests.networks import CLASSES, IN, NETWORKS, RECIPE, WIDTH, N, examples, generator, mlp
 from tests.unchanged import generators, same, snapshot
 
@@ -64,6 +70,8 @@ KERNEL = torch.randn(2, 2, 3, 3, generator=generator("kernel"))
 POINTS = torch.randn(12, 4, generator=generator("points"), dtype=torch.float64)
 SAMPLE = np.random.default_rng(0).normal(size=(3, 7))
 STATE, SQUARE = X @ torch.ones(IN, WIDTH), nn.Linear(4, 4).double()
+IMAGES, FIELDS = torch.rand(2, 3, 5, 5, generator=generator("images")), torch.full((2, 5, 5), 0.04)
+TENT = nn.Sequential(nn.Linear(1, 4), nn.ReLU(), nn.Linear(4, 1)).double()
 RECORD = {"id": "a.b", "rule": "mean < 2", "full": None, "quick": VERDICT}
 
 CPU = torch.device("cpu")
@@ -98,6 +106,43 @@ CALLS: dict[str, tuple[Callable, tuple, dict[str, Any]]] = {
     ),
     "analysis.costs.count": (costs.count, (net(), (IN,)), {}),
     "analysis.costs.latency": (costs.latency, ({"a": net()}, X), {"rounds": 1, "backward": True}),
+    "analysis.collisions.collide": (
+        collisions.collide,
+        (lambda x: x.abs(), POINTS, POINTS + 3, torch.ones(12, dtype=torch.float64)),
+        {"steps": 3},
+    ),
+    "analysis.corrections.corrections": (
+        lambda *given: list(corrections.corrections(*given)),
+        (net(), X, Y),
+        {},
+    ),
+    "analysis.corrections.margins": (corrections.margins, (CHANCES[0], LABELS), {}),
+    "analysis.fields.gradients": (fields.gradients, (nn.Conv2d(3, 4, 3, padding=1), IMAGES, torch.eye(4)), {}),
+    "analysis.fields.energy": (fields.energy, (IMAGES[None],), {}),
+    "analysis.fields.amplitude": (fields.amplitude, (IMAGES[None],), {}),
+    "analysis.fields.variances": (fields.variances, (FIELDS,), {}),
+    "analysis.fields.width": (fields.width, (FIELDS,), {}),
+    "analysis.fields.within": (fields.within, (FIELDS, 1), {}),
+    "analysis.fields.extent": (fields.extent, (nets.digits_resnet(2, generator=generator()), 1), {}),
+    "analysis.fields.law": (fields.law, ([0.5, 1.0], 9), {}),
+    "analysis.fields.law_width": (fields.law_width, ([0.5, 1.0],), {}),
+    "analysis.inverses.contraction": (inverses.contraction, (net().blocks[0].eval(), (WIDTH,)), {}),
+    "analysis.inverses.invert": (inverses.invert, (net().blocks[0].eval(), STATE), {"iterations": 3}),
+    "analysis.readouts.readout": (readouts.readout, ((POINTS, POINTS[:, :2]), (POINTS[:5], POINTS[:5, :2])), {}),
+    "analysis.readouts.explained": (readouts.explained, (POINTS, POINTS + 1), {}),
+    "analysis.readouts.accuracy": (readouts.accuracy, (CHANCES[0], LABELS), {}),
+    "analysis.variation.total": (variation.total, (MATRIX,), {}),
+    "analysis.variation.turns": (variation.turns, (MATRIX,), {}),
+    "analysis.variation.trace": (variation.trace, (TENT,), {}),
+    "analysis.variation.traces": (lambda size: variation.traces(lambda x: (size * x, []), 2), (MATRIX[:2, :1],), {}),
+    "ode.propagators.turning": (propagators.turning, (SPREAD,), {}),
+    "ode.propagators.joined": (propagators.joined, (MATRIX.to(torch.complex128),), {}),
+    "ode.propagators.parted": (propagators.parted, (MATRIX,), {}),
+    "ode.propagators.propagator": (propagators.propagator, ("implicit-midpoint", MATRIX, 0.1), {}),
+    "ode.propagators.exponential": (propagators.exponential, (MATRIX, 0.1), {}),
+    "ode.propagators.chebyshev": (propagators.chebyshev, (SPREAD, 0.1, 5, (-10.0, 10.0)), {}),
+    "ode.propagators.strang": (propagators.strang, (MATRIX, SPREAD, 0.1), {}),
+    "ode.propagators.two_step": (propagators.two_step, (MATRIX, 0.1), {}),
     "analysis.alignment.alignment": (alignment.alignment, (net(), X), {}),
     "analysis.ensembles.accuracy": (ensembles.accuracy, (CHANCES[0], LABELS), {}),
     "analysis.ensembles.averages": (
@@ -154,6 +199,11 @@ CALLS: dict[str, tuple[Callable, tuple, dict[str, Any]]] = {
         ode.solve,
         (lambda t, x: x.mul_(-1), torch.ones(2)),
         {"tol": 1e-3, "method": "dormand-prince"},
+    ),
+    "training.regression.fit": (
+        regression.fit,
+        ([SQUARE, SQUARE], POINTS.expand(2, 12, 4), POINTS.expand(2, 12, 4) + 1, RECIPE),
+        {"keep": [0]},
     ),
     "training.optimizers.rescaled": (optimizers.rescaled, (WEIGHT, WEIGHT + 1), {}),
     "analysis.statistics.check": (statistics.check, (X,), {}),
@@ -222,7 +272,7 @@ CALLS: dict[str, tuple[Callable, tuple, dict[str, Any]]] = {
     "nets.merges.formula": (merges.formula, (merges.After(merges.Add(), nn.ReLU()),), {}),
     "nets.blocks.linear_block": (blocks.linear_block, (units.UNITS["pre"], 4), {}),
     "nets.blocks.series": (blocks.series, ("WNA", 4, [nn.Linear(4, 3)], nn.BatchNorm1d), {}),
-    "data.datasets.two_spirals": (datasets.two_spirals, (20,), {"seed": 0}),
+    "data.spirals.two_spirals": (spirals.two_spirals, (20,), {"seed": 0}),
     "data.datasets.load": (data.load, ("spirals",), {}),
     "data.datasets.checksum": (datasets.checksum, ("spirals",), {}),
     "data.datasets.provenance": (datasets.provenance, ("spirals",), {}),
@@ -375,6 +425,7 @@ CALLS: dict[str, tuple[Callable, tuple, dict[str, Any]]] = {
 }
 
 IN_PLACE = {
+    "analysis.inverses.contracting": "constrains the block that it is given, as its docstring says",
     "analysis.lipschitz.constraints.constrain": "constrains the module that it is given, as its docstring says",
     "analysis.lipschitz.constraints.release": "takes the constraint of the module that it is given away",
     "nets.weights.draw": "writes into the weight, which is what it is for",
@@ -384,6 +435,7 @@ IN_PLACE = {
 """Functions whose argument is what they change, and why."""
 
 UNCALLED = {
+    "analysis.fields.share": "takes a number alone",
     "data.pretrained.compared": "takes a number alone",
     "data.pretrained.images": "takes names and numbers alone",
     "data.pretrained.published": "takes a number alone",
@@ -399,7 +451,15 @@ PLUMBING = {
     "what the book is made by": ("evidence", "replication", "experiments", "book", "cli"),
     "how trials are run and kept": ("sweep", "training.checkpoints", "training.kept", "files"),
     "how data are fetched": (
-        *("data.conversion", "data.downloads", "data.official", "data.releases", "data.shelf", "data.store"),
+        *(
+            "data.conversion",
+            "data.downloads",
+            "data.official",
+            "data.releases",
+            "data.shelf",
+            "data.sources",
+            "data.store",
+        ),
     ),
 }
 """Rooms and modules that are no library of verbs, by what they are."""

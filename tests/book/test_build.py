@@ -90,6 +90,29 @@ def test_notebooks_run_side_by_side_and_a_failing_one_keeps_its_file(root: Path)
     assert "\x1b" not in told
 
 
+def test_notebooks_that_run_side_by_side_share_the_cores(root: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("joblib.cpu_count", lambda: 6)
+    told = "import os; print(os.environ['LOKY_MAX_CPU_COUNT'])"
+    one, other = chapter(root, "02_one", told), chapter(root, "03_other", told)
+    assert build.execute([one, other], jobs=2) == []
+    assert outputs(one) == outputs(other) == ["3\n"]
+    assert build.execute([one], jobs=2) == []
+    assert outputs(one) == ["6\n"]
+
+
+def test_what_took_longest_begins_first():
+    def lasting(*experiments: tuple[str, float]) -> nbformat.NotebookNode:
+        stamps = [{"experiment": name, "seconds": seconds} for name, seconds in experiments]
+        shown = [{"resnet_lib": {"kind": "figure", "record": {"stamp": stamp}}} for stamp in stamps]
+        made = [nbformat.v4.new_output("display_data", metadata=metadata) for metadata in [*shown, {}]]
+        return new_notebook(cells=[new_markdown_cell("text"), new_code_cell("shown", outputs=made)])
+
+    paths = {Path("none"): lasting(), Path("short"): lasting(("a", 3.0)), Path("long"): lasting(("b", 2.0), ("c", 2.0))}
+    assert build.longest_first(paths) == [Path("long"), Path("short"), Path("none")]
+    twice = {Path("short"): lasting(("a", 3.0)), Path("twice"): lasting(("b", 2.0), ("b", 2.0))}
+    assert build.longest_first(twice) == [Path("short"), Path("twice")]  # one experiment, which is shown twice
+
+
 def test_running_again_writes_nothing(root: Path):
     good = chapter(root, "02_good", "print(6 * 7)")
     build.execute([good])

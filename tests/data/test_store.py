@@ -18,7 +18,7 @@ from click.testing import CliRunner
 
 from resnet_lib import data
 from resnet_lib.cli import command
-from resnet_lib.data import datasets, store
+from resnet_lib.data import datasets, sources, store
 from resnet_lib.data.downloads import ArchiveError
 from resnet_lib.data.official import DISTRIBUTIONS, DataError
 from tests import distributions as distributed
@@ -37,7 +37,7 @@ def tiny(monkeypatch: pytest.MonkeyPatch) -> dict[str, dict[str, bytes]]:
     }
     for name, (distribution, _) in made.items():
         monkeypatch.setitem(DISTRIBUTIONS, name, distribution)
-    datasets._read.cache_clear()
+    sources._read.cache_clear()
     return {name: contents for name, (_, contents) in made.items()}
 
 

@@ -5,13 +5,13 @@ import dataclasses
 import numpy as np
 import pytest
 
-from resnet_lib.data import datasets
+from resnet_lib.data import sources
 from resnet_lib.data.values import Values
 
 
 @pytest.mark.parametrize("field", ["x", "y", "rows"])
 def test_checksum_sees_a_changed_value(field):
-    raw = datasets._digits()
+    raw = sources._digits(0)
     changed = np.array(raw.rows[0] if field == "rows" else getattr(raw, field))
     changed.flat[0] ^= 1
     other = dataclasses.replace(raw, **{field: (changed, *raw.rows[1:]) if field == "rows" else changed})

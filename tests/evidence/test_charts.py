@@ -154,12 +154,21 @@ def test_other_data_on_a_dark_page_are_refused():
         charts.script("growth", light, dark)
 
 
+def transforms(compiled: dict[str, Any]) -> list[dict[str, Any]]:
+    """The steps of all data of a compiled chart that make several columns at once."""
+    made = [step for data in compiled["data"] for step in data.get("transform", [])]
+    return [step for step in made if isinstance(step.get("as"), list)]
+
+
 @pytest.mark.parametrize("path", STORED, ids=[path.parent.name for path in STORED])
 def test_vega_compiles_every_stored_figure(path: Path):
     held = content(path.read_bytes())
     for theme in ("light", "dark"):
         compiled = vl_convert.vegalite_to_vega({**held[theme], "datasets": held["datasets"]})
         assert {signal["name"] for signal in compiled["signals"]} >= set(charts.inputs(held[theme]))
+        for made in transforms(compiled):
+            # Vega-Lite merges the aggregates of layers, and of two columns of one name one is lost.
+            assert len(set(made.get("as") or [])) == len(made.get("as") or []), f"two columns have one name: {made}"
     told = json.loads((path.parent / "meta.json").read_bytes())["interactive"]
     assert set(told) == {"title", "caption", "description"}
 

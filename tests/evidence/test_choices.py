@@ -86,6 +86,21 @@ def test_each_choice_gets_the_rows_of_its_settings(tmp_path: Path):
     assert all(result.stamp.experiment == "base-choices" for result in found.values())
 
 
+def test_other_divisions_are_one_more_choice_with_an_experiment_of_its_own(tmp_path: Path):
+    divided = choices.divisions(BASE, NETS[:1], seeds=range(6), group=2)
+    experiment = divided.experiment
+    assert (experiment.name, experiment.divided, experiment.full.groups) == (
+        "base-divided",
+        True,
+        ((0, 1), (2, 3), (4, 5)),
+    )
+    assert tuple(experiment.full.settings) == NETS[:1]
+    assert (choices.divisions(BASE, seeds=(0, 1), group=1).experiment.full.settings) == NETS
+    assert not OTHERWISE.experiment.divided
+    stored(experiment, tmp_path)
+    assert list(divided.results(tmp_path)) == ["other divisions of the images"]
+
+
 def test_a_choice_that_was_added_after_the_computation_is_left_out_until_it_is_computed(tmp_path: Path):
     stored(OTHERWISE.experiment, tmp_path)
     late = choices.Choices(BASE, {**OTHERWISE.ways, "thrice the epochs": (Net("deep", 0.3, epochs=12), NETS[1])})

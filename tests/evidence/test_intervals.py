@@ -76,3 +76,12 @@ def test_values_of_few_bits_lose_no_digit(dtype: type, statistic: str) -> None:
 @pytest.mark.usefixtures("unchecked")
 def test_the_least_integer_of_eight_bits_has_a_size() -> None:
     assert intervals.average(np.array([-128, -128, 127], dtype=np.int8), "mean") == pytest.approx(-43)
+
+
+def test_values_that_cancel_have_a_mean_of_zero_whatever_their_unit():
+    cancelling = 100 * (np.array([0.1, 0.2, 0.3]) - 0.2)
+    assert cancelling.mean() != 0
+    for exponent in (-300, 0, 300):
+        assert intervals.average(np.ldexp(cancelling, exponent), "mean") == 0
+    assert intervals.average(np.array([1.0, -1.0, 3e-15]), "mean") == pytest.approx(1e-15)
+    assert intervals.average(np.full(5, 3e-16), "mean") == 3e-16

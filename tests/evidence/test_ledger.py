@@ -22,13 +22,17 @@ def test_the_book_says_what_claims_yml_expects():
     assert set(evidence.verdicts) == set(evidence.ledger.claims)
 
 
+SECONDS = ("param-cost.latency", "param-cost.wide", "param-cost.twice")
+
+
 def test_every_expected_verdict_of_the_book_was_reached_with_a_control_that_broke():
     for name, shown in ledger.read(ROOT).verdicts.items():
         for preset in ("quick", "full"):
             run = shown.record[preset]
             assert run is None or run["control_fails"], name
-        published = shown.record["kind"] == "published"  # its networks are fetched, so that a page shows what is stored
-        assert shown.record["full" if published else "quick"], f"{name} was never judged"
+        # Published networks are fetched, and seconds are those of one machine: a page shows what is stored of them.
+        stored = shown.record["kind"] == "published" or name in SECONDS
+        assert shown.record["full" if stored else "quick"], f"{name} was never judged"
 
 
 def replace(root: Path, file: str, old: str, new: str) -> None:

@@ -43,7 +43,7 @@ def test_the_control_of_a_claim_on_trained_networks_notices_a_planted_effect(id:
 
 
 def test_a_control_that_is_laxer_than_its_rule_is_found():
-    id = TRAINED[0]
+    id = "plain-degrade.plain"
     claim, run = EVIDENCE.ledger.claims[id], dict(EVIDENCE.verdicts[id].record["quick"])
     bound = Rule.parse(claim.holds_if).low
     assert not unnoticed(claim, run)

@@ -36,6 +36,7 @@ GOOD = r"""
   title: Another
   statement: Another one.
   sources: [text-a, text-b]
+  places: {text-b: its second section}
   when: Always.
   claims:
     - id: other
@@ -59,7 +60,7 @@ def test_a_ledger_is_what_its_file_says(tmp_path: Path) -> None:
     ledger = statements.load(write(tmp_path, GOOD))
     assert list(ledger.claims) == ["shift.values", "shift.size", "other"]
     raw = yaml.safe_load(GOOD)
-    assert [statement.model_dump(exclude_none=True) for statement in ledger.statements] == raw
+    assert [statement.model_dump(exclude_unset=True) for statement in ledger.statements] == raw
     assert ledger.claim("shift.size").control.must == "median > 2"
 
 
@@ -124,6 +125,11 @@ def test_an_unknown_id_lists_the_closest(tmp_path: Path) -> None:
         ),
         ("expected: fails", "expects: fails", r"claim shift\.size, expects: Extra inputs are not permitted"),
         ("sources: [text-a]", "sources: []", r"statement shift, sources: .*at least 1"),
+        (
+            "sources: [text-a]",
+            "sources: [text-a]\n  places: {text-b: its end}",
+            r"statement shift, places: text-b is none of its sources, text-a",
+        ),
         (
             "  chapter: eigenvalue-clustering\n  title: Another",
             "  title: Another",

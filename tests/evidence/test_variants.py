@@ -25,10 +25,14 @@ from resnet_lib.experiments.dropping_blocks import sizes
 from resnet_lib.experiments.eigenvalue_clustering import drawings as clustering
 from resnet_lib.experiments.eigenvalue_clustering import networks as clustered
 from resnet_lib.experiments.euler_and_its_limit import drawings as euler
+from resnet_lib.experiments.keeping_inputs_distinct import drawings as distinct
+from resnet_lib.experiments.keeping_inputs_distinct import trained as read
 from resnet_lib.experiments.lipschitz_bounds import drawings as bounds
 from resnet_lib.experiments.lipschitz_bounds import stacks as bounded
 from resnet_lib.experiments.plain_networks import curves, families, stacks
 from resnet_lib.experiments.plain_networks import drawings as plain
+from resnet_lib.experiments.what_a_unit_sees import drawings as fields
+from resnet_lib.experiments.what_a_unit_sees import untrained
 from resnet_lib.experiments.when_eigenvalues_mislead import drawings as misleading
 from resnet_lib.nets import Unit
 from resnet_lib.nets.units import UNITS
@@ -54,6 +58,10 @@ def units() -> Iterator[tuple[str, str, Variant, Unit]]:
         yield "paths", word, counting.SHOWN[word], gradients.unit_of(gradients.Flow(word, BLOCKS))
     for word, variant in bounds.SHOWN.items():
         yield "bounds", word, variant, bounded.unit_of(bounded.Trained(word, BLOCKS, 0.1))
+    for word, variant in distinct.SHOWN.items():
+        yield "keeping inputs distinct", word, variant, read.VARIANTS[word]
+    for word, variant in fields.SHOWN.items():
+        yield "fields", word, variant, untrained.unit_of(untrained.Untrained(word, BLOCKS, 9))
 
 
 def test_every_variant_has_a_name_a_meaning_a_title_and_a_look_of_its_own() -> None:
@@ -121,6 +129,7 @@ def words(field: str) -> set[str]:
 def test_every_network_of_an_experiment_is_in_the_table() -> None:
     known = {"plain_networks": {*plain.SHOWN, *curves.SHOWN}, "dropping_blocks": set(dropping.SHOWN)}
     known |= {"counting_paths": set(counting.SHOWN), "eigenvalue_clustering": set().union(*clustering.SHOWN.values())}
+    known |= {"keeping_inputs_distinct": set(distinct.SHOWN)}
     asked = set()
     for each in catalogue.find(None):
         chapter = each.trial.__module__.split(".")[2]

@@ -4,7 +4,20 @@ import json
 from pathlib import Path
 from typing import Any
 
-CHAPTERS = Path(__file__).parents[2] / "chapters"
+import pandas as pd
+
+from resnet_lib import sweep
+
+ROOT = Path(__file__).parents[2]
+CHAPTERS = ROOT / "chapters"
+
+
+def stored(experiment: sweep.Experiment) -> pd.DataFrame:
+    """The table of its stored result, which is there and not older than the code."""
+    found = sweep.stored(experiment, ROOT)
+    assert found is not None
+    assert not found.stale
+    return found.table
 
 
 def cells(name: str) -> list[dict[str, Any]]:

@@ -16,6 +16,7 @@ from resnet_lib.sweep import Experiment
 from resnet_lib.training import zoo
 
 CHOSEN = {
+    "scalar-layers": {"layers of [64], 8 x 100, one-cycle, sgd"},
     "plain-degrade": {"layers of [64], 8 x 100, one-cycle, sgd"},
     "plain-cause": {
         "layers of [64], 60 x 100, one-cycle, lars",
@@ -24,7 +25,10 @@ CHOSEN = {
         "layers of [64], 8 x 100, one-cycle, sgd",
     },
     "plain-rescue": {"layers of [64], 1 x 100, one-cycle, sgd", "layers of [64], 8 x 100, one-cycle, sgd"},
+    "difference-digits": {"layers of [64], 8 x 100, one-cycle, sgd"},
+    "difference-labels": {"layers of [64], 8 x 100, one-cycle, sgd"},
     "depth-digits": {"layers of [32], 8 x 100, one-cycle, sgd"},
+    "distinct-trained": {"layers of [64], 20 x 100, one-cycle, sgd"},
     "eigenvalues-trained-spectra": {"layers of [64], 20 x 100, one-cycle, sgd"},
     "eigenvalues-trained-mlp": {"layers of [64], 20 x 100, one-cycle, sgd"},
     "eigenvalues-trained-conv": {"convolutions of [8], 6 x 50, one-cycle, sgd"},
@@ -95,7 +99,9 @@ def told(net: nn.Module, recipe: training.Recipe) -> str:
 
 def here(experiment: Experiment) -> bool:
     """Whether the experiment may train, on data that every installation has, at rates that are chosen already."""
-    return bool({"digits", "spirals"} & set(experiment.data)) and not experiment.name.endswith(("-tuning", "-choices"))
+    return bool({"digits", "spirals"} & set(experiment.data)) and not experiment.name.endswith(
+        ("-tuning", "-choices", "-divided")
+    )
 
 
 @pytest.mark.usefixtures("asking")

@@ -14,10 +14,12 @@ from resnet_lib.evidence.choices import Choices, Rates
 from resnet_lib.experiments.counting_paths import members
 from resnet_lib.experiments.dropping_blocks import networks as dropping
 from resnet_lib.experiments.eigenvalue_clustering import networks as clustering
+from resnet_lib.experiments.keeping_inputs_distinct import trained as keeping
 from resnet_lib.experiments.when_eigenvalues_mislead import networks as misleading
 from resnet_lib.training import tuning
 
 ROOT = Path(__file__).parents[2]
+SCALAR = (bool, int, float, str)
 
 
 def objects(kind: type) -> Iterator[tuple[str, object]]:
@@ -66,6 +68,11 @@ def test_networks_that_two_chapters_share_learn_at_the_same_rate():
         assert network.lr == clustering.BEST[network.kind, variant, network.blocks]
 
 
+def test_networks_read_for_what_they_keep_learn_at_the_same_rate():
+    for (variant, blocks), lr in keeping.BEST.items():
+        assert lr == clustering.BEST["mlp", variant, blocks]
+
+
 def test_a_rate_that_was_not_chosen_is_told():
     rates = RATES["paths-tuning"]
     moved = replace(rates, best={**rates.best, "residual": 7.0, "other": 1.0})
@@ -105,7 +112,8 @@ def test_other_choices_are_stored_and_told_apart(name: str, tmp_path: Path):
     for way, result in found.items():
         assert not result.table.empty, way
         assert result.table["seed"].nunique() == len(choices.experiment.full.seeds)
-        rates = {setting.lr for setting in choices.ways[way]}
-        assert set(result.table["lr"]) == rates
-        time = "epochs" if "epochs" in result.table else "steps"
-        assert set(result.table[time]) == {getattr(setting, time) for setting in choices.ways[way]}
+        settings = [vars(setting) for setting in choices.ways[way]]
+        told = [name for name, value in settings[0].items() if name in result.table and isinstance(value, SCALAR)]
+        assert told
+        for field in told:
+            assert set(result.table[field]) == {setting[field] for setting in settings}, field

@@ -11,8 +11,7 @@ import pytest
 from playwright.sync_api import Browser, Error, expect, sync_playwright
 
 from tests import servers
-from tests.events import PATIENCE
-from tests.pages.visits import SIZES, Visit, Visitor
+from tests.pages.visits import PATIENCE, SIZES, Visit, Visitor
 
 ROOT = Path(__file__).parents[2]
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")

@@ -289,3 +289,14 @@ def test_a_page_has_other_names_of_the_words_that_it_uses_and_of_no_others(pages
         for name in with_them:
             assert re.search(rf"\b{word}", pages.soups[name].get_text(" "), re.IGNORECASE), (name, word)
     assert "differential" not in have["chapters/07_lipschitz_bounds.html"]  # it has codes and models, and no ODE
+
+
+def test_the_code_of_a_chapter_leads_to_the_library(built: Path) -> None:
+    """By links that `codeautolink` sets; that there is something where they lead is tested with all other links."""
+    page = (built / "chapters/16_dropping_blocks.html").read_text(encoding="utf-8")
+    for verb in ("sweep.html#resnet_lib.sweep.runner.run", "analysis.html#resnet_lib.analysis.lesion.delete"):
+        assert f'<a class="sphinx-codeautolink-a" href="../library/{verb}"' in page
+    made = (built / "library/analysis.html").read_text(encoding="utf-8")
+    assert 'id="resnet_lib.analysis.lesion.delete"' in made
+    assert "|log" not in made
+    assert "$" not in re.sub(r"<(script|pre|code|style)\b.*?</\1>", "", made, flags=re.DOTALL)

@@ -6,9 +6,15 @@ from dataclasses import dataclass, field
 
 from playwright.sync_api import ConsoleMessage, Locator, Page, Request, Response, Route, expect
 
+# Seconds after which a page hangs: whole runs end before it does, so it is long, and a run in which one hangs ends.
+PATIENCE = 300.0
 SIZES = {"wide": (1280, 900), "phone": (390, 844)}
 # Axe would fetch style sheets again to look into them, and resolves their imports against the page.
 AXE = {"resultTypes": ["violations"], "preload": False}
+# What depends on the scheme, and takes five sixths of the time that all of axe takes: a page has it in both schemes,
+# and the same colours on a phone.
+CONTRAST = {**AXE, "runOnly": ["color-contrast"]}
+ALL_BUT_CONTRAST = {**AXE, "rules": {"color-contrast": {"enabled": False}}}
 # What a reader opens has to be accessible too: provenance, solutions, hidden cells.
 UNFOLD = """() => {
   const still = document.createElement('style');  // what fades in has no contrast on the way

@@ -308,6 +308,7 @@ def chapter(tmp_path, monkeypatch):
         """
     path.write_text(textwrap.dedent(text))
     monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)  # which a change within a second would not make old
 
     def edit(old, new):
         path.write_text(path.read_text().replace(old, new))

@@ -454,6 +454,20 @@ def test_what_asks_a_thing_for_its_names_does_not_count_whole(package):
     assert source.digest(package.trial) != before
 
 
+def test_what_is_remembered_on_import_is_not_read_before_it_is_needed(package, monkeypatch):
+    """It is that of the files as they were, even where they change, or go, before anyone asks."""
+    trial = package.trial
+    wanted = source.digest(trial)
+    source.remember(trial)
+    package.edit("deep.py", "FACTOR = 2", "FACTOR = 3")
+    (package.folder / package.name / "late.py").unlink()
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "read_bytes", lambda path: pytest.fail(f"{path} is read once more"))
+        assert source.digest_as_imported(trial) == wanted
+    with pytest.raises(ValueError, match=r"cannot be imported by its name"):
+        source.remember(lambda: 1)
+
+
 def test_what_hides_its_names_counts_whole(package):
     package.edit("experiments/chapter.py", "return linear.double(x)", "return globals()['linear'].double(x)")
     before = source.digest(package.trial)
@@ -494,7 +508,8 @@ def test_the_hash_is_the_same_in_every_version_of_python(package):
             x, *y = z = 1, 2
         '''
     write(package.folder, package.name, "experiments/chapter.py", kinds + "\n")
-    module = syntax.Module("chapter", package.folder / package.name / "experiments/chapter.py")
+    text = (package.folder / package.name / "experiments/chapter.py").read_bytes()
+    module = syntax.Module("chapter", text, is_package=False)
     texts = [syntax.canonical(statement.node) for statement in module.statements]
     assert hashlib.sha256("\n".join(texts).encode()).hexdigest()[:16] == "d9c7fa2401f02352"
     everything = source.Definition(f"{package.name}.experiments.chapter", "*")

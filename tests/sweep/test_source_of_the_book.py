@@ -21,38 +21,92 @@ PRESENTATION = ("evidence", "replication", "book", "cli")
 EULER = {"ode-orders", "ode-step", "ode-trained", "ode-trained-cifar"}
 SOLVED = EULER | {"stability-explorer", "stability-layers", "stability-oscillator", "stability-thresholds"}
 NO_NETWORK = {
+    *("distinct-alphabets", "distinct-collapse", "distinct-singular"),
     *("eigenvalues-disc", "eigenvalues-formula", "eigenvalues-gains", "eigenvalues-products", "eigenvalues-shift"),
     *("lipschitz-condition", "lipschitz-signal", "misleading-stacks", "misleading-turning"),
+    *("scalar-chains", "scalar-defaults", "scalar-paths", "scalar-steps"),
     *("ode-fixed-points", "ode-limits", "ode-orders", "ode-topology", "ode-trajectories", "plain-drift"),
     *("plain-jacobians", "shortcuts-defects", "shortcuts-determinants", "shortcuts-ellipse", "shortcuts-labels"),
     *("shortcuts-norms", "shortcuts-pixels", "stability-contracting", "stability-contracting-fashion"),
+    *("solvers-learned", "solvers-leapfrog", "solvers-propagation"),
+    "solvers-rounding",
+    "solvers-waves-shown",
     *("stability-explorer", "stability-layers", "stability-methods", "stability-oscillator", "stability-thresholds"),
-    "stability-tuning",
+    *("fields-averages", "stability-tuning", "variation-rough"),
 }
 """Those that make no residual network of `blocks`: matrices, functions, or layers of their own."""
+BLOCKS = {"solvers-conservation", "solvers-heat", "solvers-heat-shown", "solvers-waves"}
+"""Those that make blocks of branches of their own, without a unit."""
 NO_DATA = NO_NETWORK - {
     "shortcuts-pixels",
     "stability-tuning",
     "stability-contracting",
     "stability-contracting-fashion",
 }
-PUBLISHED = {f"published-{what}" for what in ("errors", "lesions", "spectra", "steps")}
-NO_DATA |= {"dropping-linear", "ode-step", "paths-unrolled", "skip-signals"} | PUBLISHED
+PUBLISHED = {f"published-{what}" for what in ("errors", "flow", "lesions", "spectra", "steps")}
+CORRECTED = {"difference-published"}
+NO_DATA |= {"distinct-blocks", "distinct-inverses", "distinct-original"}
+FIELDS = {"fields-probes", "fields-published"}
+NO_DATA |= {"fields-maps", "fields-untrained", *FIELDS, *CORRECTED}
+NO_DATA |= {"dropping-linear", "ode-step", "paths-unrolled", "skip-signals"} | PUBLISHED | BLOCKS
 """Those that load none of the data that `datasets.load` knows; published networks read their images otherwise."""
+OWN_BLOCKS = {"variation-band", "variation-pairs", "variation-tents"}
+SINGLE = {f"difference-{what}" for what in ("classes", "linear", "targets", "tuning", "turning", "twins")}
+OWN_BLOCKS |= SINGLE
+"""Blocks of branches of their own, and no recipe of a unit."""
+REGRESSED = ("branches", "depth", "depth-tuning", "networks", "penalised", "tuning")
+NO_DATA |= OWN_BLOCKS | {f"variation-{what}" for what in REGRESSED}
+COUNTED = {"cost-blocks", "cost-growth", "cost-networks", "cost-times"}
+NO_DATA |= COUNTED
+NO_DRAW = {
+    "cost-blocks",
+    "scalar-chains",
+    "scalar-steps",
+    "misleading-turning",
+    "stability-explorer",
+    "stability-methods",
+    "solvers-heat-shown",
+    "solvers-waves-shown",
+}
 DEPTH = {"depth-cifar10", "depth-cifar10-tuning", "he-table"}
-KEPT = {"plain-cause", "plain-cifar-tuning", "plain-degrade", "plain-rescue", "plain-tuning"}
+LABELLED = {"difference-digits", "difference-labels", "difference-labels-tuning"}
+"""Those that find what chapter 2 keeps, or train the same with other labels."""
+KEPT = {"plain-cause", "plain-cifar-tuning", "plain-degrade", "plain-rescue", "plain-tuning", "scalar-layers"}
 DROPPED = {
     "paths-members",
     "paths-shares",
     *(f"dropping-{x}" for x in ("cifar10", "common", "depth", "digits", "linear", "rates", "sizes")),
 }
-ALL = {each.name for each in catalogue.find(None) if not each.name.endswith("-choices")}
+ALL = {each.name for each in catalogue.find(None) if not each.name.endswith(("-choices", "-divided"))}
 """Without the experiments under other choices, which have the source of their own."""
 CHANGES = [
     ("nets/merges.py", "return s + b", "return s - b", ALL - NO_NETWORK),
-    ("nets/units.py", '"NAWNAW+"', '"NAWNWA+"', ALL - NO_NETWORK),  # the order `pre`
-    ("data/datasets.py", "DIGITS_SIZES = (1000, 200, 597)", "DIGITS_SIZES = (900, 300, 597)", ALL - NO_DATA),
-    ("data/datasets.py", "noise: float = 0.05", "noise: float = 0.06", ALL - NO_DATA),  # a default argument
+    ("nets/units.py", '"NAWNAW+"', '"NAWNWA+"', ALL - NO_NETWORK - BLOCKS - OWN_BLOCKS),  # the order `pre`
+    (
+        "linalg/grids.py",
+        "2 * self.points - 1 - places",
+        "2 * self.points - 2 - places",
+        {name for name in ALL if name.startswith("solvers-")} - {"solvers-conservation"},
+    ),
+    (
+        "ode/propagators.py",
+        "p = p + kick",
+        "p = p - kick",
+        {"solvers-leapfrog", "solvers-waves", "solvers-waves-shown", "solvers-rounding"},
+    ),
+    (
+        "data/sources.py",
+        "DIGITS_SIZES = (1000, 200, 597)",
+        "DIGITS_SIZES = (900, 300, 597)",
+        set(),
+    ),  # their checksum is
+    ("data/datasets.py", "x.flatten(1) if flat else x", "x.flatten(1) if not flat else x", ALL - NO_DATA),
+    (
+        "data/values.py",
+        "mean, deviation = train.mean(), train.std()",
+        "mean, deviation = train.mean(), 1",
+        ALL - NO_DATA,
+    ),
     ("analysis/ensembles.py", "BINS = 15", "BINS = 16", {"paths-members"}),
     (
         "linalg/subspaces.py",
@@ -102,17 +156,17 @@ CHANGES = [
         "training/recipes.py",
         "ONE_CYCLE = Recipe(epochs=60",
         "ONE_CYCLE = Recipe(epochs=61",
-        KEPT | DEPTH - {"he-table"},
+        KEPT - {"scalar-layers"} | DEPTH - {"he-table"},
     ),
     (
         "data/conversion.py",
         "cifar_resnet(depth, generator=torch.Generator().manual_seed(0)).eval()",
         "cifar_resnet(depth, generator=torch.Generator().manual_seed(0))",
-        PUBLISHED,
+        PUBLISHED | FIELDS | CORRECTED,
     ),
-    ("data/pretrained.py", "DEVIATION = (0.485", "DEVIATION = (0.48", PUBLISHED),
+    ("data/pretrained.py", "DEVIATION = (0.485", "DEVIATION = (0.48", PUBLISHED | FIELDS | CORRECTED),
     ("training/recipes.py", "HE = Recipe(", "HE = Recipe(momentum=0.8, ", {"he-table"}),
-    ("training/zoo.py", '"cifar-resnet", "digits-resnet"', '"digits-resnet", "cifar-resnet"', KEPT | DEPTH),
+    ("training/zoo.py", '"cifar-resnet", "digits-resnet"', '"digits-resnet", "cifar-resnet"', KEPT | LABELLED | DEPTH),
     (
         "experiments/euler_and_its_limit/orders.py",
         "def gaussian(",
@@ -123,10 +177,10 @@ CHANGES = [
         "experiments/plain_networks/families.py",
         "CHANCE = 0.1",
         "CHANCE = 0.2",
-        KEPT - {"plain-cifar-tuning", "plain-tuning"},
+        KEPT - {"plain-cifar-tuning", "plain-tuning", "scalar-layers"},
     ),
     ("experiments/dropping_blocks/linear.py", "tuple(range(10))", "tuple(range(11))", set()),  # seeds: the grid says so
-    ("runtime.py", ">> 1", ">> 2", ALL - {"misleading-turning", "stability-explorer", "stability-methods"}),  # no draw
+    ("runtime.py", ">> 1", ">> 2", ALL - NO_DRAW),
     ("evidence/claims.py", "class Evidence", "class Evidence2", set()),
 ]
 
@@ -217,6 +271,7 @@ def test_modules_may_move(tmp_path: Path, origins: dict[str, list[source.Definit
 QUICK = (
     *("paths-unrolled", "eigenvalues-shift", "eigenvalues-products", "ode-step", "ode-limits", "lipschitz-scaled"),
     *("plain-drift", "skip-signals", "shortcuts-norms", "shortcuts-labels", "stability-layers", "misleading-stacks"),
+    *("variation-band", "variation-tents"),
 )
 
 

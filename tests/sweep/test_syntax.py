@@ -2,7 +2,6 @@
 
 import ast
 import textwrap
-from pathlib import Path
 
 import pytest
 
@@ -16,15 +15,12 @@ def test_an_empty_piece_of_an_f_string_is_nothing():
     assert syntax.canonical(padded) == syntax.canonical(plain)
 
 
-def module(folder: Path, text: str, name: str = "pack.inner.mod") -> syntax.Module:
-    path = folder / f"{name.rpartition('.')[2]}.py"
-    path.write_text(textwrap.dedent(text))
-    return syntax.Module(name, path)
+def module(text: str, name: str = "pack.inner.mod") -> syntax.Module:
+    return syntax.Module(name, textwrap.dedent(text).encode(), is_package=False)
 
 
-def test_a_statement_binds_one_name_where_that_can_be(tmp_path: Path):
+def test_a_statement_binds_one_name_where_that_can_be():
     found = module(
-        tmp_path,
         """
         import a, b as c
         from d import e, f as g
@@ -45,15 +41,14 @@ def test_a_statement_binds_one_name_where_that_can_be(tmp_path: Path):
     assert [statement.is_definition for statement in found.statements] == [False] * 7 + [True]
 
 
-def test_relative_imports_are_written_in_full(tmp_path: Path):
-    found = module(tmp_path, "from . import sibling\nfrom ..other import x\n")
+def test_relative_imports_are_written_in_full():
+    found = module("from . import sibling\nfrom ..other import x\n")
     assert [s.imported for s in found.statements] == [Imported("pack.inner", "sibling"), Imported("pack.other", "x")]
     assert found.loads == {"pack.inner", "pack.inner.sibling", "pack.other", "pack.other.x"}
 
 
-def test_what_a_module_does_as_a_program_and_for_type_checkers_is_no_part_of_its_import(tmp_path: Path):
+def test_what_a_module_does_as_a_program_and_for_type_checkers_is_no_part_of_its_import():
     found = module(
-        tmp_path,
         """
         'A module.'
         from typing import TYPE_CHECKING
@@ -67,9 +62,8 @@ def test_what_a_module_does_as_a_program_and_for_type_checkers_is_no_part_of_its
     assert found.loads == {"typing", "typing.TYPE_CHECKING"}
 
 
-def test_statements_that_may_change_a_name_on_import_touch_it(tmp_path: Path):
+def test_statements_that_may_change_a_name_on_import_touch_it():
     found = module(
-        tmp_path,
         """
         TABLE, LIST = {}, []
         TABLE["a"] = 1

@@ -1,5 +1,6 @@
 """One unit of work: what a trial may return, and what it leaves behind in its process."""
 
+import dataclasses
 import io
 import json
 import signal
@@ -10,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from resnet_lib import sweep
+from resnet_lib import data, sweep
 from resnet_lib.sweep import Failure, Grid, spent, trial
 from resnet_lib.sweep.trial import Basis
 from tests import trials
@@ -118,3 +119,26 @@ def test_the_time_of_what_a_trial_found_done_counts():
         with np.load(io.BytesIO(each)) as arrays:
             seconds.append(json.loads(arrays["about"].tobytes())["seconds"])
     assert seconds[0] < 1000 <= seconds[1]
+
+
+def test_each_group_of_a_divided_experiment_has_its_own_division_of_the_data(tmp_path):
+    grid = Grid((Noise(100),), seeds=(0, 1, 2, 3), group=2)
+    usual = sweep.Experiment("labels", trials.labels, quick=grid, full=grid, data=("digits",))
+    divided = dataclasses.replace(usual, name="labels-divided", divided=True)
+    tables = [
+        sweep.run(each, cache=tmp_path, workers=workers, progress=False, root=tmp_path).table.set_index("seed")
+        for each, workers in ((usual, 1), (divided, 1), (divided, 2))
+    ]
+    expected = [data.load("digits").checksum]
+    for number in (1, 2):
+        with data.divided_anew(number):
+            expected.append(data.load("digits").checksum)
+    assert tables[0]["checksum"].tolist() == expected[:1] * 4
+    for table in tables[1:]:
+        assert table["checksum"].tolist() == [expected[1]] * 2 + [expected[2]] * 2
+    assert len(set(expected)) == 3
+    keys = []
+    for each in (usual, divided):
+        basis = Basis.of(each, "cpu", grid)
+        keys += [planned.key for planned in trial.trials(each, grid, basis)]
+    assert len(set(keys)) == 4  # a division is part of what a trial is named by

@@ -14,7 +14,7 @@ import torch
 from events import PATIENCE
 
 from resnet_lib import data, nets, runtime, training
-from resnet_lib.data import datasets, store
+from resnet_lib.data import sources, store
 from resnet_lib.data.official import DISTRIBUTIONS
 from resnet_lib.nets import Unit
 from resnet_lib.sweep import cache
@@ -204,7 +204,7 @@ def test_images_of_cifar_s_format_are_trained_on(tmp_path, monkeypatch):
     monkeypatch.setitem(DISTRIBUTIONS, "cifar10", distribution)
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
     store.fetch("cifar10", source=distributed.written(tmp_path / "copy", contents))
-    datasets._read.cache_clear()
+    sources._read.cache_clear()
     recipe = Recipe(epochs=1, batch=4, lr=0.01, augment="crop-flip")
     for unit in ("post", "plain", "pre"):
         fit = zoo.train(Network("cifar-resnet", 8, "cifar10", recipe, unit=unit, width=4), [0], folder=tmp_path)

@@ -172,7 +172,7 @@ def signatures(table: pd.DataFrame) -> pd.DataFrame:
 
 def marks(table: pd.DataFrame) -> Figure:
     """One panel per mark: mean and interval for each group."""
-    figure, axes = plt.subplots(3, 2, figsize=(9, 7))
+    figure, axes = plt.subplots(3, 2, figsize=(8, 6.7))
     axes.flat[-1].remove()
     looks = {title: {"color": COLOURS[key], "marker": MARKERS[key]} for title, key in GROUPS.values()}
     looks |= {f"{variant} network": SHOWN[variant].look for variant in ("residual", "plain")}

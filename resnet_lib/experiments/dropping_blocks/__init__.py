@@ -7,12 +7,14 @@ from resnet_lib.experiments.dropping_blocks.lesions import (
     CIFAR10,
     DEPTH,
     DEPTH_CHOICES,
+    DEPTH_DIVIDED,
     DIGITS,
     DIGITS_CHOICES,
+    RATES_CHOICES,
 )
 from resnet_lib.experiments.dropping_blocks.linear import LINEAR
 from resnet_lib.experiments.dropping_blocks.networks import TUNING
-from resnet_lib.experiments.dropping_blocks.sizes import SIZES
+from resnet_lib.experiments.dropping_blocks.sizes import CHOICES, SIZES
 
 EXPERIMENTS = (
     LINEAR,
@@ -23,6 +25,9 @@ EXPERIMENTS = (
     TUNING,
     DIGITS_CHOICES.experiment,
     DEPTH_CHOICES.experiment,
+    DEPTH_DIVIDED.experiment,
+    RATES_CHOICES.experiment,
+    CHOICES.experiment,
     COMMON,
     FEW,
     CIFAR10,

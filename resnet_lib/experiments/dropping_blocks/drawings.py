@@ -62,7 +62,7 @@ def without_one(table: pd.DataFrame) -> pd.DataFrame:
 
 def one(table: pd.DataFrame) -> Figure:
     """Loss by the block that is missing: lines are means over seeds, points are seeds."""
-    figure, axes = plt.subplots(1, 2, sharey=True, figsize=(9, 4.8))
+    figure, axes = plt.subplots(1, 2, sharey=True, figsize=(8, 4.6))
     for axis, (title, variants) in zip(axes, PANELS.items(), strict=True):
         for variant in variants:
             look = SHOWN[variant].look
@@ -111,7 +111,7 @@ def subsets(table: pd.DataFrame) -> pd.DataFrame:
 
 def many(table: pd.DataFrame) -> Figure:
     """Accuracy by the number of removed blocks, every set a dot; and the lengths of the paths that are left."""
-    figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.6))
+    figure, (left, right) = plt.subplots(1, 2, figsize=(8, 3.4))
     accuracy, lengths = (table[table["kind"] == kind] for kind in ("accuracy", "paths"))
     for variant, shift in (("residual", -0.15), ("plain", 0.15)):
         mine, look = accuracy[accuracy["variant"] == variant], SHOWN[variant].look
@@ -224,12 +224,12 @@ def change_by_block(table: pd.DataFrame) -> pd.DataFrame:
 
 def change(table: pd.DataFrame) -> Figure:
     """Left: change over the term removed. Right: bound over change, in decades."""
-    figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.4))
+    figure, (left, right) = plt.subplots(1, 2, figsize=(8, 3.2))
     for axis, measure in ((left, "ratio"), (right, "slack")):
         for variant in ("residual", "scaled"):
             _by_block(axis, table[(table["variant"] == variant) & (table["measure"] == measure)], variant)
     left.axhspan(0.5, 2, color=COLOURS["reference"], alpha=0.25, linewidth=0)
-    left.set(ylabel="change of the last state / term removed", yscale="log", yticks=[0.5, 1, 2, 5, 10])
+    left.set(ylabel="change / term removed", yscale="log", yticks=[0.5, 1, 2, 5, 10])
     left.set_yticklabels(["0.5", "1", "2", "5", "10"])
     left.minorticks_off()
     right.set(ylabel=r"$\log_{10}$ bound / change")
@@ -263,7 +263,7 @@ def by_rate(table: pd.DataFrame) -> pd.DataFrame:
 
 def rates(table: pd.DataFrame) -> Figure:
     """Loss by learning rate, one panel per lesion, one line per kind of statistics, one dot per seed."""
-    figure, axes = plt.subplots(1, 2, figsize=(9, 3.6))
+    figure, axes = plt.subplots(1, 2, figsize=(8, 3.4))
     look = SHOWN["residual"].look | {"label": "statistics as trained"}
     renewed = _renewed(look) | {"label": "statistics anew"}
     for axis, (lesion, bound) in zip(axes, (("worst block", 3), ("half of the blocks", 10)), strict=True):

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from resnet_lib import data, linalg, runtime
 from resnet_lib.analysis import lesion, lesion_scores
-from resnet_lib.evidence.choices import Choices, ways
+from resnet_lib.evidence.choices import Choices, divisions, ways
 from resnet_lib.experiments.dropping_blocks import networks
 from resnet_lib.experiments.dropping_blocks.networks import BEST, MANY_SEEDS, SEEDS, STOCHASTIC, Network
 from resnet_lib.nets import Block, Stack
@@ -207,7 +207,7 @@ DEPTH = Experiment(
     agrees=SAMPLED,
     trial=trial,
     quick=Grid(settings=_depth_settings(0.5), seeds=tuple(range(20))),
-    full=Grid(settings=_depth_settings(0.8, 0.5, 0.2), seeds=tuple(range(50)), group=10),
+    full=Grid(settings=_depth_settings(0.8, 0.5, 0.2), seeds=tuple(range(100)), group=10),
     data=("digits",),
 )
 # The same lesions at a third and at three times the learning rate: are the verdicts about residual networks or a rate?
@@ -221,6 +221,8 @@ AT_RATES = Experiment(
 )
 DIGITS_CHOICES = Choices(DIGITS, ways(DIGITS.quick.settings, same=BEST["plain", 10, 1.0]), SEEDS)
 DEPTH_CHOICES = Choices(DEPTH, ways(DEPTH.quick.settings), MANY_SEEDS)
+DEPTH_DIVIDED = divisions(DEPTH, seeds=range(20), group=4)
+RATES_CHOICES = Choices(AT_RATES, ways([setting for setting in AT_RATES.quick.settings if setting.lr == THIRD]))
 # Needs CIFAR-10 and, in FULL, a GPU; no page runs it.
 CIFAR10 = Experiment(
     name="dropping-cifar10",

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from resnet_lib import data, nets, training
 from resnet_lib.analysis import lesion, lesion_scores
+from resnet_lib.evidence.choices import Choices, ways
 from resnet_lib.experiments.dropping_blocks import networks
 from resnet_lib.experiments.dropping_blocks.networks import BEST, MANY_SEEDS, SEEDS, Network
 from resnet_lib.nets import Stack
@@ -113,3 +114,4 @@ SIZES = Experiment(
     full=Grid(settings=MORE, seeds=MANY_SEEDS),
     data=("digits",),
 )
+CHOICES = Choices(SIZES, ways(CHOSEN))

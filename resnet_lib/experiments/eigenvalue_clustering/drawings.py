@@ -32,7 +32,7 @@ def one_draw(table: pd.DataFrame) -> pd.DataFrame:
 def discs(table: pd.DataFrame) -> Figure:
     """Eigenvalues of one block in the complex plane, one panel per branch, with the predicted radius."""
     panels = list(table.groupby(["ensemble", "scale"], sort=True))
-    figure, axes = plt.subplots(1, len(panels), sharex=True, sharey=True, figsize=(9.5, 2.9))
+    figure, axes = plt.subplots(1, len(panels), sharex=True, sharey=True, figsize=(8, 2.6))
     for axis, (_, rows) in zip(axes, panels, strict=True):
         he, scale = rows["ensemble"].iloc[0] == "he", float(rows["scale"].iloc[0])
         _plane(axis, near=0.25)
@@ -112,10 +112,10 @@ def phases(table: pd.DataFrame) -> Figure:
     """Maps of the spread over branch size and depth; the line is a factor of 10."""
     kinds = (
         ("independent", 1.0, "residual, independent"),
-        ("tied", 1.0, "residual, one shared branch"),
+        ("tied", 1.0, "residual, shared"),
         ("independent", 0.0, "plain"),
     )
-    figure, axes = plt.subplots(1, 3, sharex=True, sharey=True, figsize=(9.5, 3.1))
+    figure, axes = plt.subplots(1, 3, sharex=True, sharey=True, figsize=(8, 2.8))
     meshes = []
     for axis, (branch, skip, title) in zip(axes, kinds, strict=True):
         rows = table[(table["branch"] == branch) & (table["skip"] == skip)]
@@ -191,7 +191,7 @@ def trained_spectra(table: pd.DataFrame) -> Figure:
 def trained_mlp(table: pd.DataFrame) -> Figure:
     """The MLPs of 10 blocks through training: fractions of eigenvalues near 1 and exactly 1, and norm of the branch."""
     rows = table[(table["blocks"] == 10) & (table["lr"] > 0)]
-    figure, (left, middle, right) = plt.subplots(1, 3, figsize=(9, 3.2))
+    figure, (left, middle, right) = plt.subplots(1, 3, figsize=(8, 3))
     _through_training(left, rows, "mlp", "fraction")
     left.axhline(networks.NEAR_IDENTITY, linestyle="--", color=COLOURS["theory"], linewidth=1)
     left.set(ylabel="fraction within 0.5 of 1", ylim=(-0.02, 1.04))
@@ -208,7 +208,9 @@ def trained_mlp(table: pd.DataFrame) -> Figure:
 def trained_conv(table: pd.DataFrame) -> Figure:
     """The convolutional networks through training: fraction of eigenvalues near 1, one panel per depth."""
     depths = sorted(table["blocks"].unique())
-    figure, axes = plt.subplots(1, len(depths), sharey=True, figsize=(1.5 + 4 * len(depths), 3.4), squeeze=False)
+    figure, axes = plt.subplots(
+        1, len(depths), sharey=True, figsize=(min(8.0, 1.5 + 4 * len(depths)), 3.4), squeeze=False
+    )
     for axis, blocks in zip(axes[0], depths, strict=True):
         _through_training(axis, table[table["blocks"] == blocks], "conv", "fraction")
         axis.axhline(networks.NEAR_IDENTITY, linestyle="--", color=COLOURS["theory"], linewidth=1)

@@ -25,7 +25,7 @@ def errors_by_depth(table: pd.DataFrame) -> pd.DataFrame:
 
 def orders(table: pd.DataFrame) -> Figure:
     """Error against depth, one panel per field: smooth, with a jump, and independent weights."""
-    figure, axes = plt.subplots(1, 3, sharey=True, figsize=(9.5, 3.2))
+    figure, axes = plt.subplots(1, 3, sharey=True, figsize=(8, 2.9))
     titles = {"smooth": "smooth in depth", "jump": "with one jump", "independent": "independent"}
     for axis, (field, title) in zip(axes, titles.items(), strict=True):
         for method, key in METHODS.items():
@@ -48,7 +48,7 @@ def medians_by_depth(table: pd.DataFrame) -> pd.DataFrame:
 
 def laws(table: pd.DataFrame) -> Figure:
     """Displacement, and distance to the network of twice the depth, against depth."""
-    figure, axes = plt.subplots(1, 2, figsize=(9, 3.6))
+    figure, axes = plt.subplots(1, 2, figsize=(8, 3.4))
     keys = dict(zip(limits.POWERS, ("post", "pre", "scaled"), strict=True))
     for axis, column, title in zip(
         axes, ("displacement", "difference"), ("displacement", "distance to depth $2L$"), strict=True
@@ -68,7 +68,7 @@ def laws(table: pd.DataFrame) -> Figure:
 def paths(table: pd.DataFrame) -> Figure:
     """Coordinates along depth for three scalings, rough and smooth weights."""
     powers, lengths = (0.25, 0.5, 1.0), (0.0, 0.5)
-    figure, axes = plt.subplots(2, 3, sharex=True, figsize=(9.5, 4.6))
+    figure, axes = plt.subplots(2, 3, sharex=True, figsize=(8, 4.1))
     for row, length in zip(axes, lengths, strict=True):
         for axis, power in zip(row, powers, strict=True):
             rows = table[(table["power"] == power) & (table["length"] == length)]
@@ -180,7 +180,7 @@ def ends(table: pd.DataFrame) -> pd.DataFrame:
 
 def topology(table: pd.DataFrame) -> Figure:
     """Learned maps of the line: the reflection, and the inside of a sphere against its outside."""
-    figure, axes = plt.subplots(1, 2, figsize=(9, 3.4))
+    figure, axes = plt.subplots(1, 2, figsize=(8, 3.2))
     looks = {"flow": ("post", "flow"), "augmented": ("pre", "augmented flow"), "big-step": ("scaled", "one block")}
     for axis, task in zip(axes, ("reflection", "spheres"), strict=True):
         for model, (key, title) in looks.items():

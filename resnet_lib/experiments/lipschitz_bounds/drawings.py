@@ -24,7 +24,7 @@ def ladder_rows(table: pd.DataFrame) -> pd.DataFrame:
 
 def ladder(table: pd.DataFrame) -> Figure:
     """Product bound, semidefinite bound and sensitivity found by depth, one panel per rule."""
-    figure, axes = plt.subplots(1, 3, sharey=True, figsize=(9.5, 3.4))
+    figure, axes = plt.subplots(1, 3, sharey=True, figsize=(8, 3.1))
     lines = (
         ("product", "product bound", "post", "-"),
         ("certified", "semidefinite bound", "zero-gamma", "--"),

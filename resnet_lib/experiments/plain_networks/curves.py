@@ -51,7 +51,7 @@ def growth_by_depth(table: pd.DataFrame) -> pd.DataFrame:
 
 def collapse(table: pd.DataFrame) -> Figure:
     """Typical growth against depth, against depth over width, and of three signals through real layers."""
-    figure, (left, middle, right) = plt.subplots(1, 3, sharey=True, figsize=(9.5, 3.6))
+    figure, (left, middle, right) = plt.subplots(1, 3, sharey=True, figsize=(8, 3.2))
     law = table[table["drawn"] == "law"]
     for width, key in WIDTHS.items():
         mine, look = (
@@ -174,7 +174,7 @@ def backwards(blocks: int) -> np.ndarray:
 
 def laws(table: pd.DataFrame) -> Figure:
     """Mean square along depth and gradient on its way back, six networks, with the laws of wide layers."""
-    figure, (left, right) = plt.subplots(1, 2, figsize=(9, 4.2))
+    figure, (left, right) = plt.subplots(1, 2, figsize=(8, 4))
     blocks = int(table["blocks"].max())
     block = np.arange(blocks + 1)
     for variant in stacks.VARIANTS:
@@ -282,7 +282,7 @@ def trained_rows(table: pd.DataFrame) -> pd.DataFrame:
 
 def trainings(table: pd.DataFrame) -> Figure:
     """Training loss by epoch at four depths, the last one by depth, and test accuracy by depth for all six networks."""
-    figure, (left, middle, right) = plt.subplots(1, 3, figsize=(9.5, 4.2))
+    figure, (left, middle, right) = plt.subplots(1, 3, figsize=(8, 3.8))
     deep = sorted(table.loc[table["variant"] == "norm", "layers"].unique())
     for layers, line in zip(deep[:4], ("-", "--", "-.", ":"), strict=False):
         mine = table[(table["variant"] == "norm") & (table["layers"] == layers)].groupby("epoch")["loss"].mean()

@@ -42,7 +42,7 @@ def errors_by_depth(table: pd.DataFrame) -> pd.DataFrame:
 
 def degradation(table: pd.DataFrame) -> Figure:
     """Errors against the number of layers: lines are means over seeds, points are seeds."""
-    figure, axes = plt.subplots(1, 2, sharey=True, figsize=(9, 3.8))
+    figure, axes = plt.subplots(1, 2, sharey=True, figsize=(8, 3.6))
     for axis, measure in zip(axes, ("train_error", "test_error"), strict=True):
         for variant in ("plain", "original", "pre"):
             mine = table[(table["variant"] == variant) & (table["measure"] == measure)]
@@ -77,7 +77,7 @@ def by_layer(table: pd.DataFrame) -> pd.DataFrame:
 
 def gradients(table: pd.DataFrame) -> Figure:
     """Left: size of the gradient by layer, in decades over the last one's. Right: agreement of two batches."""
-    figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.8))
+    figure, (left, right) = plt.subplots(1, 2, figsize=(8, 3.6))
     for variant in AT_START:
         mine, look = table[table["variant"] == variant], SHOWN[variant].look
         left.plot(mine["layer"], mine["decades"], **look, markevery=14)
@@ -87,7 +87,7 @@ def gradients(table: pd.DataFrame) -> Figure:
     left.plot(table["layer"].unique(), law, "--", color=COLOURS["theory"], label=r"$\sqrt{\pi/(\pi-1)}$ a layer")
     left.set(xlabel="weight layer, from the input", ylabel=r"$\log_{10}$ of gradient / last layer's")
     right.set(xlabel="weight layer, from the input", ylabel="cosine of two batches' gradients", ylim=(-0.2, 1.05))
-    figure.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=4)
+    figure.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=3)
     return figure
 
 
@@ -111,7 +111,7 @@ STAGES = ("before training", "after 1 epoch", "after 2 epochs", "half-way", "aft
 def training(table: pd.DataFrame) -> Figure:
     """Gradient norm by layer before, during and after training, one panel per stage."""
     stages = (0, 1, 4)
-    figure, axes = plt.subplots(1, len(stages), sharey=True, figsize=(9, 3.4))
+    figure, axes = plt.subplots(1, len(stages), sharey=True, figsize=(8, 3.2))
     for axis, stage in zip(axes, stages, strict=True):
         for variant in WATCHED:
             mine = table[(table["variant"] == variant) & (table["stage"] == stage)]
@@ -206,7 +206,7 @@ def by_start(table: pd.DataFrame) -> pd.DataFrame:
 
 def rescue(table: pd.DataFrame) -> Figure:
     """Left: errors by the start of the weights. Right: the slope over all blocks before and after training."""
-    figure, (left, right) = plt.subplots(1, 2, sharey=True, figsize=(9, 3.2))
+    figure, (left, right) = plt.subplots(1, 2, sharey=True, figsize=(8, 3))
     for place, variant in enumerate(reversed(STARTS)):
         look = {"color": SHOWN[variant].look["color"], "marker": "o"}
         for measure, shift, fill in (("train_error", 0.14, "full"), ("test_error", -0.14, "none")):

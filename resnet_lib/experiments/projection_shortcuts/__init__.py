@@ -3,6 +3,18 @@
 from resnet_lib.experiments.projection_shortcuts.determinants import DETERMINANTS, ELLIPSE, LABELS, PIXELS
 from resnet_lib.experiments.projection_shortcuts.matrices import DEFECTS, NORMS
 from resnet_lib.experiments.projection_shortcuts.networks import CIFAR, DIGITS
-from resnet_lib.experiments.projection_shortcuts.rates import CHOICES, TUNING
+from resnet_lib.experiments.projection_shortcuts.rates import CHOICES, DIVIDED, TUNING
 
-EXPERIMENTS = (NORMS, DEFECTS, DETERMINANTS, LABELS, PIXELS, ELLIPSE, DIGITS, CIFAR, TUNING, CHOICES.experiment)
+EXPERIMENTS = (
+    NORMS,
+    DEFECTS,
+    DETERMINANTS,
+    LABELS,
+    PIXELS,
+    ELLIPSE,
+    DIGITS,
+    CIFAR,
+    TUNING,
+    CHOICES.experiment,
+    DIVIDED.experiment,
+)

@@ -22,7 +22,7 @@ def narrowing_and_widening(table: pd.DataFrame) -> pd.DataFrame:
 
 def ratios(table: pd.DataFrame) -> Figure:
     """Histograms of the ratios: one row per direction of change, a column forward and gradient."""
-    figure, axes = plt.subplots(2, 2, sharex=True, sharey="row", figsize=(8.5, 4.6))
+    figure, axes = plt.subplots(2, 2, sharex=True, sharey="row", figsize=(8, 4.6))
     edges = np.linspace(0.2, 1.3, 56)
     for axis_row, rows in zip(axes, (16, 32), strict=True):
         for axis, way in zip(axis_row, ("forward", "gradient"), strict=True):
@@ -79,7 +79,7 @@ def axes_of_the_ellipse(table: pd.DataFrame) -> pd.DataFrame:
 def ellipse(table: pd.DataFrame) -> Figure:
     """For both cases the points, and below determinant and accuracy over the angle of the axis."""
     cases = (("long", "classes apart along the long axis"), ("short", "classes apart along the short axis"))
-    figure, axes = plt.subplots(2, 2, figsize=(8.5, 5), height_ratios=[1.1, 1], sharey="row")
+    figure, axes = plt.subplots(2, 2, figsize=(8, 5), height_ratios=[1.1, 1], sharey="row")
     for column, (case, title) in enumerate(cases):
         rows = table[table["apart_along"] == case]
         points, axis = rows[rows["part"] == "point"], axes[0, column]
@@ -105,7 +105,7 @@ def kept_by_size(table: pd.DataFrame) -> pd.DataFrame:
 
 def kept(table: pd.DataFrame) -> Figure:
     """Two panels over the number of coordinates: variance kept, accuracy of a linear classifier."""
-    figure, axes = plt.subplots(1, 2, figsize=(8.5, 3.2), sharex=True)
+    figure, axes = plt.subplots(1, 2, figsize=(8, 3.2), sharex=True)
     looks = {"pca": ("pre", "-"), "discriminant": ("scaled", "-."), "random": ("reference", "--")}
     for axis, column, label in zip(
         axes, ("variance", "accuracy"), ("variance kept (%)", "test accuracy of a linear classifier (%)"), strict=True

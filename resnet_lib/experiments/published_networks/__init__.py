@@ -5,6 +5,6 @@ from resnet_lib.experiments.published_networks.lesions import LESIONS
 from resnet_lib.experiments.published_networks.small import SMALL
 from resnet_lib.experiments.published_networks.small import TUNING as SMALL_TUNING
 from resnet_lib.experiments.published_networks.spectra import SPECTRA
-from resnet_lib.experiments.published_networks.steps import STEPS
+from resnet_lib.experiments.published_networks.steps import FLOW, STEPS
 
-EXPERIMENTS = (ERRORS, LESIONS, STEPS, SPECTRA, SMALL, SMALL_TUNING)
+EXPERIMENTS = (ERRORS, LESIONS, STEPS, FLOW, SPECTRA, SMALL, SMALL_TUNING)

@@ -1,20 +1,17 @@
 """The chapter's figures: a selection of a trial's table, and a drawing of it; the networks differ in depth alone."""
 
-from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import altair as alt
 import matplotlib.pyplot as plt
-import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from resnet_lib import runtime
-from resnet_lib.evidence import intervals
 from resnet_lib.evidence.charts import Chart
 from resnet_lib.evidence.interactive import buttons, menu, slider, worded
 from resnet_lib.evidence.style import COLOURS, ink
+from resnet_lib.evidence.summaries import summary, whiskers
 from resnet_lib.evidence.variants import shown
 from resnet_lib.experiments.published_networks import lesions
 from resnet_lib.experiments.published_networks.networks import DEPTHS
@@ -25,29 +22,7 @@ LINES: dict[int, str] = dict(zip(DEPTHS, (":", "-.", "--", "-"), strict=True))
 """The networks have the colour of their unit; the deeper one is, the less its line is broken."""
 STATISTICS = {"trained": "as trained", "anew": "anew"}
 PARTS = {"train": "learned images", "test": "new images"}
-
-
-def summary(table: pd.DataFrame, by: Sequence[str], value: str) -> pd.DataFrame:
-    """Mean over groups of images, and the ends of its 95% bootstrap interval, for each of the columns `by`.
-
-    Example:
-        >>> table = pd.DataFrame({"depth": 20, "seed": range(5), "loss": [1.0, 2.0, 3.0, 2.0, 2.0]})
-        >>> summary(table, ["depth"], "loss")[["depth", "mean"]].to_numpy().tolist()
-        [[20.0, 2.0]]
-    """
-    records = []
-    for key, part in table.groupby(list(by), sort=True):
-        values = part.sort_values("seed")[value].to_numpy(dtype=float)
-        low, high = intervals.interval(values, "mean", rng=runtime.rng(0, "published", "drawing"))
-        found = {"mean": values.mean(), "low": float(low), "high": float(high)}
-        records.append(dict(zip(by, key, strict=True)) | found)
-    return pd.DataFrame(records)
-
-
-def _whiskers(axis: Axes, x: pd.Series | np.ndarray, rows: pd.DataFrame, **look: Any) -> None:
-    """Means with their intervals; an interval is never shorter than nothing."""
-    below, above = (rows["mean"] - rows["low"]).clip(lower=0), (rows["high"] - rows["mean"]).clip(lower=0)
-    axis.errorbar(x, rows["mean"], yerr=[below, above], elinewidth=1, markersize=5, **look)
+_summary = partial(summary, stream="published")
 
 
 def _network(depth: int) -> dict[str, Any]:
@@ -56,7 +31,7 @@ def _network(depth: int) -> dict[str, Any]:
 
 def errors(table: pd.DataFrame) -> pd.DataFrame:
     """Percent of the images that a network labels wrongly, by its depth and the part of the images."""
-    return summary(table.assign(percent=100 * table["error"]), ["part", "depth"], "percent")
+    return _summary(table.assign(percent=100 * table["error"]), ["part", "depth"], "percent")
 
 
 def depths(table: pd.DataFrame) -> Figure:
@@ -65,7 +40,7 @@ def depths(table: pd.DataFrame) -> Figure:
     for part, filled in zip(PARTS, (False, True), strict=True):
         rows = table[table["part"] == part]
         look = LOOK | {"label": PARTS[part], "linestyle": "-" if filled else "--"}
-        _whiskers(axis, rows["depth"], rows, **look, markerfacecolor=LOOK["color"] if filled else "none")
+        whiskers(axis, rows["depth"], rows, **look, markerfacecolor=LOOK["color"] if filled else "none")
     axis.set(xlabel="layers", ylabel="error, %", xticks=DEPTHS, ylim=(0, None))
     axis.legend()
     return figure
@@ -74,7 +49,7 @@ def depths(table: pd.DataFrame) -> Figure:
 def blocks(table: pd.DataFrame) -> pd.DataFrame:
     """Points lost without each block, by depth, kind of statistics and block; `kind` says whether the shape is kept."""
     found = [lesions.rows(table, depth, kind, "removed", "transition") for depth in DEPTHS for kind in STATISTICS]
-    return summary(pd.concat(found), ["depth", "statistics", "measure", "block"], "loss").rename(
+    return _summary(pd.concat(found), ["depth", "statistics", "measure", "block"], "loss").rename(
         columns={"measure": "kind"}
     )
 
@@ -82,16 +57,16 @@ def blocks(table: pd.DataFrame) -> pd.DataFrame:
 def one(table: pd.DataFrame) -> Figure:
     """Points lost by the block that is missing, a panel for each network; crosses change the shape."""
     figure, axes = plt.subplots(
-        1, len(DEPTHS), sharey=True, figsize=(9, 3.8), gridspec_kw={"width_ratios": [depth - 2 for depth in DEPTHS]}
+        1, len(DEPTHS), sharey=True, figsize=(8, 3.6), gridspec_kw={"width_ratios": [depth - 2 for depth in DEPTHS]}
     )
     for axis, depth in zip(axes, DEPTHS, strict=True):
         mine = table[table["depth"] == depth]
         for kind, filled in zip(STATISTICS, (True, False), strict=True):
             rows = mine[(mine["statistics"] == kind) & (mine["kind"] == "removed")]
             look = {"color": LOOK["color"], "marker": "o", "linestyle": "none", "label": STATISTICS[kind]}
-            _whiskers(axis, rows["block"] + 1, rows, **look, markerfacecolor=LOOK["color"] if filled else "none")
+            whiskers(axis, rows["block"] + 1, rows, **look, markerfacecolor=LOOK["color"] if filled else "none")
         rows = mine[(mine["statistics"] == "trained") & (mine["kind"] == "transition")]
-        _whiskers(axis, rows["block"] + 1, rows, color=COLOURS["control"], marker="x", linestyle="none", label="halves")
+        whiskers(axis, rows["block"] + 1, rows, color=COLOURS["control"], marker="x", linestyle="none", label="halves")
         axis.axhline(3, linestyle="--", linewidth=1, color=COLOURS["theory"])
         axis.set(title=f"ResNet-{depth}", xticks=range(1, (depth - 2) // 2 + 1, 4), xlabel="block removed")
         axis.set_yscale("symlog", linthresh=1)
@@ -144,7 +119,7 @@ def ratios(table: pd.DataFrame) -> pd.DataFrame:
     """Change of the last state over the removed term in the last stage, by depth and place from the end."""
     rows = table[(table["measure"] == "ratio") & (table["statistics"] == "trained")]
     last = rows.groupby("depth")["block"].transform("max")
-    return summary(rows.assign(behind=last - rows["block"]), ["depth", "behind"], "value")
+    return _summary(rows.assign(behind=last - rows["block"]), ["depth", "behind"], "value")
 
 
 def change(table: pd.DataFrame) -> Figure:
@@ -153,7 +128,7 @@ def change(table: pd.DataFrame) -> Figure:
     axis.axhspan(0.5, 2, color=COLOURS["theory"], alpha=0.12, linewidth=0)
     for depth in DEPTHS:
         rows = table[table["depth"] == depth]
-        _whiskers(axis, rows["behind"], rows, **_network(depth))
+        whiskers(axis, rows["behind"], rows, **_network(depth))
     axis.set(xlabel="blocks behind the removed one", ylabel="change of last state / term removed")
     axis.set_yscale("log", base=2)
     axis.set_yticks([0.5, 1, 2, 4], ["1/2", "1", "2", "4"])
@@ -167,7 +142,7 @@ def losses(table: pd.DataFrame) -> pd.DataFrame:
     whole = table[table["measure"] == "whole"].set_index(keys)["value"].rename("itself")
     rows = table[table["measure"].isin(["divided", "full"])].join(whole, on=keys)
     rows = rows.assign(loss=100 * (rows["itself"] - rows["value"]))
-    return summary(rows, ["depth", "statistics", "measure", "steps"], "loss")
+    return _summary(rows, ["depth", "statistics", "measure", "steps"], "loss")
 
 
 def flows(table: pd.DataFrame) -> Figure:
@@ -176,10 +151,10 @@ def flows(table: pd.DataFrame) -> Figure:
     for depth in DEPTHS:
         mine = table[(table["depth"] == depth) & (table["measure"] == "divided")]
         rows = mine[mine["statistics"] == "trained"]
-        _whiskers(axis, rows["steps"], rows, **_network(depth))
+        whiskers(axis, rows["steps"], rows, **_network(depth))
         rows = mine[(mine["statistics"] == "anew") & (mine["steps"] > 1)]
         look = _network(depth) | {"linestyle": "none", "markerfacecolor": "none", "label": None}
-        _whiskers(axis, rows["steps"] * 1.06, rows, **look)
+        whiskers(axis, rows["steps"] * 1.06, rows, **look)
     axis.axhline(1, linestyle="--", linewidth=1, color=COLOURS["theory"])
     axis.set_xscale("log", base=2)
     axis.set_yscale("symlog", linthresh=1)
@@ -193,13 +168,13 @@ def flows(table: pd.DataFrame) -> Figure:
 def lengths(table: pd.DataFrame) -> pd.DataFrame:
     """Length of the path through the states, by the number of blocks that keep the shape."""
     rows = table[(table["measure"] == "path") & (table["statistics"] == "trained")]
-    return summary(rows.assign(blocks=(rows["depth"] - 2) // 2 - 2), ["blocks"], "value")
+    return _summary(rows.assign(blocks=(rows["depth"] - 2) // 2 - 2), ["blocks"], "value")
 
 
 def paths(table: pd.DataFrame) -> Figure:
     """Length of the path by the number of blocks, both on log axes, with what the two readings expect."""
     figure, axis = plt.subplots(figsize=(6.5, 3.4))
-    _whiskers(axis, table["blocks"], table, **(LOOK | {"label": "published networks", "linestyle": "-"}))
+    whiskers(axis, table["blocks"], table, **(LOOK | {"label": "published networks", "linestyle": "-"}))
     blocks_, first = table["blocks"].to_numpy(dtype=float), float(table["mean"].iloc[0])
     for power, line, title in ((0, ":", "depth refines: no longer"), (1, "--", "depth is time: in proportion")):
         axis.plot(blocks_, first * (blocks_ / blocks_[0]) ** power, line, color=COLOURS["reference"], label=title)
@@ -218,24 +193,24 @@ def spectra(table: pd.DataFrame) -> pd.DataFrame:
     """Shares of eigenvalues and norms of branches of single blocks, by depth, stage and block."""
     measures = {"near": "near 1", "exact": "equal to 1", "norm": "norm"}
     found = [
-        summary(table, ["depth", "stage", "block"], column).assign(measure=title) for column, title in measures.items()
+        _summary(table, ["depth", "stage", "block"], column).assign(measure=title) for column, title in measures.items()
     ]
     return pd.concat(found, ignore_index=True)
 
 
 def near(table: pd.DataFrame) -> Figure:
     """Shares within 0.5 of 1 and equal to 1, and norms of branches, by the place of the block in its network."""
-    figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.8))
+    figure, (left, right) = plt.subplots(1, 2, figsize=(8, 3.6))
     place = table["block"] / ((table["depth"] - 2) / 2 - 1)
     table = table.assign(place=place)
     for depth in DEPTHS:
         mine, look = table[table["depth"] == depth], _network(depth) | {"linestyle": "none"}
         rows = mine[mine["measure"] == "near 1"]
-        _whiskers(left, rows["place"], rows, **look)
+        whiskers(left, rows["place"], rows, **look)
         rows = mine[mine["measure"] == "equal to 1"]
-        _whiskers(left, rows["place"], rows, **(look | {"markerfacecolor": "none", "label": None}))
+        whiskers(left, rows["place"], rows, **(look | {"markerfacecolor": "none", "label": None}))
         rows = mine[mine["measure"] == "norm"]
-        _whiskers(right, rows["place"], rows, **look)
+        whiskers(right, rows["place"], rows, **look)
     left.axhline(0.8, linestyle="--", linewidth=1, color=COLOURS["theory"])
     left.set(ylim=(0, 1.03), xlabel="place in the network", ylabel="share of the eigenvalues")
     right.axhline(0.5, linestyle="--", linewidth=1, color=COLOURS["theory"])
@@ -248,7 +223,7 @@ def near(table: pd.DataFrame) -> Figure:
 
 def live(table: pd.DataFrame) -> Figure:
     """Points that small networks lose, as `small.lost` has them: by the block removed, and by the number of steps."""
-    figure, (left, right) = plt.subplots(1, 2, sharey=True, figsize=(9, 3.8))
+    figure, (left, right) = plt.subplots(1, 2, sharey=True, figsize=(8, 3.6))
     for kind, filled in zip(STATISTICS, (True, False), strict=True):
         mine = table[table["statistics"] == kind]
         face = {"color": LOOK["color"], "markerfacecolor": LOOK["color"] if filled else "none"}

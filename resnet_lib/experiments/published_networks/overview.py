@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import pandas as pd
 
+from resnet_lib.evidence.summaries import summary
 from resnet_lib.experiments.published_networks import errors, lesions, spectra, steps
-from resnet_lib.experiments.published_networks.drawings import summary
 from resnet_lib.experiments.published_networks.networks import DEPTHS
 
 ANEW = ", batch statistics anew"
@@ -22,7 +22,7 @@ def table(error: pd.DataFrame, lesion: pd.DataFrame, step: pd.DataFrame, spectru
     """
     records = []
     for title, rows in _measured(error, lesion, step, spectrum):
-        wide = summary(rows, ["depth"], "value")[["depth", "mean", "low", "high"]]
+        wide = summary(rows, ["depth"], "value", stream="published")[["depth", "mean", "low", "high"]]
         found = {round(depth): interval for depth, *interval in wide.to_numpy(dtype=float).tolist()}
         cells = {f"ResNet-{depth}": _cell(*found[depth]) for depth in DEPTHS}
         records.append({"measured": title, **cells})

@@ -139,3 +139,11 @@ def _settings(trained: int, anew: int, learned: int) -> tuple[Steps, ...]:
 
 _GRIDS = networks.grids(_settings(40, 40, 100), _settings(150, 100, 250))
 STEPS = Experiment("published-steps", trial, *_GRIDS, data=DATA, agrees=ROUNDED)
+# All test images for the network and the steps whose rule of one point 3,000 images leave to chance.
+FLOW = Experiment(
+    "published-flow",
+    trial,
+    *networks.grids([Steps(56, 40, 100, counts=(2, 8))], [Steps(56, 500, 250, counts=(2, 8))]),
+    data=("cifar10", "published-56"),
+    agrees=ROUNDED,
+)

@@ -23,7 +23,7 @@ KEYS = dict(zip(NAMES, ("post", "pre", "scaled", "plain", "zero-gamma"), strict=
 
 def regions(table: pd.DataFrame) -> Figure:
     """Boundaries of the stability regions, and how the state grows with the step after 40 steps."""
-    figure, (left, right) = plt.subplots(1, 2, figsize=(9, 4))
+    figure, (left, right) = plt.subplots(1, 2, figsize=(8, 3.8))
     for name, title in NAMES.items():
         rows = table[table["method"] == name]
         edge = rows[rows["kind"] == "region"].sort_values("index")

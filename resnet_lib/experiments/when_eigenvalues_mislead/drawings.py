@@ -20,7 +20,7 @@ def turning_rows(table: pd.DataFrame) -> pd.DataFrame:
 
 def turning(table: pd.DataFrame) -> Figure:
     """Norm of the product by depth for some angles, and its rate by the angle beside the closed form."""
-    figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.4))
+    figure, (left, right) = plt.subplots(1, 2, figsize=(8, 3.2))
     chosen = table[(table["gamma"] == 0.2) & (table["at"] <= 100)]
     for angle, key in ((0.0, "pre"), (8.0, "scaled"), (10.0, "post"), (15.0, "plain"), (90.0, "zero-gamma")):
         rows = chosen[chosen["angle"] == angle]
@@ -115,7 +115,7 @@ TITLES = {"symmetric": "symmetric", "jordan": "Jordan block", "trained": "traine
 
 def pseudospectra(table: pd.DataFrame) -> Figure:
     """Contours of the smallest singular value of z - J, one panel per matrix, with its eigenvalues."""
-    figure, axes = plt.subplots(1, len(networks.PORTRAITS), sharex=True, sharey=True, figsize=(9.5, 3.1))
+    figure, axes = plt.subplots(1, len(networks.PORTRAITS), sharex=True, sharey=True, figsize=(8, 2.8))
     mesh = None
     for axis, name in zip(axes, networks.PORTRAITS, strict=True):
         rows = table[table["name"] == name]
@@ -146,7 +146,7 @@ SHOWN = shown({1.0: "residual-bare", 10**-0.5: "scaled"})
 
 def trained(table: pd.DataFrame) -> Figure:
     """Norm against spectral radius of each block after training; and what both, multiplied, say of the product."""
-    figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.6))
+    figure, (left, right) = plt.subplots(1, 2, figsize=(8, 3.4))
     after = table[table["epoch"] > 0]
     for (alpha, found), offset in zip(SHOWN.items(), (-0.12, 0.12), strict=True):
         rows = after[np.isclose(after["alpha"], alpha)]

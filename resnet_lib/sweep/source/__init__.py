@@ -23,7 +23,7 @@ _ROOMS = {
     "sweep": "cache experiment key progress provenance results runner signals spent table trial turns workers",
     "sweep.source": "definitions scopes syntax",
     "training": "checkpoints kept",
-    "data": "downloads official releases shelf store",
+    "data": "downloads official releases shelf sources store",
 }
 _INNER = (f"{room}.{name}" for room, names in _ROOMS.items() for name in names.split())
 PLUMBING = frozenset(f"{PACKAGE}.{name}" for name in ("files", "sweep.source", *_INNER))
@@ -52,10 +52,28 @@ def digest(*roots: Callable) -> str:
     return _now(origins).of(*origins)
 
 
+def remember(*roots: Callable) -> None:
+    """Remember the files as they are now for `digest_as_imported`; called right after the objects' import.
+
+    It reads files and no syntax, which takes a hundred times as long, and which an import alone does not need.
+
+    Raises:
+        ValueError: Where a root is not importable by its name.
+    """
+    if roots not in _imported:
+        _imported[roots] = _found([_origin(root) for root in roots])
+        for file in _imported[roots]:
+            file.keep()
+
+
 @functools.cache
 def digest_as_imported(*roots: Callable) -> str:
-    """`digest` at the first call for these objects: called right after their import, that of what is loaded."""
-    return digest(*roots)
+    """`digest` of the files as they were at the first `remember` or call for these objects."""
+    remember(*roots)
+    return _digests(_imported[roots]).of(*map(_origin, roots))
+
+
+_imported: dict[tuple[Callable, ...], tuple[SourceFile, ...]] = {}
 
 
 def reached(*roots: Callable) -> set[Definition]:
@@ -79,9 +97,13 @@ def _origin(root: Callable) -> Definition:
 
 
 def _now(origins: Iterable[Definition]) -> "Digests":
-    """Digests for the files, as they are now, of this package and of those that definitions are in."""
+    return _digests(_found(origins))
+
+
+def _found(origins: Iterable[Definition]) -> tuple[SourceFile, ...]:
+    """The files, as they are now, of this package and of those that definitions are in."""
     tops = sorted({PACKAGE, *(origin.module.partition(".")[0] for origin in origins)})
-    return _digests(tuple(file for top in tops for file in _files(top)))
+    return tuple(file for top in tops for file in _files(top))
 
 
 def _files(top: str) -> Iterator[SourceFile]:

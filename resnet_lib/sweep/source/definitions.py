@@ -38,6 +38,14 @@ class SourceFile(NamedTuple):
         status = os.stat(path)
         return cls(name, path, status.st_mtime_ns, status.st_size)
 
+    def keep(self) -> None:
+        """Read it, so that its syntax can be told when there is another file in its place."""
+        if self not in _kept:
+            _kept[self] = Path(self.path).read_bytes()
+
+
+_kept: dict[SourceFile, bytes] = {}
+
 
 def files(folder: str | Path, name: str) -> Iterator[SourceFile]:
     """The modules in a package's folder and below it."""
@@ -52,7 +60,9 @@ def files(folder: str | Path, name: str) -> Iterator[SourceFile]:
 
 @functools.lru_cache(maxsize=2048)
 def _parsed(file: SourceFile) -> Module:
-    return Module(file.name, Path(file.path))  # time and size are there to read a file again that has changed
+    # Time and size are there to read a file again that has changed.
+    text = _kept[file] if file in _kept else Path(file.path).read_bytes()
+    return Module(file.name, text, is_package=Path(file.path).name == "__init__.py")
 
 
 class Sources:

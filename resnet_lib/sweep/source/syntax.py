@@ -6,7 +6,6 @@ It follows no name beyond the file, and runs nothing.
 import ast
 import functools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from resnet_lib.sweep.source.scopes import DEFINITIONS, IMPORTS, Lookup, bindings, lookups, same_scope
@@ -18,9 +17,9 @@ BRANCHES = ast.If | ast.For | ast.While | ast.Try | ast.TryStar | ast.Match | as
 class Module:
     """A file: its top-level statements in their order, and which of them bind a name (`*` for a star import)."""
 
-    def __init__(self, name: str, path: Path):
-        tree = ast.parse(path.read_bytes())
-        _make_absolute(tree, name if path.name == "__init__.py" else name.rpartition(".")[0])
+    def __init__(self, name: str, text: bytes, *, is_package: bool):
+        tree = ast.parse(text)
+        _make_absolute(tree, name if is_package else name.rpartition(".")[0])
         self.statements = [TopLevel(node, typing) for node, typing in _split(tree.body)]
         self.binds: dict[str, list[int]] = {}
         for i, statement in enumerate(self.statements):

@@ -63,7 +63,7 @@ def test_the_map_shows_the_spread_of_each_size_and_depth_up_to_its_cap():
     contracting = made.assign(branch="contracting")
     table = drawings.spread_by_size_and_depth(pd.concat([made, plain, contracting]))
     *maps, bar = drawn(drawings.phases, table).axes
-    assert [title(axis) for axis in maps] == ["residual, independent", "residual, one shared branch", "plain"]
+    assert [title(axis) for axis in maps] == ["residual, independent", "residual, shared", "plain"]
     assert {axis.get_xlabel() for axis in maps} == {"depth $L$"}
     assert maps[0].get_ylabel() == "branch size $s$"
     assert bar.get_ylabel() == "decades from an isometry"

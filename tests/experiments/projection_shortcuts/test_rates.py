@@ -4,7 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from resnet_lib import runtime
+from resnet_lib.evidence import intervals
 from resnet_lib.experiments.projection_shortcuts import networks, rates
+from tests.experiments import chapter
 
 ROOT = Path(__file__).parents[3]
 
@@ -24,3 +27,11 @@ def test_choices_are_told_apart_by_rate_and_epochs(tmp_path):
     assert found["the same rate for all"].table["lr"].unique().tolist() == [networks.BEST["A"]]
     third = found["a third of each rate"].table.set_index("shortcut")["lr"].groupby("shortcut").first()
     assert third["C"] == pytest.approx(networks.BEST["C"] / 3, rel=0.05)
+
+
+def test_the_page_tells_what_other_divisions_of_the_images_give():
+    (found,) = rates.DIVIDED.results(ROOT).values()
+    assert [len(group) for group in rates.DIVIDED.experiment.full.groups] == [2] * 5
+    behind = -networks.need_learned(found.table).values
+    low, high = intervals.interval(behind, "mean", rng=runtime.rng(0, "page"))
+    assert f"({behind.mean():.2f}, interval {low:.1f} to {high:.1f})" in chapter.words("12_projection_shortcuts")

@@ -6,19 +6,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from resnet_lib import sweep
+from resnet_lib import runtime
+from resnet_lib.evidence import intervals
 from resnet_lib.experiments.published_networks import errors, lesions, spectra, steps
 from resnet_lib.experiments.published_networks.networks import DEPTHS
 from tests.experiments import chapter, verdicts
+from tests.experiments.chapter import stored
 
 ROOT = Path(__file__).parents[3]
 NAME = "27_published_networks"
-
-
-def stored(experiment: sweep.Experiment) -> pd.DataFrame:
-    found = sweep.stored(experiment, ROOT)
-    assert found is not None
-    return found.table
 
 
 @pytest.fixture(scope="module")
@@ -84,7 +80,15 @@ def test_steps(words: str):
     halves, eighths = ([steps.lost(table, depth, n).mean() for depth in DEPTHS] for n in (2, 8))
     assert round(halves[0]) == 5
     assert f"eight small ones {eighths[0]:.0f}" in words
-    assert f"eight small ones {eighths[3]:.1f} points" in words
+    everything = stored(steps.FLOW)
+    told = []
+    for count in (2, 8):
+        lost = steps.lost(everything, 56, count)
+        told += [lost.mean(), *intervals.interval(lost, "mean", rng=runtime.rng(0, "page"))]
+    assert f"two half steps cost {told[0]:.1f} points (interval $-{-told[1]:.1f}$ to {told[2]:.1f})" in words
+    assert "eight small ones {:.1f}, with an interval from {:.1f} to {:.1f} that leaves".format(*told[3:]) in words
+    assert "loses {:.1f} points, from {:.1f} to {:.1f}, which leaves".format(*told[3:]) in words
+    assert f"of the figure give {abs(halves[3]):.1f} and {eighths[3]:.1f}" in words
     assert f"In between lie {eighths[1]:.0f} points at 32 layers and six at 44" in words
     assert round(eighths[2]) == 6
     anew = [steps.lost(table, depth, 8, statistics="anew").mean() for depth in DEPTHS]
@@ -121,9 +125,8 @@ def test_the_live_network(words: str):
     median = trained[trained["measure"] == "removed"].groupby("seed")["loss"].median()
     assert f"{median.mean():.1f} points at the median block ({median.min():.1f} to {median.max():.1f} by seed)" in words
     eight = trained[(trained["measure"] == "divided") & (trained["steps"] == 8)]["loss"]
-    assert (
-        f"by eight sub-steps {eight.mean():.1f}, between {-eight.min():.1f} points won and {eight.max():.1f}" in words
-    )
+    assert eight.min() == 0
+    assert f"by eight sub-steps {eight.mean():.1f}, from none to {eight.max():.1f} by seed" in words
     first = [
         table[(table["block"] == 0) & (table["statistics"] == kind)]["loss"].mean() for kind in ("trained", "anew")
     ]

@@ -78,3 +78,9 @@ def test_steps_are_compared_with_one_step_under_equal_statistics():
     assert values(steps.flow_depth(table)) == ([28, 28], [0, 0])
     # A path as long as there are blocks, 7 and 25 of them that keep the shape, has the slope 1.
     assert values(steps.lengthens(table)) == ([1, 1], [1])
+
+
+def test_the_flow_of_the_deepest_network_is_followed_on_every_test_image():
+    (setting,) = steps.FLOW.full.settings
+    assert (setting.depth, setting.statistics, setting.counts) == (56, "trained", (2, 8))
+    assert setting.size * len(steps.FLOW.full.seeds) == 10_000

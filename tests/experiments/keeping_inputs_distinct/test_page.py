@@ -1,0 +1,45 @@
+"""What the page tells in numbers is what its figures and the formulas say."""
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from resnet_lib.experiments.keeping_inputs_distinct import collapse
+
+ROOT = Path(__file__).parents[3]
+
+
+@pytest.fixture(scope="module")
+def copies() -> pd.DataFrame:
+    table = pd.read_csv(ROOT / "figures/info-copies/data.csv")
+    return table[table["part"] == 0].groupby(["variant", "epoch", "state"])["copied"].mean().round(2)  # pyright: ignore[reportReturnType]
+
+
+def test_what_the_page_tells_of_copies_is_in_its_figure(copies):
+    assert (copies["residual", 20, 5], copies["plain", 20, 5]) == (0.90, 0.63)
+    assert (copies["residual", 0, 5], copies["plain", 0, 5]) == (0.81, 0.34)
+
+
+def test_the_worked_numbers_of_the_inverse_are_those_of_its_bound():
+    assert 0.5**16 / 0.5 * 3 == 3 * 2**-15 < 1e-4
+    assert round(0.9**16 / 0.1 * 3, 1) == 5.6
+    assert 0.9**120 / 0.1 * 3 < 1e-4 < 0.9**119 / 0.1 * 3
+
+
+def test_the_gaps_of_the_page_are_in_its_figure():
+    law = pd.read_csv(ROOT / "figures/info-collapse-laws/data.csv").set_index(["kind", "layer"])["law"]
+    assert round(law["plain", 100], 4) == 0.0036
+    assert round(law["inside", 100], 4) == 0.0129
+    assert round(law["pre", 100], 4) == 0.0039
+    assert round(law["norm", 100], 3) == 0.357
+    assert round(law["scaled", 100], 3) == 0.748
+    assert f"{law['one-layer', 100]:.0e}" == "5e-17"
+
+
+def test_the_size_of_a_branch_sets_the_law_as_the_exercise_says():
+    """With `s^2` times the energy, blocks take `(1 + s^2) / s^2` times as many as plain layers for a small gap."""
+    share, gap, blocks = 0.25, 1.0, 0
+    while gap > collapse.recursion("plain", 1000)[1000]:
+        gap, blocks = (gap + share * collapse.closer(gap)) / (1 + share), blocks + 1
+    assert blocks == pytest.approx(1000 * (1 + share) / share, rel=0.03)
