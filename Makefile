@@ -7,7 +7,7 @@ RUN := $(VENV)/bin/python -m
 READY := $(VENV)/.ready-$(shell pwd -P | cksum | cut -d ' ' -f 1)
 
 .DEFAULT_GOAL := help
-.PHONY: help book html site pdf epub test newest mutants refresh replicate bench lock clean install
+.PHONY: help book html site pdf epub test newest plain mutants refresh replicate bench lock clean install
 .DELETE_ON_ERROR:
 
 help: ## list the targets
@@ -55,6 +55,18 @@ newest: ## run the unit tests with the newest release of everything that pyproje
 	$(NEWEST)/bin/python -m pip install --quiet --disable-pip-version-check --upgrade --upgrade-strategy eager -e ".[book,test]"
 	$(NEWEST)/bin/python -m pip list --disable-pip-version-check
 	$(NEWEST)/bin/python -m pytest -n 2 --dist loadscope --ignore tests/pages resnet_lib tests
+
+SPHINX9 := .sphinx9
+# The newest releases that go together on Python 3.11; Jupyter Book 1, which they leave out, asks for Sphinx below 8.
+PLAIN := sphinx==9.0.4 myst-nb==1.4.0 myst-parser==5.2.0 sphinx-book-theme==1.4.0 pydata-sphinx-theme==0.20.0 \
+  sphinx-external-toc==1.1.0 sphinxcontrib-bibtex==2.7.0 sphinx-copybutton==0.5.2 sphinx-design==0.8.0 \
+  sphinx-togglebutton==0.4.5 sphinx-codeautolink==0.20.0 sphinx-mathjax-offline==0.0.2
+plain: $(READY) ## make the pages with plain Sphinx 9 as well and compare them; its packages are kept in .sphinx9
+	@test -d $(SPHINX9)/sphinx || $(RUN) pip install --quiet --disable-pip-version-check --target $(SPHINX9) $(PLAIN)
+	@$(RUN) resnet_lib.cli book --stored
+	@$(RUN) resnet_lib.cli plain --packages $(SPHINX9)
+	$(RUN) pytest tests/book/test_plain.py
+	$(RUN) pytest tests/pages/test_second_builder.py --plain _build/plain
 
 MUTATION := cosmic-ray==8.7.0
 mutants: $(READY) ## draw mutants of the library and report how many the unit tests see; takes hours

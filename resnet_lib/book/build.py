@@ -220,12 +220,12 @@ def collect(run: Path, source: Path, root: Path | None = None) -> "Held":
     Raises:
         ValueError: One of these files cannot be read; the message names it and the place.
     """
-    from resnet_lib.evidence import landing, pages
+    from resnet_lib.evidence import changes, landing, pages
     from resnet_lib.replication import replicas
     from resnet_lib.replication.held import hold, told
 
     held = hold(run, root or run)
-    evidence = held.shown
+    evidence, has_library = held.shown, library.is_listed(run / "_toc.yml")
     files = {path.relative_to(run): path.read_bytes() for path in _matches(run, (*PAGES, "references.bib"))}
     for name in files:
         if name.suffix in (".md", ".yml"):  # Sphinx would show the one as it is, and talk at length of the other
@@ -237,13 +237,16 @@ def collect(run: Path, source: Path, root: Path | None = None) -> "Held":
         pages.show_numbers(notebook, evidence, chapter)
         pages.show_statements(notebook, evidence)
         pages.show_elsewhere(notebook, evidence, chapter)
+        if has_library:
+            library.lead_to_code(notebook, chapter.replace("-", "_"))
         if line := told(held, chapter):
             notebook.cells.insert(1, new_markdown_cell(f":::{{note}}\n{line}\n:::", id="replication"))
         files[path.relative_to(run)] = nbformat.writes(notebook).encode()
     drawn = {path.relative_to(run).as_posix(): path.read_bytes() for path in _matches(run, ("figures/**/*",))}
-    alone = landing.pages(evidence, drawn, manuscript.address(run / "_config.yml"))
+    alone = landing.pages(evidence, drawn, manuscript.address(run / "_config.yml"), changes.read(run))
     files |= {SERVED / path: content for path, content in (drawn | alone).items()}
-    shown = library.pages() if library.is_listed(run / "_toc.yml") else {}
+    titles = {chapter.name.replace("-", "_"): chapter.title for chapter in evidence.chapters.values()}
+    shown = library.pages(titles) if has_library else {}
     for name, text in (pages.generated(evidence, replicas.kept(root or run)) | shown).items():
         files[Path(name)] = text.encode()
     mirror(source, files)

@@ -1,4 +1,4 @@
-"""The library's own pages in the book: for each room what the docstrings of its modules say.
+"""The library's own pages in the book: for each room, and for the code of each chapter, what the docstrings say.
 
 The pages are made by Sphinx from the docstrings (autodoc); here is decided which there are. Code on the pages of
 chapters links to them. No module is imported here.
@@ -6,8 +6,10 @@ chapters links to them. No module is imported here.
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+
+from nbformat import NotebookNode
 
 PACKAGE = Path(__file__).parents[1]
 ROOMS = {
@@ -29,14 +31,49 @@ SHOWN = {
 }
 """Of these rooms, the modules that are shown; of all others every module."""
 FOLDER = "library"
+CHAPTERS = "experiments"
+"""The room with a package for each chapter, and the page that lists them."""
+
+PROVENANCE = re.compile("^## References and provenance$", re.MULTILINE)
+_LED = "What the settings, trials, measures and drawings of this chapter do is said beside [its code](../{}.md)."
 
 
-def pages() -> dict[str, str]:
-    """The pages of the library by their paths below the book's source: what there is, and one page a room."""
+def pages(titles: Mapping[str, str]) -> dict[str, str]:
+    """The pages of the library by their paths below the book's source: what there is, one page a room and a chapter.
+
+    Args:
+        titles: Of the chapters, by the names of their packages, such as `dropping_blocks`, in the order of the book.
+    """
     made = {
         f"{FOLDER}/{room}.md": _page(title, f"{PACKAGE.name}.{room}", modules(room)) for room, title in ROOMS.items()
     }
-    return {f"{FOLDER}.md": _index()} | made
+    for chapter, title in titles.items():
+        package = _of(chapter)
+        parts = [name for name in _below(package) if _is_file(name)]
+        made[f"{page_of(chapter)}.md"] = _page(f"The code of *{title}*", package, parts)
+    return {f"{FOLDER}.md": _index(), f"{FOLDER}/{CHAPTERS}.md": _chapters(titles)} | made
+
+
+def page_of(chapter: str) -> str:
+    """The page of a chapter's code, by the name of its package; without the ending of the file.
+
+    Example:
+        >>> page_of("dropping_blocks")
+        'library/experiments/dropping_blocks'
+    """
+    return f"{FOLDER}/{CHAPTERS}/{chapter}"
+
+
+def lead_to_code(notebook: NotebookNode, chapter: str) -> None:
+    """Have a chapter's part on references and provenance begin with where its code is told.
+
+    Args:
+        notebook: The chapter; one without that part stays as it is.
+        chapter: The name of its package.
+    """
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            cell.source = PROVENANCE.sub(rf"\g<0>\n\n{_LED.format(page_of(chapter))}", cell.source)
 
 
 def is_listed(contents: Path) -> bool:
@@ -52,7 +89,8 @@ def modules(room: str) -> list[str]:
 
 def _page(title: str, package: str, parts: list[str]) -> str:
     text = "({mark})=\n## {name}\n\n```{{eval-rst}}\n.. automodule:: {part}\n   :members:\n```\n"
-    sections = (text.format(mark=_mark(part), name=_short(part), part=part) for part in parts)
+    outer = f"{package}." if CHAPTERS in package else f"{PACKAGE.name}."
+    sections = (text.format(mark=_mark(part), name=part.removeprefix(outer) or part, part=part) for part in parts)
     return "\n".join([f"# {title}\n", f"{_first(_path(package))}\n", *sections])
 
 
@@ -64,6 +102,21 @@ def _index() -> str:
     return "\n".join(said)
 
 
+def _chapters(titles: Mapping[str, str]) -> str:
+    rows = [f"| [{title}](../{page_of(name)}.md) | {_first(_path(_of(name)))} |" for name, title in titles.items()]
+    return "\n".join([_CODE, "| chapter | its code |\n|---|---|", *rows, ""])
+
+
+def _of(chapter: str) -> str:
+    return f"{PACKAGE.name}.{CHAPTERS}.{chapter}"
+
+
+_CODE = """# The code of the chapters
+
+Each chapter has a package of its own in `resnet_lib/experiments`. It holds the settings and trials of its experiments,
+the measures that its claims name, and its drawings; it calls [the library](../library.md), and no other chapter's code.
+"""
+
 _FRONT = """# The library
 
 The chapters compute with a package, `resnet_lib`. Its public functions and classes are listed here with what they
@@ -71,8 +124,7 @@ compute, the shapes and units of what they take and return, their errors, and an
 of the book. In the code of a chapter, names link to these pages.
 
 To call them, install the book's environment ([](running.md)): `make install`, then `.venv/bin/python`. What a chapter
-computes with them, its settings, trials, measures and drawings, is in `resnet_lib/experiments`, in a folder of its
-name.
+computes with them, its settings, trials, measures and drawings, is on [a page of its own](library/experiments.md).
 """
 
 

@@ -110,6 +110,19 @@ def site(folder: Path) -> None:
         judge(held.shown)
 
 
+@main.command()
+@click.option("--packages", type=FOLDER, help="A folder of packages that come first, such as a newer Sphinx.")
+def plain(packages: Path | None) -> None:
+    """Make the pages by plain Sphinx, without Jupyter Book, in _build/plain, from what `book` has collected."""
+    with building() as (steps, root):
+        from resnet_lib.book import plain as sphinx
+
+        if not (root / steps.SOURCE / "_toc.yml").is_file():
+            raise ValueError(f"{root / steps.SOURCE} holds nothing yet; run: resnet-lib book --stored")
+        page = timed("rendered", lambda: sphinx.render(root / steps.SOURCE, root / "_build/plain", packages=packages))
+        click.secho(f"\nThe book is at {page}", bold=True)
+
+
 @main.command("print")
 @click.argument("form", type=click.Choice(["pdf", "epub"]))
 def printed(form: str) -> None:

@@ -7,14 +7,15 @@ cite it, with tags that Zotero and search engines read. Where the book has an ad
 import io
 import re
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from markupsafe import Markup
 
-from resnet_lib.evidence import cards, figures, formulas, markup
+from resnet_lib.evidence import cards, changes, figures, formulas, markup
 from resnet_lib.evidence.ledger import Findings
 from resnet_lib.evidence.statements import Claim, Statement
 
@@ -24,25 +25,29 @@ STARTED = (1980, 1, 1, 0, 0, 0)
 """The date of every file in an archive, so that equal files make equal archives."""
 
 
-def pages(evidence: Findings, contents: Mapping[str, bytes], base: str = "") -> dict[str, bytes]:
+def pages(
+    evidence: Findings, contents: Mapping[str, bytes], base: str = "", told: Sequence[str] = ()
+) -> dict[str, bytes]:
     """All pages, and an archive of each figure, by their paths relative to the folder of the site.
 
     Args:
         evidence: Of the book.
         contents: The files below `figures/`, by their paths.
         base: The book's address, such as `https://example.org/book`; empty where it has none.
+        told: The entries of the changelog; where there are none, the pages tell no history.
     """
     made, packed = {}, {}
+    history = changes.histories(told, evidence.ledger.claims) if told else {}
     for id, shown in evidence.figures.items():
         folder = f"figures/{id}/"
         own = {path.removeprefix(folder): data for path, data in contents.items() if path.startswith(folder)}
         if "data.csv" in own:
             table = pd.read_csv(io.BytesIO(own["data.csv"]))
-            made[f"{folder}index.html"] = figure(shown.record, table, evidence, base)
+            made[f"{folder}index.html"] = figure(shown.record, table, evidence, base, history)
             packed[f"{folder}{id}.zip"] = archive(shown.record, table, own)
     for statement in evidence.ledger.statements:
         for claim in statement.claims:
-            made[f"claims/{claim.id}/index.html"] = judged(claim, statement, evidence, base)
+            made[f"claims/{claim.id}/index.html"] = judged(claim, statement, evidence, base, history.get(claim.id))
     return packed | {path: f"{html}\n".encode() for path, html in made.items()}
 
 
@@ -56,8 +61,14 @@ def plain(text: str) -> str:
     return re.sub(r"(?<!\\)\$", "", text).replace("\\$", "$")
 
 
-def figure(meta: Mapping[str, Any], table: pd.DataFrame, evidence: Findings, base: str = "") -> str:
-    """The page of a figure, from its meta.json and its table."""
+def figure(
+    meta: Mapping[str, Any],
+    table: pd.DataFrame,
+    evidence: Findings,
+    base: str = "",
+    history: Mapping[str, changes.History] | None = None,
+) -> str:
+    """The page of a figure, from its meta.json and its table; with a history, that of the claims that it shows."""
     chapter = evidence.chapters[evidence.figures[meta["id"]].chapter]
     known = [claim for claim in meta["claims"] if claim in evidence.ledger.claims]
     created = meta["stamp"]["created"][:10]
@@ -87,6 +98,8 @@ def figure(meta: Mapping[str, Any], table: pd.DataFrame, evidence: Findings, bas
         book=evidence,
         columns=list(dictionary(table)),
         claims=[(claim, evidence.statuses.get(claim)) for claim in known],
+        history=list(dict.fromkeys(entry for claim in known for entry in history[claim].own)) if history else None,
+        told=linked(evidence),
         cited=cited,
         about=about,
         description=meta["alt"],
@@ -97,7 +110,9 @@ def figure(meta: Mapping[str, Any], table: pd.DataFrame, evidence: Findings, bas
     )
 
 
-def judged(claim: Claim, statement: Statement, evidence: Findings, base: str = "") -> str:
+def judged(
+    claim: Claim, statement: Statement, evidence: Findings, base: str = "", history: changes.History | None = None
+) -> str:
     """The page of a claim; it says so where the claim has not been checked."""
     shown = evidence.verdicts.get(claim.id)
     record = shown.record if shown else None
@@ -125,6 +140,8 @@ def judged(claim: Claim, statement: Statement, evidence: Findings, base: str = "
         varied=[(each, cards.other(record, each)) for each in record.get("varied", ())] if record else [],
         effect=cards.effect(record) if record else "",
         drawn=evidence.drawn(claim.id),
+        history=history,
+        told=linked(evidence, claim.id),
         numbers=evidence.numbers,
         cited=cited,
         about=about,
@@ -133,6 +150,12 @@ def judged(claim: Claim, statement: Statement, evidence: Findings, base: str = "
         bibtex=cited.bibtex(claim.id),
         static=formulas.static,
     )
+
+
+def linked(evidence: Findings, here: str = "") -> Callable[[str], Markup]:
+    """From an entry of the changelog to its HTML, in which claims are links to their pages, but for the one `here`."""
+    pages = {id: f"../../claims/{id}/index.html" for id in evidence.ledger.claims if id != here}
+    return lambda entry: changes.told(entry, lambda name: pages.get(name, ""))
 
 
 @dataclass(frozen=True)

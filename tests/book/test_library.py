@@ -10,12 +10,19 @@ from pathlib import Path
 
 import pytest
 import yaml
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from resnet_lib.book import build, library
+from resnet_lib.evidence import manuscript
 from tests import books
 
 ROOT = Path(__file__).parents[2]
 MODULE = re.compile(r"automodule:: (\S+)")
+
+
+TITLES = {
+    re.sub(r"^\d\d_", "", path.stem): f"Chapter {path.stem[:2]}" for path in sorted(ROOT.glob("chapters/*.ipynb"))
+}
 
 
 def shown(pages: dict[str, str]) -> set[str]:
@@ -23,8 +30,8 @@ def shown(pages: dict[str, str]) -> set[str]:
 
 
 def test_each_room_has_a_page_with_its_modules():
-    pages = library.pages()
-    assert set(pages) == {"library.md", *(f"library/{room}.md" for room in library.ROOMS)}
+    pages = library.pages({})
+    assert set(pages) == {"library.md", "library/experiments.md", *(f"library/{room}.md" for room in library.ROOMS)}
     assert {"resnet_lib.nets.blocks", "resnet_lib.analysis.lipschitz.ascent"} <= shown(pages)
     assert pages["library/ode.md"].startswith("# Differential equations\n\nThis room ")
     assert (
@@ -44,7 +51,7 @@ def test_a_book_whose_contents_have_no_library_has_none_of_its_pages(tmp_path: P
 
 
 def test_every_module_of_a_room_that_is_shown_whole_is_on_its_page():
-    pages = shown(library.pages())
+    pages = shown(library.pages({}))
     for room in library.ROOMS.keys() - library.SHOWN.keys():
         found = pkgutil.walk_packages([str(library.PACKAGE / room)], f"resnet_lib.{room}.")
         assert {each.name for each in found if not each.ispkg} <= pages
@@ -53,7 +60,7 @@ def test_every_module_of_a_room_that_is_shown_whole_is_on_its_page():
 
 def test_what_rooms_hand_on_is_on_a_page():
     """A name that one types, such as `sweep.run`, is found where it is made."""
-    pages = shown(library.pages())
+    pages = shown(library.pages({}))
     for room in ("nets", "analysis", "linalg", "ode", "training", "sweep"):
         members = inspect.getmembers(importlib.import_module(f"resnet_lib.{room}"), inspect.isroutine)
         assert {made.__module__ for _, made in members if made.__module__.startswith("resnet_lib")} <= pages, room
@@ -64,7 +71,30 @@ def test_the_list_of_pages_has_them():
         part for part in yaml.safe_load((ROOT / "_toc.yml").read_text())["parts"] if part["caption"] == "Evidence"
     )
     (entry,) = (entry for entry in part["chapters"] if entry.get("file") == "library")
-    assert [each["file"] for each in entry["sections"]] == [f"library/{room}" for room in library.ROOMS]
+    rooms = [*library.ROOMS, library.CHAPTERS]
+    assert [each["file"] for each in entry["sections"]] == [f"library/{room}" for room in rooms]
+    assert [each["file"] for each in entry["sections"][-1]["sections"]] == [library.page_of(name) for name in TITLES]
+
+
+def test_each_chapter_has_a_page_with_the_modules_of_its_package():
+    pages = library.pages(TITLES)
+    for chapter, title in TITLES.items():
+        page = pages[f"{library.page_of(chapter)}.md"]
+        assert page.startswith(f"# The code of *{title}*\n\nChapter ")
+        folder = library.PACKAGE / "experiments" / chapter
+        modules = {path.stem for path in folder.glob("*.py")} - {"__init__"}
+        assert {name.rpartition(".")[2] for name in MODULE.findall(page)} == modules
+        assert f"[{title}](../library/experiments/{chapter}.md)" in pages["library/experiments.md"]
+
+
+def test_a_chapter_leads_to_its_code():
+    cells = [new_code_cell("1"), new_markdown_cell("## Limits\n\nA.\n\n## References and provenance\n\nB.")]
+    notebook = new_notebook(cells=cells)
+    library.lead_to_code(notebook, "dropping_blocks")
+    assert "(../library/experiments/dropping_blocks.md).\n\nB." in notebook.cells[1].source
+    for path in ROOT.glob("chapters/*.ipynb"):
+        texts = [cell.source for cell in manuscript.notebook(path).cells if cell.cell_type == "markdown"]
+        assert sum(len(library.PROVENANCE.findall(text)) for text in texts) == 1, path.name
 
 
 @pytest.fixture

@@ -60,6 +60,19 @@ def test_a_claim_has_a_page_with_rule_verdict_and_command(root: Path, contents: 
     assert '<span class="status">not checked</span>' in page(root, contents, CLAIM)
 
 
+def test_pages_tell_what_has_changed(root: Path, contents: dict[str, bytes]):
+    evidence = ledger.read(root)
+    assert "History" not in page(root, contents, CLAIM) + page(root, contents, FIGURE)  # there is no changelog
+    made = landing.pages(evidence, contents, told=["`fixture-disc.radius`, its control, for $x$."])
+    for path in (CLAIM, FIGURE):
+        (entry,) = re.findall(r'<h2 id="history">History</h2>.*?<li>(.*?)</li>', made[path].decode(), re.DOTALL)
+        assert entry.endswith("</math>.")
+        assert ('href="../../claims/fixture-disc.radius/index.html"' in entry) == (path == FIGURE)
+    made = landing.pages(evidence, contents, told=["Nothing of interest."])
+    assert "Unchanged since first published" in made[CLAIM].decode()
+    assert "are unchanged since first published" in made[FIGURE].decode()
+
+
 def test_programs_read_title_author_day_and_address(root: Path, contents: dict[str, bytes]):
     for path in (FIGURE, CLAIM):
         bare, placed = page(root, contents, path), page(root, contents, path, "https://example.org/book/")

@@ -21,6 +21,7 @@ INSTALL = "apt-get install chromium (Debian), or name one: --chromium PATH, or R
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("book")
     group.addoption("--built", default=str(ROOT / "_build/html"), help="folder of the built pages")
+    group.addoption("--plain", help="folder of the pages that plain Sphinx has made, to be compared with these")
     group.addoption("--chromium", help="browser for the tests of the built pages")
 
 

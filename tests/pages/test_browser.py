@@ -184,6 +184,20 @@ def test_a_claim_is_a_row_and_no_card(visit: Visitor, address: str, pytestconfig
     assert statistics.median(heights) <= most
 
 
+def test_the_front_page_is_short_and_says_more_where_it_is_unfolded(visit: Visitor, address: str):
+    page = visit().open(address + "index.html")
+    page.set_viewport_size({"width": 1400, "height": 900})
+    assert page.evaluate("document.documentElement.scrollHeight") <= 2500
+    chapter = page.locator(".rl-finding").first
+    cut = "said => said.scrollHeight - said.clientHeight"
+    assert chapter.locator(".rl-statement").evaluate(cut) > 2
+    chapter.locator("summary").click()
+    assert chapter.locator(".rl-statement").evaluate(cut) <= 2
+    expect(page.locator(".rl-rests")).to_be_hidden()
+    page.locator(".rl-fold > summary").click()
+    expect(page.locator(".rl-rests")).to_be_visible()
+
+
 def test_a_row_unfolds_to_its_rule_its_control_and_its_runs(visit: Visitor, address: str):
     page = visit().open(address + "chapters/04_eigenvalue_clustering.html")
     row = page.locator(".rl-card").first
