@@ -50,7 +50,7 @@ def pages(titles: Mapping[str, str]) -> dict[str, str]:
     for chapter, title in titles.items():
         package = _of(chapter)
         parts = [name for name in _below(package) if _is_file(name)]
-        made[f"{page_of(chapter)}.md"] = _page(f"The code of *{title}*", package, parts)
+        made[f"{page_of(chapter)}.md"] = _page(f"The code of *{title}*", package, parts, _about(package))
     return {f"{FOLDER}.md": _index(), f"{FOLDER}/{CHAPTERS}.md": _chapters(titles)} | made
 
 
@@ -87,11 +87,11 @@ def modules(room: str) -> list[str]:
     return [f"{name}.{part}" for part in SHOWN[room]] if room in SHOWN else [p for p in _below(name) if _is_file(p)]
 
 
-def _page(title: str, package: str, parts: list[str]) -> str:
+def _page(title: str, package: str, parts: list[str], about: str = "") -> str:
     text = "({mark})=\n## {name}\n\n```{{eval-rst}}\n.. automodule:: {part}\n   :members:\n```\n"
     outer = f"{package}." if CHAPTERS in package else f"{PACKAGE.name}."
     sections = (text.format(mark=_mark(part), name=part.removeprefix(outer) or part, part=part) for part in parts)
-    return "\n".join([f"# {title}\n", f"{_first(_path(package))}\n", *sections])
+    return "\n".join([f"# {title}\n", f"{about or _first(_path(package))}\n", *sections])
 
 
 def _index() -> str:
@@ -103,12 +103,18 @@ def _index() -> str:
 
 
 def _chapters(titles: Mapping[str, str]) -> str:
-    rows = [f"| [{title}](../{page_of(name)}.md) | {_first(_path(_of(name)))} |" for name, title in titles.items()]
+    rows = [f"| [{title}](../{page_of(name)}.md) | {_about(_of(name))} |" for name, title in titles.items()]
     return "\n".join([_CODE, "| chapter | its code |\n|---|---|", *rows, ""])
 
 
 def _of(chapter: str) -> str:
     return f"{PACKAGE.name}.{CHAPTERS}.{chapter}"
+
+
+def _about(package: str) -> str:
+    """What a chapter's package is about, without the chapter's name, which stands beside it."""
+    said = re.sub(r'^Chapter "[^"]*": ', "", _first(_path(package)))
+    return said[:1].upper() + said[1:]
 
 
 _CODE = """# The code of the chapters

@@ -9,7 +9,7 @@ CLAIMS = ("a.one", "a.two", "a.twofold", "b.one", "ab.one")
 GONE = {
     *("erf-depth.published", "erf-hierarchy.first", "drop-graceful.half", "drop-bound.residual", "drop-bound.scaled"),
     *("lip-block.bound", "ens-claim.gain", "ens-claim.calibration", "pde-schroedinger.rounding"),
-    *("scal-common.directions", "scal-common.gradient"),
+    *("scal-common.directions", "scal-common.gradient", "pde-accelerate.unitary", "tv-general.generalises-large"),
 }
 """Claims that were given up or renamed, and that the changelog still names."""
 
