@@ -61,8 +61,14 @@ SPHINX9 := .sphinx9
 PLAIN := sphinx==9.0.4 myst-nb==1.4.0 myst-parser==5.2.0 sphinx-book-theme==1.4.0 pydata-sphinx-theme==0.20.0 \
   sphinx-external-toc==1.1.0 sphinxcontrib-bibtex==2.7.0 sphinx-copybutton==0.5.2 sphinx-design==0.8.0 \
   sphinx-togglebutton==0.4.5 sphinx-codeautolink==0.20.0 sphinx-mathjax-offline==0.0.2
-plain: $(READY) ## make the pages with plain Sphinx 9 as well and compare them; its packages are kept in .sphinx9
-	@test -d $(SPHINX9)/sphinx || $(RUN) pip install --quiet --disable-pip-version-check --target $(SPHINX9) $(PLAIN)
+# Its stamp names what was asked for: where that changes, the packages are fetched anew.
+ASKED := $(SPHINX9)/.asked-$(shell echo "$(PLAIN)" | cksum | cut -d ' ' -f 1)
+$(ASKED): $(READY)
+	@rm -rf $(SPHINX9)
+	$(RUN) pip install --quiet --disable-pip-version-check --target $(SPHINX9) $(PLAIN)
+	@touch $@
+
+plain: $(ASKED) ## make the pages with plain Sphinx 9 as well and compare them; its packages are kept in .sphinx9
 	@$(RUN) resnet_lib.cli book --stored
 	@$(RUN) resnet_lib.cli plain --packages $(SPHINX9)
 	$(RUN) pytest tests/book/test_plain.py

@@ -78,12 +78,12 @@ def histories(told: Sequence[str], claims: Iterable[str]) -> Mapping[str, Histor
     return made
 
 
-def told(entry: str, link: Callable[[str], str] = lambda name: "") -> Markup:
+def told(entry: str, link: Callable[[str], str | None] = lambda name: None) -> Markup:
     """HTML of an entry: formulas set, names between backticks as code, words between asterisks emphasised.
 
     Args:
         entry: Of the changelog, on one line.
-        link: From what is named, short forms written out, to an address; "" leaves it as it is.
+        link: From what is named, short forms written out, to an address; None leaves it as it is.
 
     Example:
         >>> print(told("*As* `before`, see `a.b`", {"a.b": "there/"}.get))

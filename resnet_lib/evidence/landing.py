@@ -155,7 +155,7 @@ def judged(
 def linked(evidence: Findings, here: str = "") -> Callable[[str], Markup]:
     """From an entry of the changelog to its HTML, in which claims are links to their pages, but for the one `here`."""
     pages = {id: f"../../claims/{id}/index.html" for id in evidence.ledger.claims if id != here}
-    return lambda entry: changes.told(entry, lambda name: pages.get(name, ""))
+    return lambda entry: changes.told(entry, pages.get)
 
 
 @dataclass(frozen=True)
