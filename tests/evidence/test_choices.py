@@ -9,8 +9,16 @@ import pandas as pd
 import pytest
 
 from resnet_lib import sweep
-from resnet_lib.evidence import choices
+from resnet_lib.evidence import choices, ledger
 from resnet_lib.sweep import Experiment, Grid, results
+
+BOOK = Path(__file__).parents[2]
+FITTED = "least squares in closed form, with neither rate, time nor images"
+WITHOUT = {
+    **{f"pde-learn.{name}": FITTED for name in ("prior", "accurate", "unseen", "skip", "change", "nothing", "wrong")},
+    "tv-discourage.shift": "an identity: x + F(x) - y is F(x) - (y - x) at every step of any training",
+}
+"""Claims on trained networks that no choice could turn, and why. What is published nobody here can train again."""
 
 
 @dataclass(frozen=True)
@@ -167,3 +175,21 @@ def test_the_cells_of_a_table_are_named_by_row_and_column():
     assert choices.cells(table) == {("plain", 8): 0.1, ("plain", 20): 0.2, ("bare", 0.5, 8, True): 0.3}
     assert list(choices.cells({"b": {1: 0.1}, "a": {2: 0.1, 1: 0.1}})) == [("b", 1), ("a", 2), ("a", 1)]  # as written
     assert choices.cells({}) == {}
+
+
+def test_no_claim_on_trained_networks_is_without_its_verdicts_under_other_choices():
+    found = ledger.read(BOOK)
+    trained = {id for id, claim in found.ledger.claims.items() if claim.kind == "trained"}
+    assert len(trained) > 100
+    bare = {id for id in trained if not found.verdicts[id].record.get("varied")}
+    assert bare == set(WITHOUT)
+    for id in trained - bare:
+        told = [each["choice"] for each in found.verdicts[id].record["varied"]]
+        assert len(set(told)) == len(told) > 0, id
+
+
+def test_every_choice_of_a_claim_is_judged_by_enough_seeds_to_tell():
+    """A verdict on four values or fewer is always undecided, which would tell nothing of the choice."""
+    for id, shown in ledger.read(BOOK).verdicts.items():
+        for each in shown.record.get("varied", ()):
+            assert each["n"] is None or each["n"] >= 5 or id == "tv-general.rougher-twelve", (id, each["choice"])

@@ -98,6 +98,7 @@ def by_hand() -> pd.DataFrame:
             rows.append(where | {"variant": "plain", "epoch": 4} | share | {"copied": 1 - state / 4, "within": 0.1})
             rows.append(where | {"variant": "plain", "epoch": 0} | dict.fromkeys(share, 8.0))
         rows.append({"variant": "residual", "seed": seed, "epoch": 4, "part": 1, "state": np.nan, "copied": 7.0})
+    rows.append({"variant": "known", "seed": 0, "part": trained.KNOWN, "little": 0.6, "much": 0.9})
     return pd.DataFrame(rows)
 
 
@@ -119,13 +120,14 @@ def test_the_measures_are_those_of_a_table_by_hand():
     assert found.values.tolist() == pytest.approx([0.6, 0.6])
     assert found.control.tolist() == [0.0, 0.0]
     found = trained.linear_at_start(table)
-    assert (found.values.tolist(), found.control.tolist()) == ([1.0, 1.0], [0.0, 0.0])
+    assert found.values.tolist() == [1.0, 1.0]
+    assert found.control.tolist() == pytest.approx([-0.3])
     found = trained.clean(table)
     assert found.values.tolist() == pytest.approx([0.8, 0.8])
     assert found.control.tolist() == [1.0, 1.0]
     found = trained.linear(table)
     assert found.values.tolist() == pytest.approx([0.3, 0.3])
-    assert found.control.tolist() == pytest.approx([-0.2, -0.2])
+    assert found.control.tolist() == pytest.approx([-0.3])
     found = trained.probe(table)
     assert found.values.tolist() == pytest.approx([2.0, 2.0])
     assert found.control.tolist() == pytest.approx([0.0, 0.0])
@@ -146,3 +148,9 @@ def test_a_readout_is_judged_on_images_that_it_has_not_seen():
     ]
     assert shares[0] - shares[2] > 0.2
     assert trained.copied(states, first) == pytest.approx(shares[2], abs=1e-9)
+
+
+def test_networks_of_ten_blocks_are_trained_for_longer_too():
+    ways = trained.LONGER.ways
+    assert {(each.variant, each.blocks) for way in ways.values() for each in way} == {("residual", 10), ("plain", 10)}
+    assert [{each.epochs for each in way} for way in ways.values()] == [{40}, {80}]
