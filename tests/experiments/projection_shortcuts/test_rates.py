@@ -48,3 +48,5 @@ def test_orthonormal_rows_are_judged_beside_the_kernels_that_the_chapter_leaves_
         own = networks.per_network(others[name].table)
         assert evidence.values == pytest.approx(own[own["shortcut"] == "2x2"]["defect"].to_numpy())
         assert "pca" not in set(own["shortcut"])
+        assert evidence.values.max() == pytest.approx(1.2e-6, rel=0.05)
+    assert r"farther than $1.2\cdot10^{-6}$ from $WW^\top=I$" in chapter.words("12_projection_shortcuts")
