@@ -1,6 +1,6 @@
 """Maps of digits' first states that keep a known share of them: controls of what is read back out of networks."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import pandas as pd
@@ -67,3 +67,8 @@ def beside(result: Result, known: Result) -> Result:
     if full is not None:
         full = replace(full, table=below(full.table, (known.full or known).table))
     return replace(result, table=below(result.table, known.table), full=full)
+
+
+def each_beside(results: Mapping[str, Result], known: Result) -> dict[str, Result]:
+    """Results under other choices, by the words that name them, each as `beside` makes it."""
+    return {choice: beside(result, known) for choice, result in results.items()}

@@ -45,3 +45,5 @@ def test_the_draws_stand_below_the_networks_and_are_the_control_alone():
     assert both.full is not None
     np.testing.assert_allclose(trained.linear(both.full.table).control, [-0.4])
     np.testing.assert_allclose(trained.linear(both.table).control, evidence.control)
+    (under,) = known.each_beside({"other": mine}, theirs).values()
+    pd.testing.assert_frame_equal(under.table, found.table)
