@@ -13,11 +13,7 @@ from resnet_lib.evidence import choices, ledger
 from resnet_lib.sweep import Experiment, Grid, results
 
 BOOK = Path(__file__).parents[2]
-FITTED = "least squares in closed form, with neither rate, time nor images"
-WITHOUT = {
-    **{f"pde-learn.{name}": FITTED for name in ("prior", "accurate", "unseen", "skip", "change", "nothing", "wrong")},
-    "tv-discourage.shift": "an identity: x + F(x) - y is F(x) - (y - x) at every step of any training",
-}
+WITHOUT = {"tv-discourage.shift": "an identity: x + F(x) - y is F(x) - (y - x) at every step of any training"}
 """Claims on trained networks that no choice could turn, and why. What is published nobody here can train again."""
 
 
