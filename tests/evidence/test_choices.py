@@ -13,8 +13,6 @@ from resnet_lib.evidence import choices, ledger
 from resnet_lib.sweep import Experiment, Grid, results
 
 BOOK = Path(__file__).parents[2]
-WITHOUT = {"tv-discourage.shift": "an identity: x + F(x) - y is F(x) - (y - x) at every step of any training"}
-"""Claims on trained networks that no choice could turn, and why. What is published nobody here can train again."""
 
 
 @dataclass(frozen=True)
@@ -174,12 +172,12 @@ def test_the_cells_of_a_table_are_named_by_row_and_column():
 
 
 def test_no_claim_on_trained_networks_is_without_its_verdicts_under_other_choices():
+    """Those on published networks may be: nobody here can train these again."""
     found = ledger.read(BOOK)
     trained = {id for id, claim in found.ledger.claims.items() if claim.kind == "trained"}
     assert len(trained) > 100
-    bare = {id for id in trained if not found.verdicts[id].record.get("varied")}
-    assert bare == set(WITHOUT)
-    for id in trained - bare:
+    assert not {id for id in trained if not found.verdicts[id].record.get("varied")}
+    for id in trained:
         told = [each["choice"] for each in found.verdicts[id].record["varied"]]
         assert len(set(told)) == len(told) > 0, id
 

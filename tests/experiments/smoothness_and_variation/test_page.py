@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.optimize import brentq, lsq_linear
 
-from resnet_lib.experiments.smoothness_and_variation import depth, networks, penalised, regressors
+from resnet_lib.experiments.smoothness_and_variation import branches, depth, networks, penalised, regressors
 from resnet_lib.files import root
 from tests.experiments import chapter
 
@@ -83,6 +83,8 @@ def test_what_the_page_tells_of_trained_networks_is_what_it_measured():
     assert 1 - np.exp(chapter.quick(NAME, "tv-general.generalises-small")["effect"]) == pytest.approx(0.18, abs=0.01)
     assert np.exp(chapter.quick(NAME, "tv-general.start")["effect"]) == pytest.approx(8 / 7, abs=0.01)
     assert chapter.quick(NAME, "tv-discourage.shift")["high"] < 1e-13
+    for found in branches.SHIFTED.results().values():
+        assert 0 < branches.shift(found.table).values.max() < 1e-12
     assert np.exp(chapter.quick(NAME, "tv-discourage.rising")["effect"]) == pytest.approx(0.6, abs=0.05)
     assert np.exp(chapter.quick(NAME, "tv-discourage.falling")["effect"]) == pytest.approx(1.83, abs=0.1)
     assert abs(chapter.quick(NAME, "tv-discourage.branch")["effect"]) < 0.05
