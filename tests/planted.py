@@ -735,25 +735,6 @@ FAULTS = (
         ),
     ),
     Fault(
-        "steps-of-a-search-that-do-not-shrink",
-        "resnet_lib/analysis/collisions.py",
-        "rate *= shrink",
-        "rate *= 1.0",
-        "keeping-inputs-distinct",
-        ("analysis/test_collisions.py::test_steps_that_shrink_come_nearer_to_a_fold_and_never_below_a_bound",),
-    ),
-    Fault(
-        "fold-that-reaches-some-starts",
-        "resnet_lib/experiments/keeping_inputs_distinct/searching.py",
-        "torch.relu(starts)).sum(2).amax(1)",
-        "torch.relu(starts)).sum(2).mean(1)",
-        "keeping-inputs-distinct",
-        (
-            "experiments/keeping_inputs_distinct/test_searching.py"
-            "::test_a_fold_beyond_all_starts_merges_two_inputs_and_is_off_at_every_start",
-        ),
-    ),
-    Fault(
         "fold-of-wrong-sign",
         "resnet_lib/experiments/keeping_inputs_distinct/folds.py",
         'weights["branch.weight2.weight"][:, :, 0] = -sent',

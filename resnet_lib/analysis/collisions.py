@@ -17,7 +17,7 @@ from resnet_lib.linalg.scaling import row_norms
 from resnet_lib.nets import effects
 from resnet_lib.whole import whole
 
-__all__ = ["Collisions", "collide", "sharpened"]
+__all__ = ["Collisions", "collide"]
 
 
 @dataclass(frozen=True)
@@ -107,44 +107,3 @@ def collide(
                 ratio.clamp(min=1e-30).log().sum().backward(inputs=[middle, turn])
                 optimizer.step()
     return Collisions(best, kept[0], kept[1], start, 4 * len(centres) * (steps + 1))
-
-
-def sharpened(
-    f: Callable[[Tensor], Tensor],
-    found: Collisions,
-    *,
-    rounds: int = 8,
-    shrink: float = 0.25,
-    steps: int = 100,
-    rate: float = 0.05,
-) -> Collisions:
-    """Go on from the best pairs of a search in rounds whose steps shrink: a descent comes no nearer than its steps.
-
-    Args:
-        f: The map that was searched.
-        found: What `collide` has found.
-        rounds: Searches that follow, each from what was best before.
-        shrink: The step of a round over that of the one before it.
-        steps: Of each round.
-        rate: The step that `found` was searched with.
-
-    Returns:
-        The best pair of each search, with the ratio that `found` began with and the evaluations of all rounds.
-
-    Example:
-        >>> def fold(x):
-        ...     return x.abs()
-        >>> coarse = collide(fold, torch.tensor([[0.3]]).double(), torch.ones(1, 1).double(), torch.ones(1).double())
-        >>> coarse.ratio.item() > 1e-4, sharpened(fold, coarse).ratio.item() < 1e-5
-        (True, True)
-    """
-    best, evaluations = found, found.evaluations
-    for _ in range(whole("rounds", rounds)):
-        rate *= shrink
-        middle, apart = (best.first + best.second) / 2, best.first - best.second
-        new = collide(f, middle, apart, row_norms(apart), steps=steps, rate=rate)
-        better = (new.ratio < best.ratio)[:, None]
-        pair = (torch.where(better, one, old) for one, old in ((new.first, best.first), (new.second, best.second)))
-        evaluations += new.evaluations
-        best = Collisions(torch.minimum(new.ratio, best.ratio), *pair, found.start, evaluations)
-    return best

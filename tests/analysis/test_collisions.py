@@ -55,30 +55,3 @@ def test_pairs_of_one_input_are_refused(change, message):
         collisions.collide(torch.tanh, *change(*start(2, 3)))
     with pytest.raises(ValueError, match="steps=0"):
         collisions.collide(torch.tanh, *start(2, 3), steps=0)
-
-
-def test_steps_that_shrink_come_nearer_to_a_fold_and_never_below_a_bound():
-    centres, directions, reach = start(8, 10)
-
-    def fold(x: torch.Tensor) -> torch.Tensor:
-        return torch.cat([x[:, :1] - 2 * x[:, :1].relu(), x[:, 1:]], 1)
-
-    coarse = collisions.collide(fold, centres, directions, reach, steps=200)
-    fine = collisions.sharpened(fold, coarse, steps=100)
-    assert (fine.ratio <= coarse.ratio).all()
-    assert fine.ratio.min() < 1e-5 < coarse.ratio.min()
-    torch.testing.assert_close((fine.first - fine.second).norm(dim=1), reach)
-    apart = (fold(fine.first) - fold(fine.second)).norm(dim=1) / reach
-    torch.testing.assert_close(fine.ratio, apart)
-    assert (fine.start == coarse.start).all()
-    assert fine.evaluations == 4 * 8 * (201 + 8 * 101)
-    matrix = torch.diag(torch.tensor([2.0, 1.0, 0.25], dtype=torch.float64))
-    found = collisions.collide(lambda x: x @ matrix, *start(4, 3), steps=100)
-    found = collisions.sharpened(lambda x: x @ matrix, found, rounds=3)
-    assert (found.ratio >= 0.25 - 1e-12).all()
-    assert found.ratio.min().item() == pytest.approx(0.25, rel=1e-4)
-
-
-def test_no_rounds_leave_what_was_found():
-    found = collisions.collide(torch.tanh, *start(2, 3), steps=5)
-    assert collisions.sharpened(torch.tanh, found, rounds=0) is found

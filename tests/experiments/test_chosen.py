@@ -28,7 +28,6 @@ CHOSEN = {
     "difference-digits": {"layers of [64], 8 x 100, one-cycle, sgd"},
     "difference-labels": {"layers of [64], 8 x 100, one-cycle, sgd"},
     "depth-digits": {"layers of [32], 8 x 100, one-cycle, sgd"},
-    "distinct-searched": {"layers of [64], 20 x 100, one-cycle, sgd"},
     "distinct-trained": {"layers of [64], 20 x 100, one-cycle, sgd"},
     "eigenvalues-trained-spectra": {"layers of [64], 20 x 100, one-cycle, sgd"},
     "eigenvalues-trained-mlp": {"layers of [64], 20 x 100, one-cycle, sgd"},

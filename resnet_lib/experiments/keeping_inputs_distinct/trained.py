@@ -205,21 +205,11 @@ CHOICES = choices.Choices(
     },
 )
 DIVIDED = choices.divisions(TRAINED, seeds=range(10), group=2)
-_DEEP = TRAINED.full.settings
-LONGER = choices.Choices(
-    TRAINED,
-    {
-        "ten blocks, twice the epochs": tuple(replace(setting, epochs=2 * setting.epochs) for setting in _DEEP),
-        "ten blocks, four times the epochs": tuple(replace(setting, epochs=4 * setting.epochs) for setting in _DEEP),
-    },
-    name="distinct-longer-choices",
-)
-"""More time for the networks of FULL: do they differ from those of QUICK in depth, or in how far they are trained?"""
 
 
 def varied() -> dict[str, Result]:
     """The stored results under other choices, by the words that name them."""
-    return CHOICES.results() | LONGER.results() | DIVIDED.results()
+    return CHOICES.results() | DIVIDED.results()
 
 
 def at_the_end(table: pd.DataFrame, variant: str, *, trained: bool = True) -> pd.DataFrame:

@@ -1,9 +1,8 @@
 """Chapter "What a unit sees": the map of a unit's gradient over the pixels, in random, averaging and published nets."""
 
 from resnet_lib.experiments.what_a_unit_sees.averages import AVERAGES
-from resnet_lib.experiments.what_a_unit_sees.mosaic import MOSAIC
-from resnet_lib.experiments.what_a_unit_sees.probes import CHOICES, GROUPS, PROBES
+from resnet_lib.experiments.what_a_unit_sees.probes import PROBES
 from resnet_lib.experiments.what_a_unit_sees.published import PUBLISHED
 from resnet_lib.experiments.what_a_unit_sees.untrained import MAPS, UNTRAINED
 
-EXPERIMENTS = (AVERAGES, UNTRAINED, MAPS, PUBLISHED, PROBES, CHOICES.experiment, GROUPS.experiment, MOSAIC)
+EXPERIMENTS = (AVERAGES, UNTRAINED, MAPS, PUBLISHED, PROBES)

@@ -15,10 +15,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from resnet_lib import data
-from resnet_lib.evidence import choices
 from resnet_lib.evidence.claims import Evidence
 from resnet_lib.experiments.what_a_unit_sees.published import DATA, DEPTHS, ends, images
-from resnet_lib.sweep import ROUNDED, Experiment, Grid, Result
+from resnet_lib.sweep import ROUNDED, Experiment, Grid
 
 AT_ONCE = 50
 """Images in one call; with more, states leave the CPU's caches."""
@@ -135,32 +134,3 @@ PROBES = Experiment(
     data=DATA,
     agrees=ROUNDED,
 )
-
-
-def _all(**other: object) -> tuple[Probes, ...]:
-    return tuple(replace(setting, **other) for setting in _SETTINGS)  # pyright: ignore[reportArgumentType]
-
-
-CHOICES = choices.Choices(
-    replace(PROBES, quick=replace(PROBES.quick, group=20)),
-    {
-        "learned from 5,000 test images": _all(source="test"),
-        "learned from 2,500 images": _all(learned=2500),
-        "a hundredth of the penalty": _all(ridge=RIDGE / 100),
-        "a hundred times the penalty": _all(ridge=100 * RIDGE),
-        "means over quarters of the image": _all(patches=2),
-    },
-    seeds=tuple(range(20)),
-)
-"""Choices that nobody meant to test: which images are learned from, how many, and what is read of them how."""
-GROUPS = choices.Choices(
-    replace(PROBES, quick=replace(PROBES.quick, group=40)),
-    {"all test images, in forty groups": _SETTINGS},
-    seeds=tuple(range(40)),
-    name="fields-probes-groups",
-)
-
-
-def varied() -> dict[str, Result]:
-    """The stored results under other choices, by the words that name them."""
-    return GROUPS.results() | CHOICES.results()

@@ -148,9 +148,3 @@ def test_a_readout_is_judged_on_images_that_it_has_not_seen():
     ]
     assert shares[0] - shares[2] > 0.2
     assert trained.copied(states, first) == pytest.approx(shares[2], abs=1e-9)
-
-
-def test_networks_of_ten_blocks_are_trained_for_longer_too():
-    ways = trained.LONGER.ways
-    assert {(each.variant, each.blocks) for way in ways.values() for each in way} == {("residual", 10), ("plain", 10)}
-    assert [{each.epochs for each in way} for way in ways.values()] == [{40}, {80}]

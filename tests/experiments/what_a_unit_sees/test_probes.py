@@ -96,15 +96,3 @@ def test_the_measure_on_a_known_table():
         assert found.unit == "percentage points"
     assert probes.accuracy(made_tables.probes_table(), 2, 20).mean() == pytest.approx(42)
     assert published.DEPTHS[-1] == 56
-
-
-def test_other_choices_differ_in_one_thing_and_read_images_that_no_map_was_learned_from():
-    for words, way in probes.CHOICES.ways.items():
-        for setting, own in zip(way, probes.PROBES.full.settings, strict=True):
-            changed = [f.name for f in dataclasses.fields(own) if getattr(setting, f.name) != getattr(own, f.name)]
-            assert len(changed) == 1, words
-            free = 10_000 - setting.learned * (setting.source == "test")
-            assert (max(probes.CHOICES.experiment.full.seeds) + 1) * setting.size <= free
-    (groups,) = probes.GROUPS.ways.values()
-    assert groups == tuple(probes.PROBES.full.settings)
-    assert len(probes.GROUPS.experiment.full.seeds) * groups[0].size == 10_000
