@@ -9,7 +9,7 @@ from torch import Tensor
 
 from resnet_lib import data, nets, runtime
 from resnet_lib.experiments.keeping_inputs_distinct.trained import BARE, KNOWN, copied
-from resnet_lib.sweep import Experiment, Grid, Result
+from resnet_lib.sweep import ROUNDED, Experiment, Grid, Result
 
 LITTLE, MUCH = 0.6, 0.9
 """Shares of the variance that the leading principal components hold, which are all that two maps keep."""
@@ -50,7 +50,9 @@ def leading(x: Tensor) -> Callable[[float], Tensor]:
     return projection
 
 
-DRAWS = Experiment("distinct-known", known_trial, Grid((Known(),), range(5)), Grid((Known(),), range(20)), ("digits",))
+DRAWS = Experiment(
+    "distinct-known", known_trial, Grid((Known(),), range(5)), Grid((Known(),), range(20)), ("digits",), ROUNDED
+)
 
 
 def beside(result: Result, known: Result) -> Result:
