@@ -44,7 +44,7 @@ RENDERED = ".rendered"  # in the build's folder, while the pages there are whole
 # A change here reaches every page, and Sphinx notices only some of them by itself.
 GLOBAL = ("_config.yml", "_toc.yml", "_static/", "_templates/", "_ext/")
 SERVED = Path("_extra")  # as it is, at the top of the site: _extra/figures is served at /figures/
-TIMEOUT = 600.0  # seconds per cell
+TIMEOUT = 1800.0  # seconds per cell: one that hangs ends, one on a busy machine does not
 HALF = re.compile(r"\..+\.tmp")  # what `write_atomically` leaves where it is killed
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
 

@@ -25,7 +25,10 @@ ROOMS = {
 """Rooms whose verbs chapters and readers call, and what their pages are headed by; the rest makes the book."""
 SHOWN = {
     "data": ("datasets", "augmentation", "parts", "pretrained", "spirals"),
-    "training": ("loop", "regression", "recipes", "optimizers", "fits", "stacked", "tuning", "zoo"),
+    "training": (
+        *("loop", "regression", "recipes", "optimizers", "fits", "stacked", "tuning", "zoo"),
+        *("nightly", "precision", "shipped"),
+    ),
     "sweep": ("experiment", "runner", "table", "results"),
     "evidence": ("claims", "rules", "intervals", "significance", "choices", "figures", "markup"),
 }

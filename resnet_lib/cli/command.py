@@ -184,6 +184,24 @@ def ledger_() -> None:
         judge(evidence)
 
 
+@main.command()
+def ship() -> None:
+    """Write the networks of the experiment `photographs` that this machine has trained into networks/, as float16.
+
+    From there every chapter and every reader takes them without training. A network that ships already stays as it is.
+    """
+    from resnet_lib import files
+    from resnet_lib.experiments.plain_networks import photographs
+
+    with readable():
+        root, number = files.root(), 0
+        for file in photographs.ship(photographs.NETWORKS, photographs.SEEDS, root):
+            number += 1
+            click.echo(f"written: {file.relative_to(root)}")
+        if not number:
+            click.echo("nothing to ship: train them with `resnet-lib run photographs --preset full`")
+
+
 @main.group("data")
 def data_() -> None:
     """Fetch the images that FULL runs are trained on, and published networks; show what is on this machine."""

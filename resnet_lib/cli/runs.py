@@ -42,7 +42,7 @@ class Time(click.ParamType):
 
 
 timeout_option = click.option(
-    "--timeout", type=Time(), default="10m", show_default=True, help="A cell that takes longer has failed: 90s, 1h."
+    "--timeout", type=Time(), default="30m", show_default=True, help="A cell that takes longer has failed: 90s, 1h."
 )
 preset_option = click.option("--preset", type=click.Choice(["quick", "full"]), default="quick", show_default=True)
 cache_option = click.option(

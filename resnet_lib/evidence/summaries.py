@@ -49,6 +49,14 @@ def whiskers(axis: Axes, x: pd.Series | np.ndarray, rows: pd.DataFrame, **look: 
         x: The places of the rows.
         rows: Of a `summary`.
         look: As for `Axes.errorbar`.
+
+    Example:
+        >>> from matplotlib.figure import Figure
+        >>> rows = pd.DataFrame({"depth": [20, 56], "mean": [2.0, 3.0], "low": [1.5, 3.0], "high": [2.5, 3.5]})
+        >>> axis = Figure().add_subplot()
+        >>> whiskers(axis, rows["depth"], rows, fmt="o")
+        >>> axis.containers[0].lines[0].get_ydata().tolist()
+        [2.0, 3.0]
     """
     below, above = (rows["mean"] - rows["low"]).clip(lower=0), (rows["high"] - rows["mean"]).clip(lower=0)
     axis.errorbar(x, rows["mean"], yerr=[below, above], elinewidth=1, markersize=5, **look)

@@ -5,7 +5,9 @@ import copy
 import importlib
 import inspect
 import pkgutil
+import tempfile
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -43,7 +45,8 @@ from resnet_lib.linalg import applied, convolutions, krylov, newton, scaling, st
 from resnet_lib.nets import blocks, dynamics, effects, initialisation, merges, projections, stochastic_depth, units
 from resnet_lib.ode import order, propagators, steppers, tableaus
 from resnet_lib.sweep import agreement
-from resnet_lib.training import fits, optimizers, recipes, regression, tuning
+from resnet_lib.training import fits, nightly, optimizers, recipes, regression, shipped, tuning
+from resnet_lib.training.precision import Bfloat16
 from tests.networks import CLASSES, IN, NETWORKS, RECIPE, WIDTH, N, examples, generator, mlp
 from tests.unchanged import generators, same, snapshot
 
@@ -79,6 +82,14 @@ CPU = torch.device("cpu")
 
 TUNED = pd.DataFrame({"net": "A", "rate": [0.1, 0.1, 0.2, 0.2], "seed": [0, 1, 0, 1], "validation_accuracy": 0.5})
 CHOICE = tuning.Choice(0.2, 0.9, (0.2,), (0.1, 0.2, 0.4), seeds=5)
+
+
+NIGHT = training.fit(lambda generator: Bfloat16(NETWORKS["scaled"](generator)), examples(), RECIPE, [0])
+
+
+def _in_folder(call: Callable[..., Any], *given: Any) -> Any:
+    with tempfile.TemporaryDirectory() as folder:
+        return call(Path(folder), *given)
 
 
 def _within(context: Any, module: nn.Module, x: Tensor) -> Tensor:
@@ -252,6 +263,19 @@ CALLS: dict[str, tuple[Callable, tuple, dict[str, Any]]] = {
     "ode.tableaus.largest_step": (tableaus.largest_step, ("rk4", np.array([-1.0, 1j])), {}),
     "ode.tableaus.method": (tableaus.method, ("rk4",), {}),
     "training.recipes.of": (recipes.of, (RECIPE,), {}),
+    "training.nightly.network": (nightly.network, (NIGHT,), {}),
+    "training.nightly.train": (
+        lambda images: _in_folder(
+            lambda folder, x: nightly.train(NETWORKS["scaled"], x, RECIPE, {"seed": 0}, folder=folder), images
+        ),
+        (examples(),),
+        {},
+    ),
+    "training.shipped.write": (
+        lambda module: _in_folder(lambda folder, net: shipped.write(folder / "net", net, {}), module),
+        (shipped.rounded_(nn.Linear(2, 2)),),
+        {},
+    ),
     "training.tuning.scores": (tuning.scores, (FITTED, RECIPE.epochs), {}),
     "training.tuning.search": (lambda table: tuning.search(lambda rate: FITTED, 0.1, len(table)), (TUNED,), {}),
     "training.tuning.choose": (tuning.choose, (TUNED, ["net"]), {}),
@@ -431,6 +455,8 @@ IN_PLACE = {
     "nets.weights.draw": "writes into the weight, which is what it is for",
     "analysis.shortcuts.pca_": "sets the projections, as the name says; test_maps compares the rest",
     "nets.initialisation.initialise": "draws the weights of a module; test_initialisation compares the rest",
+    "training.shipped.read_": "sets the weights of the network, as the name says; test_shipped compares the rest",
+    "training.shipped.rounded_": "rounds the weights of the network, as the name says; test_shipped compares them",
 }
 """Functions whose argument is what they change, and why."""
 
@@ -439,6 +465,8 @@ UNCALLED = {
     "data.pretrained.compared": "takes a number alone",
     "data.pretrained.images": "takes names and numbers alone",
     "data.pretrained.published": "takes a number alone",
+    "training.nightly.identity": "takes names and numbers alone",
+    "training.nightly.path": "takes names and numbers alone",
     "training.ranks.joined": "starts a group of processes, on several devices",
     "training.tuning.rounded": "takes a number alone",
     "training.zoo.default_policy": "takes names alone",

@@ -9,8 +9,10 @@ import pandas as pd
 import pytest
 
 from resnet_lib import sweep
-from resnet_lib.evidence import choices
+from resnet_lib.evidence import choices, ledger
 from resnet_lib.sweep import Experiment, Grid, results
+
+BOOK = Path(__file__).parents[2]
 
 
 @dataclass(frozen=True)
@@ -167,3 +169,21 @@ def test_the_cells_of_a_table_are_named_by_row_and_column():
     assert choices.cells(table) == {("plain", 8): 0.1, ("plain", 20): 0.2, ("bare", 0.5, 8, True): 0.3}
     assert list(choices.cells({"b": {1: 0.1}, "a": {2: 0.1, 1: 0.1}})) == [("b", 1), ("a", 2), ("a", 1)]  # as written
     assert choices.cells({}) == {}
+
+
+def test_no_claim_on_trained_networks_is_without_its_verdicts_under_other_choices():
+    """Those on published networks may be: nobody here can train these again."""
+    found = ledger.read(BOOK)
+    trained = {id for id, claim in found.ledger.claims.items() if claim.kind == "trained"}
+    assert len(trained) > 100
+    assert not {id for id in trained if not found.verdicts[id].record.get("varied")}
+    for id in trained:
+        told = [each["choice"] for each in found.verdicts[id].record["varied"]]
+        assert len(set(told)) == len(told) > 0, id
+
+
+def test_every_choice_of_a_claim_is_judged_by_enough_seeds_to_tell():
+    """A verdict on four values or fewer is always undecided, which would tell nothing of the choice."""
+    for id, shown in ledger.read(BOOK).verdicts.items():
+        for each in shown.record.get("varied", ()):
+            assert each["n"] is None or each["n"] >= 5 or id == "tv-general.rougher-twelve", (id, each["choice"])

@@ -156,7 +156,7 @@ CHANGES = [
         "training/recipes.py",
         "ONE_CYCLE = Recipe(epochs=60",
         "ONE_CYCLE = Recipe(epochs=61",
-        KEPT - {"scalar-layers"} | DEPTH - {"he-table"},
+        KEPT - {"scalar-layers"} | DEPTH - {"he-table"} | {"photographs", "photographs-tuning"},
     ),
     (
         "data/conversion.py",

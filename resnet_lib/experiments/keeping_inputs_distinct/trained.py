@@ -24,6 +24,8 @@ ORDERS = 20
 """Permutations of the labels, for the probe that can learn nothing."""
 PICTURES = 6
 """Test images that are read back out of the last state."""
+KNOWN = 2
+"""The `part` of rows that hold no network, but the controls of `known.beside`."""
 FOUND = 0.1
 """A ratio of distances below which a pair counts as merged."""
 
@@ -261,13 +263,14 @@ def _more(column: str, beside: Callable[[pd.DataFrame, np.ndarray], np.ndarray],
     return measure
 
 
-linear = _more("copied", lambda table, share: share - of_state(table, "residual", "turned"), "minus rotations")
-linear_at_start = _more(
-    "copied",
-    lambda table, share: share - of_state(table, "residual", "turned", trained=False),
-    "minus rotations",
-    after=False,
-)
+def _known(table: pd.DataFrame, share: np.ndarray) -> np.ndarray:
+    """What is read behind a map that keeps little minus behind one that keeps much, of the draws of `known.beside`."""
+    rows = table[table["part"] == KNOWN].sort_values("seed")
+    return (rows["little"] - rows["much"]).to_numpy()
+
+
+linear = _more("copied", _known, "two known maps, the other way")
+linear_at_start = _more("copied", _known, "two known maps, the other way", after=False)
 inside = _more("within", lambda table, _: of_state(table, "residual", "labelled"), "the label alone")
 
 

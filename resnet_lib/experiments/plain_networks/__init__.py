@@ -16,11 +16,14 @@ from resnet_lib.experiments.plain_networks.depths import TUNING as DEPTH_TUNING
 from resnet_lib.experiments.plain_networks.drift import DRIFT, JACOBIANS
 from resnet_lib.experiments.plain_networks.families import CIFAR_TUNING, TUNING
 from resnet_lib.experiments.plain_networks.gradients import GRADIENTS
+from resnet_lib.experiments.plain_networks.photographs import PHOTOGRAPHS
+from resnet_lib.experiments.plain_networks.photographs import TUNING as PHOTOGRAPHS_TUNING
 from resnet_lib.experiments.plain_networks.published import HE_TABLE
 from resnet_lib.experiments.plain_networks.signals import SIGNALS
 
 EXPERIMENTS = (
     *(DEGRADE, CAUSE, GRADIENTS, RESCUE, TUNING, CIFAR_TUNING, HE_TABLE),
     *(DRIFT, JACOBIANS, SIGNALS, DEPTHS, DEPTH_TUNING, DEEP, DEEP_TUNING),
+    *(PHOTOGRAPHS, PHOTOGRAPHS_TUNING),
     *(part.experiment for part in (DEGRADE_CHOICES, CAUSE_CHOICES, RESCUE_CHOICES, DEPTH_CHOICES)),
 )

@@ -1,9 +1,9 @@
 """Chapter "Smoothness and total variation": what the identity does to the ups and downs of blocks and networks."""
 
-from resnet_lib.experiments.smoothness_and_variation.branches import BRANCHES
+from resnet_lib.experiments.smoothness_and_variation.branches import BRANCHES, SHIFTED
 from resnet_lib.experiments.smoothness_and_variation.branches import CHOICES as BRANCH_CHOICES
 from resnet_lib.experiments.smoothness_and_variation.depth import CHOICES as DEPTH_CHOICES
-from resnet_lib.experiments.smoothness_and_variation.depth import DEPTH
+from resnet_lib.experiments.smoothness_and_variation.depth import DEPTH, MORE
 from resnet_lib.experiments.smoothness_and_variation.functions import BAND, PAIRS, ROUGHNESS, TENTS
 from resnet_lib.experiments.smoothness_and_variation.networks import CHOICES as NETWORK_CHOICES
 from resnet_lib.experiments.smoothness_and_variation.networks import NETWORKS
@@ -26,4 +26,6 @@ EXPERIMENTS = (
     DEPTH_CHOICES.experiment,
     PENALISED_CHOICES.experiment,
     BRANCH_CHOICES.experiment,
+    MORE.experiment,
+    SHIFTED.experiment,
 )

@@ -17,6 +17,14 @@ BRANCHES = Experiment("variation-branches", trial, Grid(_BLOCKS, SEEDS), Grid(_B
 
 _COMPARED = tuple(each for each in _BLOCKS if each.kind != "shifted")
 CHOICES = choices.Choices(BRANCHES, networks.ways(_COMPARED), networks.OTHER_SEEDS)
+_SHIFTED = tuple(each for each in _BLOCKS if not each.again)
+SHIFTED = choices.Choices(
+    BRANCHES,
+    {way: found for way, found in networks.ways(_SHIFTED).items() if way in (choices.THIRD, choices.THRICE)},
+    networks.OTHER_SEEDS[:5],
+    "variation-shifted-choices",
+)
+"""Other rates for the identity alone, with the networks that are trained on `y - x`."""
 
 
 def compared(table: pd.DataFrame, target: str, first: str, second: str) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -11,6 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from resnet_lib import runtime
+from resnet_lib.evidence import choices
 from resnet_lib.evidence.claims import Evidence
 from resnet_lib.experiments.solvers_as_networks.heat import DRAWS, MANY_DRAWS
 from resnet_lib.linalg.grids import Line
@@ -126,6 +127,18 @@ LEARNED = Experiment.repeated(
     group=10,
     agrees=Columns("rounded", {"apart": "noise"}),
 )
+_WAYS = {
+    "a third of the noise": {"noise": 3e-4},
+    "three times the noise": {"noise": 3e-3},
+    "half as many points": {"points": 32},
+    "twice as many points": {"points": 128},
+}
+CHOICES = choices.Choices(
+    LEARNED,
+    {words: tuple(replace(case, **way) for case in LEARNED.quick.settings) for words, way in _WAYS.items()},
+    DRAWS[:10],
+)
+"""Least squares has no rate and no time; the noise and the line were chosen."""
 
 
 def _case(table: pd.DataFrame, case: Learned) -> pd.DataFrame:

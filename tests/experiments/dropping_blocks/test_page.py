@@ -321,3 +321,12 @@ def test_rates_and_sizes_under_other_choices(words: str):
     sized = {name: size_measures.graceful_size(x.table).values for name, x in sizes.CHOICES.results(ROOT).items()}
     told_ = (mean(sized[name]) for name in ("a third of each rate", "three times each rate", "twice the epochs"))
     assert "At a third of the rate it is {}, at three times {}, with twice the epochs {}, which".format(*told_) in words
+    drawn = {name: size_measures.graceful_drawn(x.table).values for name, x in sizes.CHOICES.results(ROOT).items()}
+    third, thrice, twice = (
+        drawn[each] for each in ("a third of each rate", "three times each rate", "twice the epochs")
+    )
+    assert f"loses as much, {third.mean():.0f} points, and with twice the epochs {twice.mean():.0f}" in words
+    assert f"they lose {mean(thrice)} points on average (interval 0 to 23)" in words
+    lost = size_measures.network(sizes.CHOICES.results(ROOT)["three times each rate"].table, sizes.ONE)
+    whole = lost[(lost["measure"] == "removed") & (lost["removed"] == 0)].sort_values("value")["value"]
+    assert [f"{value:.0%}" for value in whole] == ["0%", "0%", "0%", "10%", "43%"]

@@ -5,9 +5,11 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from resnet_lib.experiments.keeping_inputs_distinct import collapse
+from resnet_lib.experiments.keeping_inputs_distinct import collapse, known
+from tests.experiments import chapter
 
 ROOT = Path(__file__).parents[3]
+NAME = "06_keeping_inputs_distinct"
 
 
 @pytest.fixture(scope="module")
@@ -43,3 +45,11 @@ def test_the_size_of_a_branch_sets_the_law_as_the_exercise_says():
     while gap > collapse.recursion("plain", 1000)[1000]:
         gap, blocks = (gap + share * collapse.closer(gap)) / (1 + share), blocks + 1
     assert blocks == pytest.approx(1000 * (1 + share) / share, rel=0.03)
+
+
+def test_the_lead_of_the_known_maps_is_that_of_the_page():
+    table = chapter.stored(known.DRAWS)
+    lead = table["little"] - table["much"]
+    assert f"reads a lead of ${lead.mean():.2f}$" in chapter.words(NAME)
+    for claim in ("info-copy.linear", "info-copy.start"):
+        assert chapter.quick(NAME, claim)["control_effect"] == pytest.approx(lead[:5].mean())

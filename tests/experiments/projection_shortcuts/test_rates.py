@@ -35,3 +35,18 @@ def test_the_page_tells_what_other_divisions_of_the_images_give():
     behind = -networks.need_learned(found.table).values
     low, high = intervals.interval(behind, "mean", rng=runtime.rng(0, "page"))
     assert f"({behind.mean():.2f}, interval {low:.1f} to {high:.1f})" in chapter.words("12_projection_shortcuts")
+
+
+def test_orthonormal_rows_are_judged_beside_the_kernels_that_the_chapter_leaves_free(tmp_path):
+    assert rates.beside_free(tmp_path) == {}  # not computed there
+    found, others = rates.beside_free(ROOT), rates.varied(ROOT)
+    assert list(found) == [*rates.CHOICES.ways, "other divisions of the images"] == list(others)
+    free = networks.orth_trained(chapter.stored(networks.DIGITS)).control
+    for name, result in found.items():
+        evidence = networks.orth_trained(result.table)
+        assert evidence.control == pytest.approx(free), name
+        own = networks.per_network(others[name].table)
+        assert evidence.values == pytest.approx(own[own["shortcut"] == "2x2"]["defect"].to_numpy())
+        assert "pca" not in set(own["shortcut"])
+        assert evidence.values.max() == pytest.approx(1.2e-6, rel=0.05)
+    assert r"farther than $1.2\cdot10^{-6}$ from $WW^\top=I$" in chapter.words("12_projection_shortcuts")

@@ -42,3 +42,10 @@ def test_other_choices_leave_out_the_shifted_target():
     ways = branches.CHOICES.ways
     assert {each.kind for way in ways.values() for each in way} == {"plain", "around"}
     assert len(ways["other points and weights"]) == 9
+
+
+def test_the_identity_is_judged_at_other_rates_with_the_networks_that_it_needs():
+    ways = branches.SHIFTED.ways
+    assert list(ways) == ["a third of each rate", "three times each rate"]
+    for way in ways.values():
+        assert {(each.kind, each.again) for each in way} == {("plain", False), ("around", False), ("shifted", False)}

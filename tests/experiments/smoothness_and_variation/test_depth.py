@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+import pytest
 
 from resnet_lib.experiments.smoothness_and_variation import depth, rates
 
@@ -29,3 +30,8 @@ def test_the_networks_are_those_of_the_page():
     ways = depth.CHOICES.ways
     assert {each.lr for each in ways["the same rate for all"]} == {0.002}
     assert {each.gain for each in ways["branches that start at a quarter"]} == {0.25}
+    more = depth.MORE.ways
+    assert {each.lr for each in more["the plain network's rate for both"]} == {rates.DEEP_BEST["plain"]}
+    gains = {each.gain for each in more["branches that start at 1 over the root of 12"]}
+    assert [gain**2 * 12 for gain in gains] == [pytest.approx(1)]  # of twelve branches together
+    assert not {*depth.MORE.experiment.full.seeds} & {*depth.SEEDS, *depth.MANY_SEEDS}

@@ -152,3 +152,13 @@ def test_pairs_needed_are_told_by_case_and_map():
         ["white", "0.02", "never"],
         ["white", "0.25", "never"],
     ]
+
+
+def test_other_choices_change_the_noise_or_the_line_of_every_case():
+    ways = learning.CHOICES.ways
+    assert [{case.noise for case in way} for way in ways.values()] == [{3e-4}, {3e-3}, {1e-3}, {1e-3}]
+    assert [{case.points for case in way} for way in ways.values()] == [{64}, {64}, {32}, {128}]
+    for way in ways.values():
+        assert [(case.ratio, case.spectrum, case.counts) for case in way] == [
+            (case.ratio, case.spectrum, case.counts) for case in learning.LEARNED.quick.settings
+        ]

@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 import torch
 
+from resnet_lib import runtime
+from resnet_lib.evidence import intervals
 from resnet_lib.experiments.solvers_as_networks import learning, propagation, waves
 from tests.experiments import chapter
 
@@ -156,3 +158,19 @@ def test_what_the_page_tells_of_other_choices():
     told = f"is {min(gains):.1f} to {max(gains):.1f} decades more accurate than Cayley's steps inside its data"
     assert told in chapter.words(NAME)
     assert all((propagation.transfer(table).values > 2).all() for table in found.values())
+
+
+def test_what_the_page_tells_of_learned_maps_under_other_choices():
+    words, found = chapter.words(NAME), {name: r.table for name, r in learning.CHOICES.results().items()}
+    assert list(found) == list(learning.CHOICES.ways)
+    assert all(len(set(table["seed"])) == 10 for table in found.values())
+    saved = [learning.prior(table).values.mean() for table in found.values()]
+    assert f"Three taps need {min(saved):.1f} to {max(saved):.1f} decades fewer pairs under all four" in words
+    worse = {name: 10 ** learning.change(table).values.mean() for name, table in found.items()}
+    assert f"errs {worse['twice as many points']:.2f} times as much as the one without, in place of 2.2 times" in words
+    assert worse["half as many points"] == pytest.approx(1)
+    least = learning.shortcut(found["a third of the noise"]).values
+    low, high = intervals.interval(least, "mean", rng=runtime.rng(0, "page"))
+    assert f"saves {least.mean():.1f} decades (interval {low:.1f} to {high:.1f})" in words
+    for name in ("three times the noise", "twice as many points"):
+        assert (learning.shortcut(found[name]).values == 0).all()
