@@ -225,11 +225,12 @@ def collect(run: Path, source: Path, root: Path | None = None) -> "Held":
     from resnet_lib.replication.held import hold, told
 
     held = hold(run, root or run)
-    evidence, has_library = held.shown, library.is_listed(run / "_toc.yml")
+    evidence = held.shown
     files = {path.relative_to(run): path.read_bytes() for path in _matches(run, (*PAGES, "references.bib"))}
     for name in files:
         if name.suffix in (".md", ".yml"):  # Sphinx would show the one as it is, and talk at length of the other
             manuscript.page(run / name)
+    has_library = library.is_listed(run / "_toc.yml")
     for path in notebooks(run):
         notebook = manuscript.notebook(path)
         chapter = manuscript.chapter(path)
