@@ -1,0 +1,123 @@
+"""The chapter's networks on digits: what is trained, under which other choices, and one value a seed of each claim."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+
+from resnet_lib.evidence import choices
+from resnet_lib.evidence.claims import Evidence
+from resnet_lib.experiments.gates_and_scales.networks import (
+    BEST_BIAS,
+    DROPOUT,
+    GATE,
+    HALF,
+    HIGHWAY,
+    IDENTITY,
+    MATRIX,
+    PLAIN,
+    START,
+    Network,
+    shallow,
+    trial,
+    variants,
+)
+from resnet_lib.experiments.gates_and_scales.rates import BEST, BEST_SHALLOW
+from resnet_lib.sweep import Columns, Experiment
+
+SEEDS, MANY_SEEDS = tuple(range(10)), tuple(range(200, 240))
+SHUT = 2.0
+NORMALISED = "batch normalisation in the branches"
+DRAWN = "Gaussian gate weights and matrices"
+MEAN = "dropout that keeps the mean"
+AGREES = Columns("sampled")
+DIGITS = Experiment.repeated(
+    "gates-digits", trial, variants(BEST), SEEDS, MANY_SEEDS, group=20, data=("digits",), agrees=AGREES
+)
+GAP = Experiment.repeated(
+    "gates-gap",
+    trial,
+    [shallow(setting) for setting in variants(BEST_SHALLOW)],
+    SEEDS,
+    MANY_SEEDS,
+    group=20,
+    data=("digits",),
+    agrees=AGREES,
+)
+
+
+def ways(settings: Sequence[Network]) -> dict[str, tuple[Network, ...]]:
+    """Other choices for these networks."""
+
+    drawn = {HIGHWAY: {"weights": 1.0}, GATE: {"weights": 1.0}, MATRIX: {"drawn": "lecun"}}
+    found = choices.ways(settings)
+    found[NORMALISED] = tuple(replace(each, norm="batch") for each in settings)
+    found[DRAWN] = tuple(replace(each, **drawn.get(each.kind, {})) for each in settings)
+    found[MEAN] = tuple(replace(each, mean=each.kind == DROPOUT) for each in settings)
+    return found
+
+
+def gap_ways(settings: Sequence[Network]) -> dict[str, tuple[Network, ...]]:
+    """Other choices for the networks that learn all training images."""
+    found = choices.ways(settings)
+    found["four times the epochs"] = tuple(replace(each, epochs=4 * each.epochs) for each in settings)
+    found["weight decay 0.001"] = tuple(replace(each, weight_decay=0.001) for each in settings)
+    return found
+
+
+COMPARED = tuple(each for each in variants(BEST) if each.kind != HIGHWAY or each.bias != 0.0)
+CHOICES = choices.Choices(DIGITS, ways(COMPARED))
+GAP_CHOICES = choices.Choices(GAP, gap_ways(GAP.quick.settings))
+
+
+def column(table: pd.DataFrame, name: str, kind: str, bias: float = 0.0) -> pd.Series:
+    """A column of one network, by seed."""
+    rows = table[(table["kind"] == kind) & (table["bias"] == bias)]
+    return rows.set_index("seed")[name].sort_index()
+
+
+def _minus(table: pd.DataFrame, one: tuple[str, float], other: tuple[str, float], twin: str) -> Evidence:
+    """Test accuracy of one network minus that of another, seed by seed; control: the first kind built otherwise."""
+    first, second = (column(table, "test", *name) for name in (one, other))
+    if list(first.index) != list(second.index):
+        raise ValueError(f"{one} and {other} were not trained with the same seeds")
+    return Evidence((first - second).to_numpy(), column(table, "twin", twin).to_numpy())
+
+
+def _clean(kind: str, bias: float = 0.0) -> Callable[[pd.DataFrame], Evidence]:
+    def measure(table: pd.DataFrame) -> Evidence:
+        return _minus(table, (IDENTITY, 0.0), (kind, bias), IDENTITY)
+
+    measure.__doc__ = f"Test accuracy of the identity minus that of {kind}, a value a seed; control: a held identity."
+    return measure
+
+
+half, dropout, conv, start = _clean(HALF), _clean(DROPOUT), _clean(MATRIX), _clean(START)
+gate, gate_zero, better = _clean(GATE, BEST_BIAS), _clean(GATE), _clean(HIGHWAY, BEST_BIAS)
+
+
+def shut(table: pd.DataFrame) -> Evidence:
+    """Test accuracy of highways at bias -4 minus that at 2, a value a seed; control: plain, and a highway of T = 1."""
+    return _minus(table, (HIGHWAY, BEST_BIAS), (HIGHWAY, SHUT), PLAIN)
+
+
+def off(table: pd.DataFrame) -> Evidence:
+    """Test accuracy of highways at bias 2 minus plain ones, a value a seed; control: plain, and a highway of T = 1."""
+    return _minus(table, (HIGHWAY, SHUT), (PLAIN, 0.0), PLAIN)
+
+
+def learned(table: pd.DataFrame) -> Evidence:
+    """Change of the mean carry in training, the least of three biases, a value a seed; control: biases moved by 2."""
+    biases = sorted(bias for bias in table[table["kind"] == HIGHWAY]["bias"].unique() if bias < 0)
+    changes = [column(table, "carry", HIGHWAY, b) - column(table, "carry_start", HIGHWAY, b) for b in biases]
+    moved = column(table, "carry_moved", HIGHWAY, BEST_BIAS) - column(table, "carry_start", HIGHWAY, BEST_BIAS)
+    return Evidence(np.min([change.to_numpy() for change in changes], axis=0), moved.to_numpy())
+
+
+def regulariser(table: pd.DataFrame) -> Evidence:
+    """Training minus test accuracy, highway minus identity, a value a seed; control: the worse training accuracy."""
+    names = (HIGHWAY, BEST_BIAS), (IDENTITY, 0.0)
+    train, test = ([column(table, part, *name) for name in names] for part in ("train", "test"))
+    gaps = [a - b for a, b in zip(train, test, strict=True)]
+    return Evidence((gaps[0] - gaps[1]).to_numpy(), np.minimum(*(part.to_numpy() for part in train)))
