@@ -11,6 +11,8 @@ Example:
     [(8, 8), (8, 8)]
 """
 
+# ruff: noqa: UP037 -- without its quotes the shape "n *shape" would be a product
+
 from __future__ import annotations
 
 import copy

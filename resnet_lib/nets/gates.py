@@ -2,16 +2,19 @@
 
 A gate is `T(s) = sigmoid(W s + b)`, one number for each channel of the state. `Highway` (srivastava2015highway) gives
 the branch the share `T` and the shortcut the rest; `ShortcutGate` (he2016identity, "shortcut-only gating") takes `T`
-from the shortcut alone. Gates are put on a stack whose weights have been drawn, so that the branches of a network and of
-its gated twin are equal.
+from the shortcut alone. Gates are put on a stack whose weights have been drawn, so that the branches of a network and
+of its gated twin are equal.
 
 Example:
     >>> from resnet_lib import nets, runtime
     >>> draw = runtime.stream(0, "example")
     >>> net = nets.mlp(2, 8, unit=nets.Unit(order="inside", norm="none"), generator=draw)
-    >>> [round(carry, 3) for carry in carries(gated(net, "highway", -2.0, weights=0.0, generator=draw), torch.ones(1, 64))]
+    >>> gates = gated(net, "highway", -2.0, weights=0.0, generator=draw)
+    >>> [round(carry, 3) for carry in carries(gates, torch.ones(1, 64))]
     [0.881, 0.881]
 """
+
+# ruff: noqa: UP037 -- without its quotes the shape "n *shape" would be a product
 
 from __future__ import annotations
 
@@ -28,6 +31,7 @@ from resnet_lib.nets.burdens import _layer, _rebuilt, _states
 from resnet_lib.nets.merges import Add, After, Scaled
 from resnet_lib.nets.networks import Stack
 from resnet_lib.nets.units import unknown
+
 
 class Gate(nn.Module):
     """`sigmoid(W s + b)`, with a layer that returns as many channels as it reads.

@@ -1,7 +1,7 @@
 r"""What a stack of gates leaves of a gradient before any training, where branches are zero.
 
-With gate weights of zero each block is $y=(1-T)\,x$, and the gradient is multiplied by $1-T$ once for every block. Drawn
-gate weights add a term, $-x\,T'(x)^{\mathsf T}W$: a gate that reads the state is changed by it.
+With gate weights of zero each block is $y=(1-T)\,x$, and the gradient is multiplied by $1-T$ once for every block.
+Drawn gate weights add a term, $-x\,T'(x)^{\mathsf T}W$: a gate that reads the state is changed by it.
 """
 
 from collections.abc import Sequence
@@ -81,11 +81,3 @@ def carry(table: pd.DataFrame) -> Evidence:
     """Distance from (1 - T)^L, a value a bias and draw; control: gate weights that are drawn."""
     values, control = (table[table["weights"] == weights]["distance"].to_numpy() for weights in (0.0, 1.0))
     return Evidence(values, control)
-
-
-def drawn(table: pd.DataFrame) -> Evidence:
-    """Logarithm of the factor at bias -4, drawn weights minus zero weights, a value a draw; control: zero weights."""
-    rows = table[table["bias"] == -4.0]
-    logs = [np.log(rows[rows["weights"] == w].set_index("seed")["factor"]).sort_index() for w in (1.0, 0.0)]
-    exact = LAYERS * np.log(share(-4.0))
-    return Evidence((logs[0] - exact).to_numpy(), (logs[1] - exact).to_numpy())
