@@ -93,7 +93,7 @@ class Gated(nn.Module):
 
 
 class Highway(Gated):
-    """`T(s) branch b + (1 - T(s)) s` (srivastava2015highway, eq. 3); he2016identity calls it exclusive gating."""
+    """`T(s) branch b + (1 - T(s)) s` (srivastava2015highway); he2016identity calls it exclusive gating."""
 
     def forward(self, s: Float[Tensor, "n *shape"], b: Float[Tensor, "n *shape"]) -> Float[Tensor, "n *shape"]:
         """The merged paths."""
