@@ -19,11 +19,10 @@ from resnet_lib.experiments.gates_and_scales.networks import (
     PLAIN,
     START,
     Network,
-    shallow,
     trial,
     variants,
 )
-from resnet_lib.experiments.gates_and_scales.rates import BEST, BEST_SHALLOW
+from resnet_lib.experiments.gates_and_scales.rates import BEST
 from resnet_lib.sweep import Columns, Experiment
 
 SEEDS, MANY_SEEDS = tuple(range(10)), tuple(range(200, 240))
@@ -34,16 +33,6 @@ MEAN = "dropout that keeps the mean"
 AGREES = Columns("sampled")
 DIGITS = Experiment.repeated(
     "gates-digits", trial, variants(BEST), SEEDS, MANY_SEEDS, group=20, data=("digits",), agrees=AGREES
-)
-GAP = Experiment.repeated(
-    "gates-gap",
-    trial,
-    [shallow(setting) for setting in variants(BEST_SHALLOW)],
-    SEEDS,
-    MANY_SEEDS,
-    group=20,
-    data=("digits",),
-    agrees=AGREES,
 )
 
 
@@ -58,17 +47,8 @@ def ways(settings: Sequence[Network]) -> dict[str, tuple[Network, ...]]:
     return found
 
 
-def gap_ways(settings: Sequence[Network]) -> dict[str, tuple[Network, ...]]:
-    """Other choices for the networks that learn all training images."""
-    found = choices.ways(settings)
-    found["four times the epochs"] = tuple(replace(each, epochs=4 * each.epochs) for each in settings)
-    found["weight decay 0.001"] = tuple(replace(each, weight_decay=0.001) for each in settings)
-    return found
-
-
 COMPARED = tuple(each for each in variants(BEST) if each.kind != HIGHWAY or each.bias != 0.0)
 CHOICES = choices.Choices(DIGITS, ways(COMPARED))
-GAP_CHOICES = choices.Choices(GAP, gap_ways(GAP.quick.settings))
 
 
 def column(table: pd.DataFrame, name: str, kind: str, bias: float = 0.0) -> pd.Series:
@@ -108,16 +88,8 @@ def off(table: pd.DataFrame) -> Evidence:
 
 
 def learned(table: pd.DataFrame) -> Evidence:
-    """Change of the mean carry in training, the least of three biases, a value a seed; control: biases moved by 2."""
+    """Change of the mean carry in training, the least of two biases, a value a seed; control: biases moved by 2."""
     biases = sorted(bias for bias in table[table["kind"] == HIGHWAY]["bias"].unique() if bias < 0)
     changes = [column(table, "carry", HIGHWAY, b) - column(table, "carry_start", HIGHWAY, b) for b in biases]
     moved = column(table, "carry_moved", HIGHWAY, BEST_BIAS) - column(table, "carry_start", HIGHWAY, BEST_BIAS)
     return Evidence(np.min([change.to_numpy() for change in changes], axis=0), moved.to_numpy())
-
-
-def regulariser(table: pd.DataFrame) -> Evidence:
-    """Training minus test accuracy, highway minus identity, a value a seed; control: the worse training accuracy."""
-    names = (HIGHWAY, BEST_BIAS), (IDENTITY, 0.0)
-    train, test = ([column(table, part, *name) for name in names] for part in ("train", "test"))
-    gaps = [a - b for a, b in zip(train, test, strict=True)]
-    return Evidence((gaps[0] - gaps[1]).to_numpy(), np.minimum(*(part.to_numpy() for part in train)))

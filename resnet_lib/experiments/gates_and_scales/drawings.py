@@ -58,7 +58,7 @@ def biases(table: pd.DataFrame) -> Figure:
     for kind in (IDENTITY, PLAIN):
         level = table[table["kind"] == kind]["mean"].iloc[0]
         left.axhline(level, linewidth=1, linestyle="--", color=SHOWN[kind].look["color"])
-        left.annotate(kind, (-6, level), xytext=(0, 4), textcoords="offset points")
+        left.annotate(kind, (-4, level), xytext=(0, 4), textcoords="offset points")
     left.set(ylabel="test accuracy, %", ylim=(0, 105))
     for name, label, line in (("carry_start", "before training", "--"), ("carry", "after training", "-")):
         rows = table[(table["kind"] == HIGHWAY) & (table["what"] == name)].sort_values("bias")
@@ -66,7 +66,7 @@ def biases(table: pd.DataFrame) -> Figure:
     right.set(ylabel="mean carry of a block, $1-T$", ylim=(0, 1.05))
     right.legend(loc="lower left")
     for axis in (left, right):
-        axis.set(xlabel="bias of the gates at first", xticks=(-6, -4, -2, 0, 2))
+        axis.set(xlabel="bias of the gates at first", xticks=(-4, -2, 0, 2))
     return figure
 
 

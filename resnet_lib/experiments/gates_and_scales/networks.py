@@ -1,7 +1,7 @@
 r"""Residual MLPs of 50 layers on digits, with every kind of shortcut, each trained at a learning rate of its own."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -17,7 +17,7 @@ from resnet_lib.training import recipes
 IDENTITY, PLAIN, HALF, DROPOUT = "identity", "plain", "half", "dropout"
 HIGHWAY, GATE = "highway", "gate"
 MATRIX, START = "matrix", "from identity"
-BIASES = (2.0, 0.0, -2.0, -4.0, -6.0)
+BIASES = (2.0, 0.0, -2.0, -4.0)
 BEST_BIAS = -4.0
 """Of gates, for both kinds; that of pilots on other seeds."""
 SUM, SHARE = 0.2, 0.5**0.5
@@ -153,9 +153,3 @@ def variants(best: dict[tuple[str, float], float]) -> tuple[Network, ...]:
     """The chapter's networks, by their kind and bias, at these rates."""
     scales = {HIGHWAY: SHARE, PLAIN: SHARE}
     return tuple(Network(kind, lr, bias, scales.get(kind, SUM)) for (kind, bias), lr in best.items())
-
-
-def shallow(setting: Network) -> Network:
-    """The same network with ten blocks and 20 epochs, at which it learns all training images."""
-    scale = setting.scale if setting.scale == SHARE else 10**-0.5
-    return replace(setting, blocks=10, epochs=20, scale=scale)

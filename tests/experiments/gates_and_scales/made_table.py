@@ -16,7 +16,7 @@ TEST = {
     ("plain", 0.0): 30.0,
     **{("highway", bias): 50.0 - 10 * bias for bias in BIASES},
 }
-CHANGE = {2.0: -0.5, 0.0: 0.0, -2.0: 0.02, -4.0: -0.01, -6.0: 0.03}
+CHANGE = {2.0: -0.5, 0.0: 0.0, -2.0: 0.02, -4.0: -0.01}
 
 
 def table() -> pd.DataFrame:

@@ -41,12 +41,6 @@ def test_what_is_learned_is_the_largest_fall_of_the_carry():
     assert moved == pytest.approx(-0.101, abs=5e-4)
 
 
-def test_the_regulariser_is_a_difference_of_gaps():
-    found = digits.regulariser(table())
-    np.testing.assert_allclose(found.values, [95.0 - 90.0] * 3)
-    np.testing.assert_allclose(found.control, [99.0, 99.1, 99.2])
-
-
 def test_networks_of_other_seeds_are_refused():
     made = table()
     with pytest.raises(ValueError, match="were not trained with the same seeds"):
@@ -61,5 +55,3 @@ def test_other_choices_change_what_they_name_and_nothing_else():
     for way, kind in ((digits.MEAN, {"dropout"}), (digits.DRAWN, {"gate", "highway", "matrix"})):
         changed = {a.kind for a, b in zip(found[way], base, strict=True) if a != b}
         assert changed == kind
-    assert {each.epochs for each in digits.GAP_CHOICES.ways["four times the epochs"]} == {80}
-    assert {each.weight_decay for each in digits.GAP_CHOICES.ways["weight decay 0.001"]} == {0.001}
