@@ -39,8 +39,8 @@ BEST = {
     (PLAIN, 0.0): 0.0057,
     (HIGHWAY, 2.0): 0.015,
     (HIGHWAY, 0.0): 0.13,
-    (HIGHWAY, -2.0): 0.2,
-    (HIGHWAY, -4.0): 0.2,
+    (HIGHWAY, -2.0): 0.26,
+    (HIGHWAY, -4.0): 0.26,
 }
 _SEARCHED = {
     (IDENTITY, 0.0): 0.05,
