@@ -1,7 +1,6 @@
 """The chapter's networks on digits: what is trained, under which other choices, and one value a seed of each claim."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
@@ -18,37 +17,30 @@ from resnet_lib.experiments.gates_and_scales.networks import (
     MATRIX,
     PLAIN,
     START,
-    Network,
     trial,
     variants,
 )
 from resnet_lib.experiments.gates_and_scales.rates import BEST
-from resnet_lib.sweep import Columns, Experiment
+from resnet_lib.sweep import Columns, Experiment, Result
 
 SEEDS, MANY_SEEDS = tuple(range(10)), tuple(range(200, 240))
 SHUT = 2.0
-NORMALISED = "batch normalisation in the branches"
-DRAWN = "Gaussian gate weights and matrices"
-MEAN = "dropout that keeps the mean"
 AGREES = Columns("sampled")
 DIGITS = Experiment.repeated(
     "gates-digits", trial, variants(BEST), SEEDS, MANY_SEEDS, group=20, data=("digits",), agrees=AGREES
 )
 
 
-def ways(settings: Sequence[Network]) -> dict[str, tuple[Network, ...]]:
-    """Other choices for these networks."""
-
-    drawn = {HIGHWAY: {"weights": 1.0}, GATE: {"weights": 1.0}, MATRIX: {"drawn": "lecun"}}
-    found = choices.ways(settings)
-    found[NORMALISED] = tuple(replace(each, norm="batch") for each in settings)
-    found[DRAWN] = tuple(replace(each, **drawn.get(each.kind, {})) for each in settings)
-    found[MEAN] = tuple(replace(each, mean=each.kind == DROPOUT) for each in settings)
-    return found
-
-
 COMPARED = tuple(each for each in variants(BEST) if each.kind != HIGHWAY or each.bias != 0.0)
-CHOICES = choices.Choices(DIGITS, ways(COMPARED))
+_WAYS = choices.ways(COMPARED)
+FEW = tuple(range(5))
+CHOICES = choices.Choices(DIGITS, {name: _WAYS[name] for name in (choices.THIRD, choices.THRICE)}, FEW)
+LONGER = choices.Choices(DIGITS, {"twice the epochs": _WAYS["twice the epochs"]}, FEW, "gates-longer-choices")
+
+
+def others() -> dict[str, Result]:
+    """The stored results under other choices, by the words that name these."""
+    return CHOICES.results() | LONGER.results()
 
 
 def column(table: pd.DataFrame, name: str, kind: str, bias: float = 0.0) -> pd.Series:

@@ -49,9 +49,9 @@ def test_networks_of_other_seeds_are_refused():
 
 def test_other_choices_change_what_they_name_and_nothing_else():
     base = digits.COMPARED
-    found = digits.CHOICES.ways
-    assert {len(way) for way in found.values()} == {len(base)}
-    assert {each.norm for each in found[digits.NORMALISED]} == {"batch"}
-    for way, kind in ((digits.MEAN, {"dropout"}), (digits.DRAWN, {"gate", "highway", "matrix"})):
-        changed = {a.kind for a, b in zip(found[way], base, strict=True) if a != b}
-        assert changed == kind
+    assert [a.lr / b.lr for a, b in zip(digits.CHOICES.ways["three times each rate"], base, strict=True)] == (
+        pytest.approx([3.0] * len(base), rel=0.05)
+    )
+    assert {each.epochs for each in digits.LONGER.ways["twice the epochs"]} == {16}
+    assert not {(each.kind, each.bias) for each in base} & {("highway", 0.0)}
+    assert set(digits.others()) <= {*digits.CHOICES.ways, *digits.LONGER.ways}
