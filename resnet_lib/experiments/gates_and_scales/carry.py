@@ -18,7 +18,7 @@ from resnet_lib.sweep import Experiment
 
 BIASES = (2.0, 0.0, -2.0, -4.0, -6.0)
 LAYERS = 50
-SEEDS, MANY_SEEDS = tuple(range(20)), tuple(range(200))
+SEEDS, MANY_SEEDS = tuple(range(5)), tuple(range(20))
 
 
 @dataclass(frozen=True)
