@@ -94,7 +94,7 @@ def ranked(table: pd.DataFrame) -> Figure:
 def gates(table: pd.DataFrame) -> Chart:
     """What is left behind one gate and behind 25, by the bias, beside the measured accuracies."""
     bias = slider("bias", "bias of the gates at first", -4, (-6, 2), step=0.5)
-    blocks = slider("blocks", "blocks", BLOCKS, (5, 100), step=5)
+    blocks = slider("blocks", "number of blocks, one after another", BLOCKS, (5, 100), step=5)
     share = "1 / (1 + exp({bias}))"
     names = ["one gate", "all gates"]
     legend = alt.Legend(title=None, orient="top", labelLimit=300)
