@@ -1,9 +1,13 @@
 """What the page tells in numbers is what a program of its own computes."""
 
 import math
+from pathlib import Path
 
 import pytest
 
+from resnet_lib import files
+from resnet_lib.experiments.gates_and_scales import digits
+from resnet_lib.sweep import results
 from tests.experiments import chapter
 
 NAME = "13_gates_and_scales"
@@ -38,8 +42,19 @@ def test_the_measured_numbers_of_the_page():
     words = chapter.words(NAME)
     for claim, told in (("conv", "costs 2.2 points"), ("start", "and 2.8 where it starts as the identity")):
         found = chapter.quick(NAME, f"shortcut-clean.{claim}")
-        assert sum(found["values"]) / len(found["values"]) == pytest.approx(float(told.split()[1]), abs=0.05)
+        assert found["effect"] == pytest.approx(float(told.split()[1]), abs=0.05)
         assert told in words
     better = chapter.quick(NAME, "highway-gate.better")
-    assert sum(better["values"]) / 10 == pytest.approx(-1.0, abs=0.05)
+    assert better["effect"] == pytest.approx(-1.0, abs=0.05)
     assert "is ahead of the identity by 1.0 points" in words
+
+
+def test_what_twice_the_epochs_leave():
+    words = chapter.words(NAME)
+    found = results.read("gates-longer-choices", files.root(Path(__file__).parent))
+    assert found
+    gaps = [measure(found.table).values.mean() for measure in (digits.conv, digits.start)]
+    assert gaps == [pytest.approx(0.8, abs=0.05), pytest.approx(1.1, abs=0.05)]
+    assert "0.8 and 1.1 points are left of the gap" in words
+    kinds = ("identity", "matrix", "from identity")
+    assert all(digits.column(found.table, "train", kind).mean() > 99.8 for kind in kinds)
