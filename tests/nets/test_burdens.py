@@ -47,8 +47,8 @@ def test_matrices_start_as_they_are_said_to():
         assert drawn.var().item() == pytest.approx(variance, rel=0.05)
     turned = burdens.matrices(net, "orthogonal", generator=generator("orthogonal")).blocks
     first, second = (block.shortcut.weight for block in turned[:2])  # pyright: ignore
-    torch.testing.assert_close(first @ first.T, torch.eye(64), rtol=0, atol=1e-5)
-    assert not torch.allclose(first, second)
+    torch.testing.assert_close(first @ first.T, torch.eye(64), rtol=0, atol=1e-5)  # pyright: ignore
+    assert not torch.allclose(first, second)  # pyright: ignore
     again = burdens.matrices(net, "orthogonal", generator=generator("orthogonal")).blocks[0]
     assert torch.equal(again.shortcut.weight, first)  # pyright: ignore
 

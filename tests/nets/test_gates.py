@@ -51,7 +51,7 @@ def test_gates_stand_in_place_of_the_sum_and_share_the_branches(order):
     before = {name: value.clone() for name, value in net.state_dict().items()}
     made = gates.gated(net, "highway", -1.0, generator=generator("made"))
     assert made.blocks[0].branch is net.blocks[0].branch
-    merge = made.blocks[0].merge.merge if order == "post" else made.blocks[0].merge
+    merge = made.blocks[0].merge.merge if order == "post" else made.blocks[0].merge  # pyright: ignore
     assert isinstance(made.blocks[0].merge, After) == (order == "post")
     assert isinstance(merge, Highway)
     assert merge.branch == 0.3
@@ -62,7 +62,7 @@ def test_gates_stand_in_place_of_the_sum_and_share_the_branches(order):
 def test_a_highway_is_the_plain_network_or_nothing_at_its_ends():
     net = mlp(generator("ends"), order="inside", norm="none").eval()
     x = examples().test.x
-    plain = nets.Stack(net.stem, [Block(b.branch, Absent(), BranchOnly()) for b in net.blocks], net.head, shape=(6,))
+    plain = nets.Stack(net.stem, [Block(b.branch, Absent(), BranchOnly()) for b in net.blocks], net.head, shape=(6,))  # pyright: ignore
     assert torch.equal(gates.fixed(net, "highway", 1.0)(x), plain.eval()(x))
     assert torch.equal(gates.fixed(net, "highway", 0.0)(x), net.head(net.stem(x)))
     assert torch.equal(gates.fixed(net, "shortcut", 0.0)(x), net(x))
@@ -77,10 +77,10 @@ def test_gates_are_drawn_from_streams_of_their_own():
     one, again, other = made("one"), made("one"), made("other")
     assert torch.equal(state, torch.get_rng_state())
     drawn = [[block.merge.gate.layer.weight for block in net.blocks] for net in (one, again, other)]  # pyright: ignore
-    assert all(torch.equal(a, b) for a, b in zip(drawn[0], drawn[1], strict=True))
-    assert not any(torch.equal(a, b) for a, b in zip(drawn[0], drawn[2], strict=True))
-    assert not torch.equal(drawn[0][0], drawn[0][1])
-    assert torch.stack(drawn[0]).var().item() == pytest.approx(1 / 16, rel=0.05)
+    assert all(torch.equal(a, b) for a, b in zip(drawn[0], drawn[1], strict=True))  # pyright: ignore
+    assert not any(torch.equal(a, b) for a, b in zip(drawn[0], drawn[2], strict=True))  # pyright: ignore
+    assert not torch.equal(drawn[0][0], drawn[0][1])  # pyright: ignore
+    assert torch.stack(drawn[0]).var().item() == pytest.approx(1 / 16, rel=0.05)  # pyright: ignore
     assert torch.count_nonzero(torch.stack([b.merge.gate.layer.weight for b in made("one", 0.0).blocks])) == 0  # pyright: ignore
 
 

@@ -84,7 +84,7 @@ def ranked(table: pd.DataFrame) -> Figure:
     for height, name in enumerate(reversed(names)):
         mean, low, high = rows.loc[name, ["mean", "low", "high"]]
         look = {"color": SHOWN[IDENTITY].look["color"] if name == "identity" else COLOURS["post"], "marker": "o"}
-        axis.errorbar([mean], [height], xerr=[[max(mean - low, 0)], [max(high - mean, 0)]], elinewidth=1, **look)
+        axis.errorbar([mean], [height], xerr=[[max(mean - low, 0)], [max(high - mean, 0)]], elinewidth=1, **look)  # pyright: ignore
     axis.axvline(rows["mean"]["identity"], linestyle="--", linewidth=1, color=COLOURS["reference"])
     axis.set(xlabel="test accuracy, %", xlim=(0, 105), ylim=(-0.5, len(names) - 0.5))
     axis.set_yticks(range(len(names)), list(reversed(names)))

@@ -66,7 +66,7 @@ def build(setting: Network, generator: torch.Generator) -> nets.Stack:
     net = nets.mlp(setting.blocks, setting.width, unit=unit, generator=generator)
     if kind == PLAIN:
         merge = merges.Times(merges.BranchOnly(), setting.scale)
-        blocks = [nets.Block(block.branch, Absent(), merge) for block in net.blocks]
+        blocks = [nets.Block(block.branch, Absent(), merge) for block in net.blocks]  # pyright: ignore
         return nets.Stack(net.stem, blocks, net.head, shape=net.shape)
     if kind in (HIGHWAY, GATE):
         merged = "highway" if kind == HIGHWAY else "shortcut"
@@ -127,7 +127,7 @@ def moved(net: nets.Stack, by: float) -> nets.Stack:
     """A copy of a network of gates with a number added to every bias."""
     draw = runtime.stream(0, "moved")  # what is drawn from it is replaced
     kind = "highway" if isinstance(net.blocks[0].merge, gates.Highway) else "shortcut"
-    bare = [nets.Block(block.branch, block.shortcut, merges.Add()) for block in net.blocks]
+    bare = [nets.Block(block.branch, block.shortcut, merges.Add()) for block in net.blocks]  # pyright: ignore
     found = gates.gated(nets.Stack(net.stem, bare, net.head, shape=net.shape), kind, 0.0, generator=draw)
     for new, old in zip(found.blocks, net.blocks, strict=True):
         new.merge.gate.layer.load_state_dict(old.merge.gate.layer.state_dict())  # pyright: ignore
@@ -140,7 +140,7 @@ def moved(net: nets.Stack, by: float) -> nets.Stack:
 def twin(setting: Network, net: nets.Stack, x: Tensor) -> float:
     """Largest distance of the logits from those of the same network built otherwise; NaN where there is none."""
     if setting.kind == PLAIN:
-        bare = [nets.Block(b.branch, nn.Identity(), merges.Scaled(1.0, setting.scale)) for b in net.blocks]
+        bare = [nets.Block(b.branch, nn.Identity(), merges.Scaled(1.0, setting.scale)) for b in net.blocks]  # pyright: ignore
         other = gates.fixed(nets.Stack(net.stem, bare, net.head, shape=net.shape), "highway", 1.0)
     elif setting.kind == IDENTITY:
         other = burdens.matrices(net, "identity", learned=False, generator=runtime.stream(0, "twin"))

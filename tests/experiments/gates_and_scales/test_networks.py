@@ -19,22 +19,22 @@ def made(kind: str, **options):
 
 
 def test_all_networks_of_a_seed_have_equal_branches():
-    first = made("identity").blocks[1].branch.state_dict()
+    first = made("identity").blocks[1].branch.state_dict()  # pyright: ignore
     for kind in KINDS:
-        found = made(kind).blocks[1].branch.state_dict()
+        found = made(kind).blocks[1].branch.state_dict()  # pyright: ignore
         assert all(torch.equal(found[name], value) for name, value in first.items()), kind
 
 
 def test_each_network_is_its_formula():
     x = torch.randn(3, 6, generator=runtime.stream(0, "x"))
-    b = made("identity").blocks[0].branch(x)
+    b = made("identity").blocks[0].branch(x)  # pyright: ignore
     wanted = {"identity": x + 0.2 * b, "half": x / 2 + 0.2 * b, "dropout": x / 2 + 0.2 * b, "plain": 0.2 * b}
     wanted |= {"from identity": wanted["identity"], "highway": 0.5 * 0.2 * b + x / 2, "gate": wanted["half"]}
     for kind, y in wanted.items():
         torch.testing.assert_close(made(kind).blocks[0](x), y)
     torch.testing.assert_close(made("dropout", mean=True).blocks[0](x), wanted["identity"])
-    weight = made("matrix").blocks[0].shortcut.weight
-    torch.testing.assert_close(weight @ weight.T, torch.eye(6), rtol=0, atol=1e-5)
+    weight = made("matrix").blocks[0].shortcut.weight  # pyright: ignore
+    torch.testing.assert_close(weight @ weight.T, torch.eye(6), rtol=0, atol=1e-5)  # pyright: ignore
 
 
 def test_twins_are_equal_to_the_last_bit():
@@ -58,7 +58,7 @@ def test_a_trial_has_a_row_a_seed():
     for kind in ("highway", "plain"):
         table = networks.trial(replace(SMALL, kind=kind, bias=-2.0), (0, 1))
         assert table["seed"].tolist() == [0, 1]
-        assert table[["test", "train"]].stack().between(0, 100).all()
+        assert table[["test", "train"]].stack().between(0, 100).all()  # pyright: ignore
         assert table["carry_start"].notna().all() == (kind == "highway")
         assert table["twin"].notna().all() == (kind == "plain")
     lost = networks.trial(replace(SMALL, lr=1e9), (0,))

@@ -25,17 +25,17 @@ def test_the_worked_numbers_of_the_page():
             pytest.approx(half, abs=5e-4),
         )
         assert f"| ${bias}$ | {one:.3f} | {quarter:.3f} | {half if half < 0.01 else format(half, '.3f')} |" in words
-    assert (0.5**25, 0.99**25, 0.99**50) == (
+    assert (
         pytest.approx(3e-8, rel=0.01),
         pytest.approx(0.78, abs=5e-3),
         pytest.approx(0.61, abs=5e-3),
-    )
+    ) == (0.5**25, 0.99**25, 0.99**50)
     t = 1 / (1 + math.exp(2))
     assert (t**2 + (1 - t) ** 2) ** 12.5 == pytest.approx(0.05, abs=5e-3)
-    assert 0.5**12.5 == pytest.approx(2e-4, rel=0.2)
-    assert (1.08**12.5, 0.33**12.5) == (pytest.approx(2.6, abs=0.05), pytest.approx(1e-6, rel=0.05))
+    assert pytest.approx(2e-4, rel=0.2) == 0.5**12.5
+    assert (pytest.approx(2.6, abs=0.05), pytest.approx(1e-6, rel=0.05)) == (1.08**12.5, 0.33**12.5)
     assert [round(-math.log(blocks / math.log(2)), 1) for blocks in (25, 1000)] == [-3.6, -7.3]
-    assert 2**12.5 == pytest.approx(5793, abs=0.5)
+    assert pytest.approx(5793, abs=0.5) == 2**12.5
 
 
 def test_the_measured_numbers_of_the_page():
