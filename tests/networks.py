@@ -8,7 +8,7 @@ from torch import nn
 
 from resnet_lib import data, nets, runtime, training
 from resnet_lib.analysis import flow, lesion
-from resnet_lib.nets import Unit, blocks, dynamics, initialisation, stochastic_depth
+from resnet_lib.nets import Unit, blocks, burdens, dynamics, gates, initialisation, stochastic_depth
 
 IN, WIDTH, CLASSES, N = 6, 8, 3, 24
 
@@ -54,6 +54,12 @@ NETWORKS: dict[str, Callable[[torch.Generator], nets.Stack]] = {
     "scaled lesion": lambda g: lesion.scale(mlp(g, order="pre"), {1: 0.5}),
     "spliced": lambda g: lesion.splice(mlp(g, order="pre"), 1, list(mlp(g, order="pre").blocks), remove=1),
     "stochastic depth": lambda g: stochastic_depth.wrap(mlp(g, order="pre"), [1.0, 0.75, 0.5], generator=g),
+    "highway": lambda g: gates.gated(mlp(g, norm="none"), "highway", -1.0, generator=g),
+    "shortcut gate": lambda g: gates.gated(mlp(g, order="pre"), "shortcut", -1.0, generator=g),
+    "fixed gate": lambda g: gates.fixed(mlp(g, order="inside"), "highway", 0.5),
+    "matrices": lambda g: burdens.matrices(mlp(g, order="pre"), "orthogonal", generator=g),
+    "held matrices": lambda g: burdens.matrices(mlp(g, order="pre"), "orthogonal", learned=False, generator=g),
+    "dropped shortcut": lambda g: burdens.dropped(mlp(g, order="pre"), 0.5, generator=g),
 }
 
 RECIPE = training.Recipe(epochs=1, batch=8, lr=0.01)

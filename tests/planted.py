@@ -47,6 +47,22 @@ class Fault:
 FAULTS = (
     # what a network is
     Fault(
+        "carry-that-is-the-gate",
+        "resnet_lib/nets/gates.py",
+        "return t * (self.branch * b) + (1 - t) * s",
+        "return (1 - t) * (self.branch * b) + t * s",
+        "gates-and-scales",
+        ("nets/test_gates.py::test_merges_are_the_formulas_by_hand",),
+    ),
+    Fault(
+        "dropout-without-its-mean",
+        "resnet_lib/nets/burdens.py",
+        "return factor * self.chance * x",
+        "return factor * x",
+        "gates-and-scales",
+        ("nets/test_burdens.py::test_dropout_is_its_mean_in_evaluation",),
+    ),
+    Fault(
         "branch-of-wrong-sign",
         "resnet_lib/nets/merges.py",
         "self.skip * s, b, alpha=self.branch)",

@@ -65,12 +65,15 @@ _ALL = (
     ),
     Variant("scaled-more", "branches times 1/L, no normalisation", "residual, $1/L$", "scaled", ">", "-."),
     Variant("tied", "one branch times 1/L for all blocks", "residual, $1/L$, shared weights", "control", "X", "--"),
+    Variant("highway", "gates that share branch and shortcut, no normalisation", "highway", "post", "v"),
+    Variant("gated", "gates on the shortcut alone, branches times 1/sqrt(L)", "gate on the shortcut", "post", "o", ":"),
     Variant("constrained", "weights of norm at most 1/sqrt(L)", "residual, constrained", "scaled", "H", "--"),
     Variant("zero-gamma", "`residual` whose branches start at zero", "residual, zero-gamma", "zero-gamma", "v"),
     Variant("orthogonal", "linear orthogonal branches", "orthogonal, linear", "reference", "x"),
     # Without shortcuts it makes no difference where in the sequence of layers a block begins.
     Variant("plain", "no shortcuts, batch normalisation", "plain, batch norm", "plain", "o"),
     Variant("plain-bare", "layers and ReLUs alone, He's initialisation", "plain, He", "plain", "p", ":"),
+    Variant("plain-kept", "two layers a block that keep the mean square", "plain, size kept", "plain", "d", "-."),
     Variant(
         "plain-scaled", "`plain-bare`, last weights of blocks / sqrt(L)", r"plain, $1/\sqrt{L}$", "plain", "h", "--"
     ),

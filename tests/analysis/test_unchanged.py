@@ -42,7 +42,18 @@ from resnet_lib.data import augmentation, datasets, pretrained, spirals
 from resnet_lib.evidence import intervals, significance
 from resnet_lib.evidence.rules import Rule
 from resnet_lib.linalg import applied, convolutions, krylov, newton, scaling, stiefel, subspaces
-from resnet_lib.nets import blocks, dynamics, effects, initialisation, merges, projections, stochastic_depth, units
+from resnet_lib.nets import (
+    blocks,
+    burdens,
+    dynamics,
+    effects,
+    gates,
+    initialisation,
+    merges,
+    projections,
+    stochastic_depth,
+    units,
+)
 from resnet_lib.ode import order, propagators, steppers, tableaus
 from resnet_lib.sweep import agreement
 from resnet_lib.training import fits, nightly, optimizers, recipes, regression, shipped, tuning
@@ -251,6 +262,23 @@ CALLS: dict[str, tuple[Callable, tuple, dict[str, Any]]] = {
     ),
     "evidence.significance.seeds_needed": (significance.seeds_needed, (Rule.parse("mean < 2"), VERDICT), {}),
     "evidence.significance.together": (significance.together, ([RECORD],), {}),
+    "nets.gates.gated": (
+        lambda stack, x: gates.gated(stack, "highway", -1.0, generator=generator())(x),
+        (net(), X),
+        {},
+    ),
+    "nets.gates.fixed": (lambda stack, x: gates.fixed(stack, "shortcut", 0.5)(x), (net(), X), {}),
+    "nets.gates.carries": (gates.carries, (gates.fixed(net(), "shortcut", 0.5), X), {}),
+    "nets.burdens.matrices": (
+        lambda stack, x: burdens.matrices(stack, "he", generator=generator())(x),
+        (net(), X),
+        {},
+    ),
+    "nets.burdens.dropped": (
+        lambda stack, x: burdens.dropped(stack, 0.5, generator=generator())(x),
+        (net(), X),
+        {},
+    ),
     "nets.stochastic_depth.survival": (stochastic_depth.survival, (3, 0.5), {}),
     "nets.stochastic_depth.survives": (stochastic_depth.survives, (torch.tensor(3), torch.tensor(1), 0.5), {}),
     "nets.stochastic_depth.wrap": (

@@ -54,6 +54,7 @@ REFUSED = {
         for name in (
             *("plain", "order post", "gated", "projected", "without normalisation", "scaled", "zero gamma", "sigmoid"),
             *("hamiltonian", "neural ode", "refined", "refined, implicit", "interpolated"),
+            *("highway", "shortcut gate", "fixed gate", "matrices", "held matrices", "dropped shortcut"),
         )
         for verb in ("refine", "interpolate")
     },
@@ -66,6 +67,7 @@ REFUSED = {
     ("neural ode", "train stacked"): "vmap does not allow; use jacobian.operator",
     ("refined, implicit", "train stacked"): "vmap does not allow; use an explicit method",
     ("refined, implicit", "count"): "takes derivatives on its way",
+    ("held matrices", "count"): "it multiplies matrices outside of them; count its parts",
     ("neural ode", "roughness"): "no two neighbouring blocks have weights of equal shape",
 }
 

@@ -1,0 +1,60 @@
+"""What the page tells in numbers is what a program of its own computes."""
+
+import math
+from pathlib import Path
+
+import pytest
+
+from resnet_lib import files
+from resnet_lib.experiments.gates_and_scales import digits
+from resnet_lib.sweep import results
+from tests.experiments import chapter
+
+NAME = "13_gates_and_scales"
+
+
+def test_the_worked_numbers_of_the_page():
+    words = chapter.words(NAME)
+    rows = [line for line in words.split("|") if line.strip().startswith(("0.8", "0.9", "0.5", "0.1"))]
+    assert len(rows) >= 5
+    for bias, one, quarter, half in ((-2, 0.881, 0.042, 0.0018), (-4, 0.982, 0.635, 0.404), (-6, 0.998, 0.940, 0.884)):
+        carry = 1 / (1 + math.exp(bias))
+        assert (carry, carry**25, carry**50) == (
+            pytest.approx(one, abs=5e-4),
+            pytest.approx(quarter, abs=5e-4),
+            pytest.approx(half, abs=5e-4),
+        )
+        assert f"| ${bias}$ | {one:.3f} | {quarter:.3f} | {half if half < 0.01 else format(half, '.3f')} |" in words
+    assert (
+        pytest.approx(3e-8, rel=0.01),
+        pytest.approx(0.78, abs=5e-3),
+        pytest.approx(0.61, abs=5e-3),
+    ) == (0.5**25, 0.99**25, 0.99**50)
+    t = 1 / (1 + math.exp(2))
+    assert (t**2 + (1 - t) ** 2) ** 12.5 == pytest.approx(0.05, abs=5e-3)
+    assert pytest.approx(2e-4, rel=0.2) == 0.5**12.5
+    assert (pytest.approx(2.6, abs=0.05), pytest.approx(1e-6, rel=0.05)) == (1.08**12.5, 0.33**12.5)
+    assert [round(-math.log(blocks / math.log(2)), 1) for blocks in (25, 1000)] == [-3.6, -7.3]
+    assert pytest.approx(5793, abs=0.5) == 2**12.5
+
+
+def test_the_measured_numbers_of_the_page():
+    words = chapter.words(NAME)
+    for claim, told in (("conv", "costs 2.2 points"), ("start", "and 2.8 where it starts as the identity")):
+        found = chapter.quick(NAME, f"shortcut-clean.{claim}")
+        assert found["effect"] == pytest.approx(float(told.split()[1]), abs=0.05)
+        assert told in words
+    better = chapter.quick(NAME, "highway-gate.better")
+    assert better["effect"] == pytest.approx(-1.0, abs=0.05)
+    assert "is ahead of the identity by 1.0 points" in words
+
+
+def test_what_twice_the_epochs_leave():
+    words = chapter.words(NAME)
+    found = results.read("gates-longer-choices", files.root(Path(__file__).parent))
+    assert found
+    gaps = [measure(found.table).values.mean() for measure in (digits.conv, digits.start)]
+    assert gaps == [pytest.approx(0.8, abs=0.05), pytest.approx(1.1, abs=0.05)]
+    assert "0.8 and 1.1 points are left of the gap" in words
+    kinds = ("identity", "matrix", "from identity")
+    assert all(digits.column(found.table, "train", kind).mean() > 99.8 for kind in kinds)
