@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 from jupyter_book.config import get_final_config
@@ -22,11 +23,12 @@ MEANT_ELSEWHERE = {
 
 
 def test_sphinx_is_told_what_jupyter_book_tells_it():
-    theirs, _ = get_final_config(
+    found: Any = get_final_config(
         user_yaml=ROOT / "_config.yml",
         cli_config={"latex_individualpages": False, "external_toc_path": "_toc.yml"},
         sourcedir=ROOT,
     )
+    theirs = found[0]
     ours = plain.settings(ROOT)
     extensions = [name for name in theirs.pop("extensions") if name not in plain.OF_JUPYTER_BOOK]
     assert ours.pop("extensions") == extensions

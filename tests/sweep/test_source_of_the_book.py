@@ -57,7 +57,7 @@ OWN_BLOCKS |= SINGLE
 REGRESSED = ("branches", "depth", "depth-tuning", "networks", "penalised", "tuning")
 NO_DATA |= OWN_BLOCKS | {f"variation-{what}" for what in REGRESSED}
 COUNTED = {"cost-blocks", "cost-growth", "cost-networks", "cost-times"}
-NO_DATA |= COUNTED
+NO_DATA |= COUNTED | {"gates-carry"}
 NO_DRAW = {
     "cost-blocks",
     "scalar-chains",

@@ -43,6 +43,11 @@ def others() -> dict[str, Result]:
     return CHOICES.results() | LONGER.results()
 
 
+def lasting() -> dict[str, Result]:
+    """Those of `others` under which every highway network keeps finite weights: not three times the rates."""
+    return {name: result for name, result in others().items() if name != choices.THRICE}
+
+
 def column(table: pd.DataFrame, name: str, kind: str, bias: float = 0.0) -> pd.Series:
     """A column of one network, by seed."""
     rows = table[(table["kind"] == kind) & (table["bias"] == bias)]
