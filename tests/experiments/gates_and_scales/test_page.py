@@ -3,9 +3,11 @@
 import math
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from resnet_lib import files
+from resnet_lib.evidence import choices
 from resnet_lib.experiments.gates_and_scales import digits
 from resnet_lib.sweep import results
 from tests.experiments import chapter
@@ -58,3 +60,35 @@ def test_what_twice_the_epochs_leave():
     assert "0.8 and 1.1 points are left of the gap" in words
     kinds = ("identity", "matrix", "from identity")
     assert all(digits.column(found.table, "train", kind).mean() > 99.8 for kind in kinds)
+    test = {
+        name: digits.column(found.table, "test", *name).mean() for name in (("gate", -4), ("highway", -4), kinds[:1])
+    }
+    ahead = sorted(test[name] - test[kinds[:1]] for name in test if name != kinds[:1])
+    assert ahead == [pytest.approx(0.7, abs=0.05), pytest.approx(0.8, abs=0.05)]
+    assert "are 0.7 to 0.8 points ahead on test images" in words
+    near = digits.column(found.table, "test", "highway", -2)
+    assert (near == 0).sum() == 1
+    assert near.sort_values().iloc[1] > 90
+    assert "with twice the epochs one of five networks diverged" in words
+
+
+def test_what_other_rates_leave():
+    words = chapter.words(NAME)
+    found = digits.CHOICES.results(files.root(Path(__file__).parent))
+    slower, faster = (found[name].table for name in (choices.THIRD, choices.THRICE))
+    assert digits.column(slower, "test", "highway", -2).mean() == pytest.approx(61, abs=0.5)
+    assert "at a third of its rate it ends at 61%" in words
+    identity = sorted(digits.column(faster, "test", "identity").round())
+    assert identity == [0, 0, 10, 28, 76]
+    assert "of five identity networks two do, one guesses, and one reaches 76%" in words
+    highways = faster[faster["kind"] == "highway"]
+    assert highways["carry"].isna().any()
+
+
+def test_what_gates_learn():
+    words = chapter.words(NAME)
+    table = pd.read_csv(files.root(Path(__file__).parent) / "figures" / "gates-bias" / "data.csv")
+    carry = table[table["kind"] == "highway"].pivot(index="bias", columns="what", values="mean")
+    changes = carry["carry"] - carry["carry_start"]
+    assert (changes[-2], changes[-4]) == (pytest.approx(0.019, abs=5e-4), pytest.approx(-0.0003, abs=5e-5))
+    assert "rises by 0.019 from $-2$, and falls by 0.0003 from $-4$" in words
