@@ -99,7 +99,9 @@ def test_every_page_is_in_the_search_index(pages: Pages):
     words = [*index["terms"].values(), *index["titleterms"].values()]
     places = (found if isinstance(found, list) else [found] for found in words)
     found = {number for numbers in places for number in numbers}
-    none([f"no word of {name} is in it" for i, name in enumerate(index["docnames"]) if i not in found])
+    unsearched = ("library/experiments", "replications")
+    wanted = {i: name for i, name in enumerate(index["docnames"]) if not name.startswith(unsearched)}
+    none([f"no word of {name} is in it" for i, name in wanted.items() if i not in found])
 
 
 def test_no_anchor_is_given_twice(pages: Pages):

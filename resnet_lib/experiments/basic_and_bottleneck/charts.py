@@ -49,13 +49,25 @@ def inner(table: pd.DataFrame) -> Chart:
         .encode(x, y)
     )
     m, c = "(outer * inner / 64)", "outer"
+    counted = (
+        curves.transform_filter("datum.m == inner && datum.what == 'weights'")
+        .transform_calculate(label=f"format(2 * {c} * {m} + 9 * {m} * {m}, ',') + ' weights'")
+        .mark_text(
+            color=ink("bottleneck"),
+            fontSize=13,
+            dy=14,
+            dx=alt.ExprRef("inner > 32 ? -6 : 6"),
+            align=alt.ExprRef("inner > 32 ? 'right' : 'left'"),
+        )
+        .encode(x, y, text="label:N")
+    )
     told = alt.param(
         name="told",
         expr=f"format(2 * {c} * {m} + 9 * {m} * {m}, ',') + ' weights and multiply-adds a pixel, the basic block '"
         f" + format(18 * {c} * {c}, ',') + '; ' + format({c} + 2 * {m}, ',') + ' numbers returned, the basic block '"
         f" + format(2 * {c}, ',') + '.'",
     )
-    panel = alt.layer(rule, lines, measured).properties(width=330, height=230)
+    panel = alt.layer(rule, lines, measured, counted).properties(width=330, height=230)
     return worded(
         panel.add_params(width, part, told),
         """
