@@ -2,6 +2,7 @@
 
 - A page that uses a word of the book is found under other names of the thing as well: *batchnorm*, *skip connection*.
 - Every claim and every figure is an entry, under its id and its sentence; the entry leads to the page of its own.
+- Its index, a tenth of a megabyte, comes with the page that searches and with no other.
 - Sections of chapters come first, then chapters, the other pages, claims and figures last, but for one that is named.
 """
 
@@ -11,6 +12,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import written
 from docutils import nodes, utils
 from sphinx.application import Sphinx
 from sphinx.builders.html import StandaloneHTMLBuilder
@@ -74,9 +76,21 @@ def order(app: Sphinx, config: Config) -> None:
     config.html_search_scorer = str(Path(__file__).with_name("scorer.js"))
 
 
+SCRIPTS = re.compile(
+    r'\s*<script\b[^>]*\bsrc="[^"]*(?:searchindex|_static/searchtools|_static/language_data)\.js[^"]*"[^>]*></script>'
+)
+"""What the theme loads on every page for results below the field while one types, which this book does not have."""
+
+
+def without_index(page: str, address: str) -> str:
+    """The page without the scripts of the search; the page of results keeps them."""
+    return page if address == "search.html" else SCRIPTS.sub("", page)
+
+
 def setup(app: Sphinx) -> dict[str, Any]:
     """Connect all of it to Sphinx."""
     app.connect("config-inited", order)
     app.connect("doctree-read", name_otherwise)
     app.connect("html-collect-pages", enter)
+    written.change(app, without_index)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -34,8 +34,6 @@ SHOWN = {
 }
 """Of these rooms, the modules that are shown; of all others every module."""
 FOLDER = "library"
-UNSEARCHED = "---\nnosearch: true\n---\n\n"
-"""What a page begins with whose words the search leaves out: its index comes with every page of the book."""
 CHAPTERS = "experiments"
 """The room with a package for each chapter, and the page that lists them."""
 
@@ -55,8 +53,8 @@ def pages(titles: Mapping[str, str]) -> dict[str, str]:
     for chapter, title in titles.items():
         package = _of(chapter)
         parts = [name for name in _below(package) if _is_file(name)]
-        made[f"{page_of(chapter)}.md"] = UNSEARCHED + _page(f"The code of *{title}*", package, parts, _about(package))
-    return {f"{FOLDER}.md": _index(), f"{FOLDER}/{CHAPTERS}.md": UNSEARCHED + _chapters(titles)} | made
+        made[f"{page_of(chapter)}.md"] = _page(f"The code of *{title}*", package, parts, _about(package))
+    return {f"{FOLDER}.md": _index(), f"{FOLDER}/{CHAPTERS}.md": _chapters(titles)} | made
 
 
 def page_of(chapter: str) -> str:
@@ -93,10 +91,8 @@ def modules(room: str) -> list[str]:
 
 
 def _page(title: str, package: str, parts: list[str], about: str = "") -> str:
-    of_chapter = CHAPTERS in package
-    option = "   :no-index:\n" if of_chapter else ""  # whose names the search leaves out, too
-    text = "({mark})=\n## {name}\n\n```{{eval-rst}}\n.. automodule:: {part}\n   :members:\n" + option + "```\n"
-    outer = f"{package}." if of_chapter else f"{PACKAGE.name}."
+    text = "({mark})=\n## {name}\n\n```{{eval-rst}}\n.. automodule:: {part}\n   :members:\n```\n"
+    outer = f"{package}." if CHAPTERS in package else f"{PACKAGE.name}."
     sections = (text.format(mark=_mark(part), name=part.removeprefix(outer) or part, part=part) for part in parts)
     return "\n".join([f"# {title}\n", f"{about or _first(_path(package))}\n", *sections])
 
