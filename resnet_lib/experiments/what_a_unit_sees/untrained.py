@@ -215,8 +215,3 @@ def depth_batch(table: pd.DataFrame) -> Evidence:
 def depth_scaled(table: pd.DataFrame) -> Evidence:
     """Slope of log width on log depth, branches times `1/sqrt(L)`, one value a draw; control: as they are."""
     return Evidence(slopes(table, "scaled"), slopes(table, "residual"))
-
-
-def depth_root(table: pd.DataFrame) -> Evidence:
-    """Slope of log width on log depth, branches as they are, one value a draw; control: times `1/sqrt(L)`."""
-    return Evidence(slopes(table, "residual"), slopes(table, "scaled"))

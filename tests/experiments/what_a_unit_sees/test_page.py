@@ -72,13 +72,13 @@ def test_random_networks(words: str):
 
 def test_all_draws_of_random_networks(words: str):
     table = stored(untrained.UNTRAINED)
-    assert f"to 24 blocks, have {untrained.depth_root(table).values.mean():.3f} and decide" in words
+    assert f"to 24 blocks, have {untrained.depth_start(table).values.mean():.3f} and decide" in words
     assert f"With batch normalisation they have {untrained.depth_batch(table).values.mean():.2f}" in words
     assert f"in QUICK and {untrained.focus_energy(table).values.mean():.2f} in FULL" in words
     for id, measure in (
         ("erf-focus.narrower", untrained.focus_narrower),
         ("erf-focus.energy", untrained.focus_energy),
-        ("erf-depth.root", untrained.depth_root),
+        ("erf-depth.root", untrained.depth_start),
     ):
         assert verdicts.status(id, measure(table)) == "holds"
 

@@ -95,7 +95,6 @@ def test_measures_on_a_known_table():
         (untrained.depth_start, 0.5, 0),
         (untrained.depth_batch, 0.25, 0),
         (untrained.depth_scaled, 0, 0.5),
-        (untrained.depth_root, 0.5, 0),
     ):
         found = measure(table)
         assert found.values == pytest.approx([value] * 5)
