@@ -1,6 +1,7 @@
 """The hash of each experiment of the book: what makes it another one, and what does not."""
 
 import ast
+import gc
 import importlib
 import pkgutil
 import sys
@@ -276,8 +277,12 @@ QUICK = (
 
 
 def ran(experiment: source.Any) -> set[tuple[str, str]]:
-    """Definitions of the package whose code a trial runs: what Python itself calls, not what its text says."""
+    """Definitions of the package whose code a trial runs: what Python itself calls, not what its text says.
+
+    What other tests left to be collected is collected first: a generator that is closed is called once more.
+    """
     codes = set()
+    gc.collect()
     with runtime.numerics():
         before = sys.getprofile()
         sys.setprofile(lambda frame, event, _: codes.add(frame.f_code) if event == "call" else None)
