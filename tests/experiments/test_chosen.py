@@ -40,6 +40,7 @@ CHOSEN = {
     "lipschitz-networks": {"layers of [16], 20 x 100, one-cycle, sgd"},
     "lipschitz-compared": {"layers of [16], 20 x 100, one-cycle, sgd"},
     "gates-digits": {"layers of [32], 8 x 100, one-cycle, sgd"},
+    "gates-paces": {"layers of [32], 8 x 100, one-cycle, sgd"},
     "shortcuts-digits": {"convolutions of [8, 16, 32], 4 x 50, one-cycle, sgd"},
     "paths-gradients": {"layers of [64], 20 x 100, one-cycle, sgd", "layers of [64], 0 x 100, one-cycle, sgd"},
     "paths-images": {"layers of [64], 20 x 100, one-cycle, sgd", "layers of [64], 0 x 100, one-cycle, sgd"},

@@ -8,7 +8,7 @@ import pytest
 
 from resnet_lib import files
 from resnet_lib.evidence import choices
-from resnet_lib.experiments.gates_and_scales import digits
+from resnet_lib.experiments.gates_and_scales import digits, paces
 from resnet_lib.sweep import results
 from tests.experiments import chapter
 
@@ -90,3 +90,32 @@ def test_what_gates_learn():
     changes = carry["carry"] - carry["carry_start"]
     assert (changes[-2], changes[-4]) == (pytest.approx(0.019, abs=5e-4), pytest.approx(-0.0003, abs=5e-5))
     assert "rises by 0.019 from $-2$, and falls by 0.0003 from $-4$" in words
+
+
+def test_what_many_seeds_decide():
+    words = chapter.words(NAME)
+    root = files.root(Path(__file__).parent)
+    drawn, many, slow = (results.read(f"gates-{name}", root) for name in ("carry", "digits", "paces"))
+    assert drawn
+    assert many
+    assert slow
+    away = drawn.table.query("weights == 1 and bias == -4")["distance"]
+    assert (len(away), away.median()) == (20, pytest.approx(0.22, abs=0.005))
+    assert "misses the power by 22% in the median of 20 draws" in words
+    found = {name: getattr(digits, name)(many.table).values.mean() for name in ("conv", "start", "gate", "better")}
+    assert found == {
+        "conv": pytest.approx(2.2, abs=0.05),
+        "start": pytest.approx(2.4, abs=0.05),
+        "gate": pytest.approx(-0.6, abs=0.05),
+        "better": pytest.approx(-1.4, abs=0.05),
+    }
+    assert "in FULL it is 2.2 and 2.4" in words
+    assert "with 40 seeds it is 0.6 points ahead" in words
+    off = chapter.quick(NAME, "highway-gate.off", "full")
+    assert (off["low"], off["high"]) == (pytest.approx(-2.8, abs=0.05), pytest.approx(2.1, abs=0.05))
+    assert "1.4 points ahead, and between 2.8 behind the plain twin and 2.1 ahead of it" in words
+    ends = [paces.column(slow.table, kind, slow=kind != "identity") for kind in ("identity", "matrix", "from identity")]
+    assert [len(end) for end in ends] == [30] * 3
+    assert [end.mean() for end in ends] == [pytest.approx(94.5, abs=0.05)] * 3
+    assert paces.paced(slow.table).values.mean() == pytest.approx(0.1, abs=0.05)
+    assert "nothing is lost: 0.1 points in 30 other seeds" in words
