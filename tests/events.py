@@ -41,6 +41,8 @@ class Clock:
         self.now += self.step
         return self.now
 
+    process_time = perf_counter
+
 
 def longer(seconds: float) -> Iterator[float]:
     """Time limits to try, one after the other, where something has to be *begun* within a limit to be stopped by it.

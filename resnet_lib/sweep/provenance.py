@@ -71,7 +71,7 @@ class Stamp:
         device: Name of the hardware.
         versions: `versions()` at that time.
         seconds: Time that the trials took, summed over all of them, whenever each was computed; a training that a trial
-            found done counts for it too.
+            found done counts for it too. On a CPU it is the processor's, which no other work makes longer.
         created: When the last trial was computed: ISO 8601, UTC.
         peak_memory: Largest resident memory of a process that computed trials, in bytes.
     """

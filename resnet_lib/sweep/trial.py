@@ -12,7 +12,6 @@ import platform
 import signal
 import sys
 import threading
-import time
 import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
@@ -124,10 +123,10 @@ def outcome(trial: Trial, limit: float | None = None) -> bytes | Failure:
         device = torch.device(trial.basis.device)
         options = {"device": device} if takes_device(trial.function) else {}
         division = sources.divided_anew(trial.division)
-        with _alone, _limited(limit), runtime.numerics(), division, spent.counting() as found:
-            started = time.perf_counter()
+        with _alone, _limited(limit), runtime.numerics(), division, spent.counting(device.type) as found:
+            started = spent.now()
             table = trial.function(trial.setting, trial.seeds, **options)
-            seconds = time.perf_counter() - started + sum(found)
+            seconds = spent.now() - started + sum(found)
         created = datetime.now(UTC).isoformat(timespec="seconds")
         return encode(Entry(_checked(table, trial), seconds, created, _peak_memory(), hardware(device)), trial.key)
     except KeyboardInterrupt:

@@ -70,15 +70,14 @@ def _made(file: Path, run: Resumable, about: dict[str, Any], pause: float) -> Tr
         run.restore(before[0])
         earlier = _seconds(before)
         spent.found(earlier)
-    started = last = time.monotonic()
+    started, last = spent.now(), time.monotonic()
     while not run.done:
         run.advance()
-        now = time.monotonic()
-        if now - last >= pause and not run.done:
-            checkpoints.write(part, run.state(), about | {"seconds": earlier + now - started})
+        if time.monotonic() - last >= pause and not run.done:
+            checkpoints.write(part, run.state(), about | {"seconds": earlier + spent.now() - started})
             last = time.monotonic()
     tensors = {name: value.cpu() for name, value in run.records().items()}
-    about = about | {"seconds": earlier + time.monotonic() - started}
+    about = about | {"seconds": earlier + spent.now() - started}
     checkpoints.write(file, tensors, about)
     part.unlink(missing_ok=True)
     return tensors, about

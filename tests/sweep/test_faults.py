@@ -17,7 +17,7 @@ from trials import Noise, experiment, logged
 
 from resnet_lib import sweep
 from resnet_lib.evidence.claims import Evidence
-from resnet_lib.sweep import results, runner, trial
+from resnet_lib.sweep import results, runner, spent, trial
 from resnet_lib.sweep.results import ResultError
 
 TESTS = Path(__file__).parents[1]
@@ -185,7 +185,7 @@ def test_a_clock_that_jumps_changes_no_number(tmp_path: Path, monkeypatch: pytes
     grid = experiment(*(Noise(size=i, log=str(log)) for i in range(4)), trial=logged)
     calm = run(tmp_path / "calm", grid)
     monkeypatch.setattr(trial, "datetime", Jumping)
-    monkeypatch.setattr(trial, "time", Clock(step=0.5))
+    monkeypatch.setattr(spent, "time", Clock(step=0.5))
     monkeypatch.setattr("time.time", lambda: -1e9 if Jumping.calls % 2 else 1e12)
     found = run(tmp_path, grid, budget=600.0)
     assert Jumping.calls == 0  # in a worker process, whose clock is right

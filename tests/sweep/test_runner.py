@@ -386,7 +386,7 @@ def test_the_stamp_says_what_ran(tmp_path, monkeypatch):
     assert stamp.data == {"spirals": data.load("spirals").checksum}
     assert stamp.source == source.digest(*trials.roots)
     assert stamp.device == runtime.processor()
-    assert 0.1 <= stamp.seconds < 10
+    assert 0 < stamp.seconds < 10
     assert 50e6 < stamp.peak_memory < 50e9
     monkeypatch.setattr(provenance, "commit", lambda: (stamp.commit, stamp.dirty))
     again = sweep.run(trials, workers=1, cache=tmp_path / "cache", progress=False)

@@ -1,6 +1,7 @@
 """Time of work that was found done."""
 
 import threading
+import time
 
 import pytest
 
@@ -31,3 +32,16 @@ def test_another_thread_counts_for_itself():
         thread.start()
         thread.join()
     assert times == []
+
+
+@pytest.mark.parametrize(("device", "clock"), [("cpu", "process_time"), ("cuda", "perf_counter")])
+def test_other_work_on_a_processor_makes_no_time_longer(monkeypatch: pytest.MonkeyPatch, device: str, clock: str):
+    told = {"process_time": 3.0, "perf_counter": 70.0}
+    for name, value in told.items():
+        monkeypatch.setattr(time, name, lambda value=value: value)
+    with spent.counting(device):
+        assert spent.now() == told[clock]
+        with spent.counting():
+            assert spent.now() == 3.0
+        assert spent.now() == told[clock]
+    assert spent.now() == 3.0

@@ -43,6 +43,7 @@ class Counted:
 def clock(monkeypatch) -> SimpleNamespace:
     made = SimpleNamespace(now=0.0)
     monkeypatch.setattr(kept, "time", SimpleNamespace(monotonic=lambda: made.now))
+    monkeypatch.setattr(spent, "time", SimpleNamespace(process_time=lambda: made.now))
     return made
 
 
