@@ -29,7 +29,21 @@ def _parsed_by(parse: Callable[[str], object]) -> AfterValidator:
 
 SLUG = r"[a-z0-9]+(?:-[a-z0-9]+)*"
 Slug = Annotated[str, StringConstraints(pattern=f"^{SLUG}$")]
-Prose = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True), _parsed_by(markup.prose)]
+
+
+def _plain(text: str) -> str:
+    """Refuse marks of Markdown, which the pages would print as they are: in the ledger a text has formulas alone."""
+    if "`" in text:
+        raise ValueError(f"{text!r} has a backtick, and code is not set here; name things in words")
+    return text
+
+
+Prose = Annotated[
+    str,
+    StringConstraints(min_length=1, strip_whitespace=True),
+    _parsed_by(markup.prose),
+    AfterValidator(_plain),
+]
 RuleText = Annotated[str, _parsed_by(Rule.parse)]
 LEANING = (
     *("It", "They", "That", "This", "These", "Those", "Its", "Their", "Such", "The same", "So", "Nor", "And", "Even"),

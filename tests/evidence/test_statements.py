@@ -117,6 +117,7 @@ def test_an_unknown_id_lists_the_closest(tmp_path: Path) -> None:
         ("kind: drawn", "kind: guessed", r"kind: Input should be 'theorem', 'drawn', 'trained' or 'published'"),
         ("  when: Always.\n", "", r"statement shift, when: Field required"),
         ("when: Always", f"when: {'so ' * 25}", r"statement shift, when: .*has 26 words; say it in at most 25"),
+        ("measure: distance", "measure: distance to `x`", r"claim shift\.values, measure: .*has a backtick"),
         ("measure: distance", "measure: 5", r"claim shift\.values, measure: Input should be a valid string"),
         (
             "expected: open",
