@@ -65,7 +65,7 @@ PLAIN := sphinx==9.0.4 myst-nb==1.4.0 myst-parser==5.2.0 sphinx-book-theme==1.4.
 ASKED := $(SPHINX9)/.asked-$(shell echo "$(PLAIN)" | cksum | cut -d ' ' -f 1)
 $(ASKED): $(READY)
 	@rm -rf $(SPHINX9)
-	$(RUN) pip install --quiet --disable-pip-version-check --target $(SPHINX9) $(PLAIN)
+	$(RUN) pip install --quiet --disable-pip-version-check --no-warn-conflicts --target $(SPHINX9) $(PLAIN)
 	@touch $@
 
 plain: $(ASKED) ## make the pages with plain Sphinx 9 as well and compare them; its packages are kept in .sphinx9
