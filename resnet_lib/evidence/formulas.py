@@ -22,8 +22,18 @@ OTHERWISE = (
     (re.compile("°"), r"^\\circ "),
     (re.compile(r"\\iff(?![A-Za-z])"), r"\\Leftrightarrow "),
 )
+BRACKETS = re.compile(r"(?<!<mrow>)<mo((?:(?! stretchy)[^>])*)>([|∣‖∥{}⌊⌋⌈⌉⟨⟩])</mo>(?!</mrow>)")
+r"""Brackets that are not the first or the last of a row, as those of `\left` and `\right` are, and so have one size. A
+browser stretches all of them, and centres what it stretches: of a squared norm it would lower the second bar."""
 BARS = re.compile("<mo([^>]*)>([|∣‖∥])</mo>")
 """Of an absolute value or a norm; a browser takes them for operators between two terms, and moves them apart."""
+_NAME = "<mi[^>]*>[A-Za-z]{2,}</mi>"
+THIN = (
+    re.compile(r"(<mo>&ApplyFunction;</mo>)(?!<mo)"),
+    re.compile(rf"(</m(?:i|n|sup|sub|subsup|frac|sqrt)>)(?={_NAME}<mo>&ApplyFunction;)"),
+    re.compile(rf"(<(msub|msup)>{_NAME}(?:(?!<m(?:sub|sup)>).)*?</\2>)(?=<m[in]>)"),
+)
+"""Where TeX has a thin space: around the name of a function, unless a bracket or an operator stands there."""
 INLINE = re.compile(r'<span class="math notranslate nohighlight">\\\((.*?)\\\)</span>', re.DOTALL)
 DISPLAY = re.compile(
     r'<div class="math notranslate nohighlight"( id="[^"]*")?>\s*(<span class="eqno">.*?</span>)?\s*'
@@ -84,5 +94,8 @@ def mathml(tex: str, display: bool = False) -> Markup:
         told = latex2mathml.tex2mathml(tex, as_block=display)
     except (MathError, IndexError, KeyError):
         return Markup()
-    told = BARS.sub(r'<mo\1 lspace="0" rspace="0">\2</mo>', re.sub(r">\s+<", "><", told.strip()))
+    told = BRACKETS.sub(r'<mo\1 stretchy="false">\2</mo>', re.sub(r">\s+<", "><", told.strip()))
+    told = BARS.sub(r'<mo\1 lspace="0" rspace="0">\2</mo>', told)
+    for pattern in THIN:
+        told = pattern.sub(r'\1<mspace width="0.1667em"></mspace>', told)
     return Markup(told)  # docutils escapes what stands in it

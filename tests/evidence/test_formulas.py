@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from resnet_lib.evidence import formulas, markup, statements
 
 ROOT = Path(__file__).parents[2]
+THIN = '<mspace width="0.1667em"></mspace>'
 
 
 @pytest.mark.parametrize(
@@ -21,6 +22,31 @@ ROOT = Path(__file__).parents[2]
         (r"\big(x\big)", '<mo stretchy="false">(</mo><mi>x</mi><mo stretchy="false">)</mo>'),
         (r"a<b", "<mi>a</mi><mo>&lt;</mo><mi>b</mi>"),
         (r"\sqrt d", "<msqrt><mi>d</mi></msqrt>"),
+        (
+            r"\lVert x\rVert^2",  # of one size: a browser would lower the second bar, which it takes for a raised one
+            '<mo class="mathopen" stretchy="false" lspace="0" rspace="0">‖</mo><mi>x</mi>'
+            '<msup><mo stretchy="false" lspace="0" rspace="0">‖</mo><mn>2</mn></msup>',
+        ),
+        (
+            r"\left|\frac{a}{b}\right|",
+            '<mrow><mo lspace="0" rspace="0">|</mo><mfrac><mi>a</mi><mi>b</mi></mfrac><mo lspace="0" rspace="0">|</mo>'
+            "</mrow>",
+        ),
+        (
+            r"\begin{cases}1\\2\end{cases}",
+            '<mrow><mo rspace="0.17em">{</mo><mtable columnalign="left" class="cases"><mtr><mtd><mn>1</mn></mtd></mtr>'
+            "<mtr><mtd><mn>2</mn></mtd></mtr></mtable></mrow>",
+        ),
+        (
+            r"2\operatorname{tr}T",
+            f'<mn>2</mn>{THIN}<mi mathvariant="normal">tr</mi><mo>&ApplyFunction;</mo>{THIN}<mi>T</mi>',
+        ),
+        (
+            r"\ln(x)",
+            '<mi>ln</mi><mo>&ApplyFunction;</mo><mo stretchy="false">(</mo><mi>x</mi><mo stretchy="false">)</mo>',
+        ),
+        (r"\log_2 x", f"<msub><mi>log</mi><mn>2</mn></msub>{THIN}<mi>x</mi>"),
+        (r"d_{\rm out}x", "<msub><mi>d</mi><mi>out</mi></msub><mi>x</mi>"),
     ],
 )
 def test_a_formula_is_mathml(tex: str, mathml: str):

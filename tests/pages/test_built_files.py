@@ -11,6 +11,7 @@ from urllib.parse import unquote, urljoin, urlsplit
 import pandas as pd
 import pytest
 from bs4 import BeautifulSoup, Tag
+from fontTools.ttLib import TTFont
 from PIL import Image
 
 from resnet_lib.evidence import ledger
@@ -129,6 +130,20 @@ def test_nothing_is_fetched_from_another_host(pages: Pages):
     assert len(fetched) > 20
     none([f"{page}: {name} {url}" for page, name, url in fetched if urlsplit(url).netloc])
     none([why for page, _, url in fetched if (why := pages.complaint(page, url))])
+
+
+def test_every_character_of_a_formula_is_in_the_font_that_comes_with_the_pages(pages: Pages, built: Path):
+    """What is missing there would be set in whatever font a reader has: CONTRIBUTING.md says how to add it."""
+    known = set(map(chr, TTFont(built / "_static/fonts/STIXTwoMath.woff").getBestCmap()))
+    italic = {chr(i): chr(0x1D434 + n) for n, i in enumerate([*range(65, 91), *range(97, 123)])} | {"h": "ℎ"}
+    missing = {}
+    for page, soup in pages.soups.items():
+        for part in soup.select("math mi, math mo, math mn, math mtext"):
+            text = part.get_text()
+            if part.name == "mi" and len(text) == 1 and not part.get("mathvariant"):
+                text = italic.get(text, text)
+            missing |= dict.fromkeys(set(text) - known - set(" \u2061"), page)
+    assert missing == {}
 
 
 def test_no_page_and_no_style_names_a_content_network(pages: Pages):
