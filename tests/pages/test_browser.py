@@ -39,6 +39,9 @@ CUT_OFF = """() => {
 CROWDED = """rows => rows.filter(row =>
   row.querySelector('.rl-statement').getBoundingClientRect().left
   < row.querySelector('summary .rl-verdict').getBoundingClientRect().right + 4).map(row => row.id)"""
+# Rows of which something lies beyond their lower edge, where the next one covers it.
+COVERED = """rows => rows.filter(row => [...row.querySelectorAll('.rl-head, .rl-row *')].some(part =>
+  part.getBoundingClientRect().bottom > row.getBoundingClientRect().bottom + 1)).map(row => row.id)"""
 
 
 def turn(page: Page, scheme: Scheme) -> None:
@@ -180,6 +183,8 @@ def test_a_claim_is_a_row_and_no_card(visit: Visitor, address: str, pytestconfig
             heights += page.locator(".rl-card").evaluate_all("all => all.map(e => e.getBoundingClientRect().height)")
             crowded = page.locator(".rl-card").evaluate_all(CROWDED) if size == "wide" else []
             assert crowded == [], f"{page_name}: a verdict touches the sentence beside it"
+            covered = page.locator(".rl-card").evaluate_all(COVERED)
+            assert covered == [], f"{page_name}: the row below covers a part of a row"
     assert len(heights) > 100
     assert statistics.median(heights) <= most
 
