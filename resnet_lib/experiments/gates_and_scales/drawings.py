@@ -55,10 +55,10 @@ def biases(table: pd.DataFrame) -> Figure:
     look = SHOWN[HIGHWAY].look
     rows = table[(table["kind"] == HIGHWAY) & (table["what"] == "test")].sort_values("bias")
     whiskers(left, rows["bias"], rows, **look)
-    for kind in (IDENTITY, PLAIN):
+    for kind, bias, side in ((IDENTITY, 2, "right"), (PLAIN, -4, "left")):  # where no line passes
         level = table[table["kind"] == kind]["mean"].iloc[0]
         left.axhline(level, linewidth=1, linestyle="--", color=SHOWN[kind].look["color"])
-        left.annotate(kind, (-4, level), xytext=(0, 4), textcoords="offset points")
+        left.annotate(kind, (bias, level), xytext=(0, 4), textcoords="offset points", ha=side)
     left.set(ylabel="test accuracy, %", ylim=(0, 105))
     for name, label, line in (("carry_start", "before training", "--"), ("carry", "after training", "-")):
         rows = table[(table["kind"] == HIGHWAY) & (table["what"] == name)].sort_values("bias")
