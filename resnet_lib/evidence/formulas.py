@@ -34,6 +34,8 @@ THIN = (
     re.compile(rf"(<(msub|msup)>{_NAME}(?:(?!<m(?:sub|sup)>).)*?</\2>)(?=<m[in]>)"),
 )
 """Where TeX has a thin space: around the name of a function, unless a bracket or an operator stands there."""
+TOUCHED = re.compile(r"([(\[“‘]*)(<math(?![^>]* display)[^>]*>.*?</math>)([.,;:!?)\]”’…%]*)", re.DOTALL)
+"""A formula in a line and the marks that touch it; a browser would begin a line with the full stop behind it."""
 INLINE = re.compile(r'<span class="math notranslate nohighlight">\\\((.*?)\\\)</span>', re.DOTALL)
 DISPLAY = re.compile(
     r'<div class="math notranslate nohighlight"( id="[^"]*")?>\s*(<span class="eqno">.*?</span>)?\s*'
@@ -49,7 +51,7 @@ def static(text: str) -> Markup:
         >>> print(static("a $x$ < b"))
         a <math xmlns="http://www.w3.org/1998/Math/MathML"><mi>x</mi></math> &lt; b
     """
-    return markup.prose(text, formula=lambda tex: mathml(tex) or markup.for_mathjax(tex))
+    return Markup(_together(markup.prose(text, formula=lambda tex: mathml(tex) or markup.for_mathjax(tex))))
 
 
 def typeset(body: str) -> str:
@@ -73,7 +75,16 @@ def typeset(body: str) -> str:
         reached = "" if found[2] else ' tabindex="0"'
         return f'<div class="rl-formula"{found[1] or ""}{reached}>{made}{found[2] or ""}</div>' if made else found[0]
 
-    return DISPLAY.sub(display, INLINE.sub(inline, body))
+    return DISPLAY.sub(display, _together(INLINE.sub(inline, body)))
+
+
+def _together(body: str) -> str:
+    """The body with each formula on the line of the marks that touch it."""
+
+    def kept(found: re.Match[str]) -> str:
+        return f'<span class="rl-together">{found[0]}</span>' if found[1] or found[3] else found[0]
+
+    return TOUCHED.sub(kept, body)
 
 
 @functools.cache

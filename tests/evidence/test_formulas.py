@@ -58,6 +58,20 @@ def test_what_docutils_does_not_know_is_left_to_mathjax(tex: str):
     assert formulas.static(f"a ${tex}$") == markup.prose(f"a ${tex}$")
 
 
+@pytest.mark.parametrize(
+    ("text", "html"),
+    [
+        ("of $x$.", 'of <span class="rl-together">{}.</span>'),
+        ("(the $x$, so)", '(the <span class="rl-together">{},</span> so)'),
+        ("($x$)", '<span class="rl-together">({})</span>'),
+        ("$x$ is", "{} is"),
+    ],
+)
+def test_a_formula_stays_on_the_line_of_the_marks_that_touch_it(text: str, html: str):
+    assert formulas.static(text) == html.format(formulas.mathml("x"))
+    assert formulas.typeset(markup.prose(text)) == html.format(formulas.mathml("x"))
+
+
 @given(st.text(alphabet="ab<>&\"' {}^_", max_size=20))
 def test_text_around_a_formula_is_escaped(plain: str):
     soup = BeautifulSoup(formulas.static(f"{plain}$x$"), "html.parser")

@@ -66,7 +66,7 @@ def test_pages_tell_what_has_changed(root: Path, contents: dict[str, bytes]):
     made = landing.pages(evidence, contents, told=["`fixture-disc.radius`, its control, for $x$."])
     for path in (CLAIM, FIGURE):
         (entry,) = re.findall(r'<h2 id="history">History</h2>.*?<li>(.*?)</li>', made[path].decode(), re.DOTALL)
-        assert entry.endswith("</math>.")
+        assert entry.endswith("</math>.</span>")
         assert ('href="../../claims/fixture-disc.radius/index.html"' in entry) == (path == FIGURE)
     made = landing.pages(evidence, contents, told=["Nothing of interest."])
     assert "Unchanged since first published" in made[CLAIM].decode()
