@@ -72,15 +72,15 @@ def test_the_losses_that_the_page_tells_are_those_of_the_stored_tables():
     right = {name: f"{100 * trained.values(base, 'substeps', 1, *kind).mean():.1f}" for name, kind in KINDS.items()}
     five = base[base["seed"].isin(trained.SEEDS)]
     for said, *told in (
-        ("smaller steps: {} points of accuracy are lost", by_steps["unscaled"]),
+        ("variance $1/d$, then loses {} points of accuracy", by_steps["unscaled"]),
         ("the same network loses {}, and labels {}% rightly", finely["small"], right["small"]),
         ("rightly instead of {}%. Scaled", right["unscaled"]),
-        ("in eight eighths of its step it loses {} points", by_steps["unscaled"]),
-        ("is worse still, with {} points", by_rk4["unscaled"]),
-        ("by 64 sub-steps, loses {}.", lost(base, "flow", measuring.FINEST, 1)["unscaled"]),
+        ("eight steps of one eighth in place of each block it loses {} points", by_steps["unscaled"]),
+        ("which follows that flow better, loses {} points", by_rk4["unscaled"]),
+        ("by 64 sub-steps, {}.", lost(base, "flow", measuring.FINEST, 1)["unscaled"]),
         ("unscaled network loses {} points by sub-steps", finely["small"]),
         ("and {} by RK4, and labels {}% of", lost(base, "rk4", 1, 2)["small"], right["small"]),
-        ("at 0.005, that of the first, it loses {} and {}", finely["slow"], lost(base, "rk4", 1, 2)["slow"]),
+        ("at 0.005, that of the unscaled network, it loses {} and {}", finely["slow"], lost(base, "rk4", 1, 2)["slow"]),
         ("Started at zero it loses {}.", finely["zero"]),
         ("lose {} points, from {} to {}", *span(trained.loss(base, "substeps", 8, "mlp", 0.0, 4), 2)),
         ("and {}, from {} to {}: the deeper", *span(trained.loss(base, "substeps", 8, "mlp", 0.0, 8), 2)),
