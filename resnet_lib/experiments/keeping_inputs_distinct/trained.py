@@ -210,7 +210,6 @@ LONGER = choices.Choices(
         f"ten blocks, {word} the epochs": tuple(replace(net, epochs=times * net.epochs) for net in _networks(10))
         for word, times in (("twice", 2), ("four times", 4))
     },
-    seeds=MANY_SEEDS,
     name="distinct-longer-choices",
 )
 """FULL's networks, which are trained for as long as those of five blocks, trained for longer."""
