@@ -5,8 +5,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from resnet_lib.experiments.keeping_inputs_distinct import collapse, known
-from tests.experiments import chapter
+from resnet_lib.experiments.keeping_inputs_distinct import collapse, known, searched
+from tests.experiments import chapter, verdicts
 
 ROOT = Path(__file__).parents[3]
 NAME = "06_keeping_inputs_distinct"
@@ -53,3 +53,20 @@ def test_the_lead_of_the_known_maps_is_that_of_the_page():
     assert f"reads a lead of ${lead.mean():.2f}$" in chapter.words(NAME)
     for claim in ("info-copy.linear", "info-copy.start"):
         assert chapter.quick(NAME, claim)["control_effect"] == pytest.approx(lead[:5].mean())
+
+
+def test_what_a_search_with_shrinking_steps_finds_is_what_the_page_tells():
+    words, table = chapter.words(NAME), chapter.stored(searched.SEARCHED)
+    near, share = searched.nearly(table), searched.out_of_reach(table)
+    assert f"falls to {1e6 * near.values.mean():.1f} millionths in networks of ten blocks" in words
+    assert near.control is not None
+    assert f"the search finds {near.control.min():.2f} at best" in words
+    assert (searched.shares(table, "inside") == 1).all()
+    five = chapter.quick(NAME, "info-distinct.beyond")["effect"]
+    assert (
+        f"in {100 * five:.0f}% of the blocks of five-block networks, and in {100 * share.values.mean():.0f}%" in words
+    )
+    for id, measure in (("info-distinct.nearly", searched.nearly), ("info-distinct.beyond", searched.out_of_reach)):
+        found = {name: verdicts.status(id, measure(each.table)) for name, each in searched.CHOICES.results().items()}
+        assert {*found.values()} == {"fails"}, id
+        assert len(found) == 3
