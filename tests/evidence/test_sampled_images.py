@@ -8,7 +8,7 @@ that their variance is `m - d^2` at the mean `d`. The number is not zero only wh
 `m` is at most the sum of their errors, and 1 where these are not known.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from math import sqrt
 from pathlib import Path
 from typing import Any
@@ -83,10 +83,12 @@ def better(id: str) -> float:
     if id not in BETTER:
         return 50.0
     experiment, read = BETTER[id]
-    return 100 * float(read(results.read(experiment, ROOT).table).mean())
+    stored = results.read(experiment, ROOT)
+    assert stored is not None
+    return 100 * float(read(stored.table).mean())
 
 
-def divided(record: dict[str, Any]) -> bool:
+def divided(record: Mapping[str, Any]) -> bool:
     """Whether another division of the images is among the choices of a claim."""
     return any(each["choice"] == choices.DIVISIONS for each in record.get("varied", ()))
 
