@@ -10,7 +10,6 @@ from resnet_lib.experiments.dropping_blocks.lesions import (
     DEPTH_DIVIDED,
     DIGITS,
     DIGITS_CHOICES,
-    DIGITS_DIVIDED,
     RATES_CHOICES,
 )
 from resnet_lib.experiments.dropping_blocks.linear import LINEAR
@@ -25,7 +24,6 @@ EXPERIMENTS = (
     SIZES,
     TUNING,
     DIGITS_CHOICES.experiment,
-    DIGITS_DIVIDED.experiment,
     DEPTH_CHOICES.experiment,
     DEPTH_DIVIDED.experiment,
     RATES_CHOICES.experiment,

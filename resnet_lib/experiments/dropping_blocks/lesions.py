@@ -220,7 +220,6 @@ AT_RATES = Experiment(
     data=("digits",),
 )
 DIGITS_CHOICES = Choices(DIGITS, ways(DIGITS.quick.settings, same=BEST["plain", 10, 1.0]), SEEDS)
-DIGITS_DIVIDED = divisions(DIGITS, seeds=range(10), group=2)
 DEPTH_CHOICES = Choices(DEPTH, ways(DEPTH.quick.settings), MANY_SEEDS)
 DEPTH_DIVIDED = divisions(DEPTH, seeds=range(20), group=4)
 RATES_CHOICES = Choices(AT_RATES, ways([setting for setting in AT_RATES.quick.settings if setting.lr == THIRD]))

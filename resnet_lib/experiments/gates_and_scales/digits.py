@@ -36,12 +36,11 @@ _WAYS = choices.ways(COMPARED)
 FEW = tuple(range(5))
 CHOICES = choices.Choices(DIGITS, {name: _WAYS[name] for name in (choices.THIRD, choices.THRICE)}, FEW)
 LONGER = choices.Choices(DIGITS, {"twice the epochs": _WAYS["twice the epochs"]}, FEW, "gates-longer-choices")
-DIVIDED = choices.divisions(DIGITS, COMPARED, seeds=range(10), group=2)
 
 
 def others() -> dict[str, Result]:
     """The stored results under other choices, by the words that name these."""
-    return CHOICES.results() | LONGER.results() | DIVIDED.results()
+    return CHOICES.results() | LONGER.results()
 
 
 def lasting() -> dict[str, Result]:

@@ -2,9 +2,6 @@
 
 from resnet_lib.experiments.stability_of_the_step.linear import LAYERS, OSCILLATOR, THRESHOLDS
 from resnet_lib.experiments.stability_of_the_step.methods import COMPARISON, EXPLORER
-from resnet_lib.experiments.stability_of_the_step.networks import CHOICES, CONTRACTING, DIVIDED, FASHION, TUNING
+from resnet_lib.experiments.stability_of_the_step.networks import CHOICES, CONTRACTING, FASHION, TUNING
 
-EXPERIMENTS = (
-    *(THRESHOLDS, OSCILLATOR, LAYERS, COMPARISON, EXPLORER),
-    *(CONTRACTING, FASHION, TUNING, CHOICES.experiment, DIVIDED.experiment),
-)
+EXPERIMENTS = (THRESHOLDS, OSCILLATOR, LAYERS, COMPARISON, EXPLORER, CONTRACTING, FASHION, TUNING, CHOICES.experiment)

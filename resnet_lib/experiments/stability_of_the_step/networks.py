@@ -127,7 +127,6 @@ _GRIDS = tuning.grids([Contracting(0.95, START[0.95])], [Contracting(f, START[f]
 TUNING = Experiment("stability-tuning", tuning_trial, *_GRIDS, data=("digits",), agrees=SAMPLED)
 RATES = choices.Rates(TUNING, by=("factor",), best=BEST)
 CHOICES = choices.Choices(CONTRACTING, choices.ways(CONTRACTING.quick.settings, same=BEST[NEUTRAL]))
-DIVIDED = choices.divisions(CONTRACTING, seeds=range(10), group=2)
 
 
 def _cost(factor: float):
