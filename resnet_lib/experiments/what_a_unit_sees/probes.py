@@ -15,7 +15,6 @@ from torch import Tensor
 from torch.nn import functional
 
 from resnet_lib import data
-from resnet_lib.evidence import choices
 from resnet_lib.evidence.claims import Evidence
 from resnet_lib.experiments.what_a_unit_sees.published import DATA, DEPTHS, ends, images
 from resnet_lib.sweep import ROUNDED, Experiment, Grid, Result
@@ -135,26 +134,14 @@ PROBES = Experiment(
     data=DATA,
     agrees=ROUNDED,
 )
-MANY = range(40)
-"""Groups of all test images; FULL has half of them."""
-CHOICES = choices.Choices(
-    PROBES,
-    {
-        "all test images": _SETTINGS,
-        "ten times the penalty": tuple(replace(setting, ridge=10 * RIDGE) for setting in _SETTINGS),
-        "means over quarters of the image": tuple(replace(setting, patches=2) for setting in _SETTINGS),
-    },
-    tuple(MANY),
-)
 
 
 def others(result: Result) -> dict[str, Result]:
-    """The result under other choices, by the words that name them; maps from half of the images are in its table."""
+    """The result by maps from half of the images, which are in its table, by the words that name these choices."""
     parts = {name: result.table[result.table["part"] == name] for name in LEARNERS[1:]}
-    halves = {
+    return {
         f"maps from the {name} of the images": replace(
             result, table=pd.concat([part.assign(part="all"), *parts.values()], ignore_index=True), full=None
         )
         for name, part in parts.items()
     }
-    return halves | CHOICES.results()
