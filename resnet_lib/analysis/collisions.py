@@ -6,8 +6,8 @@ nothing. It knows a map of tensors, and neither networks nor data.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Float
@@ -17,7 +17,7 @@ from resnet_lib.linalg.scaling import row_norms
 from resnet_lib.nets import effects
 from resnet_lib.whole import whole
 
-__all__ = ["Collisions", "collide"]
+__all__ = ["Collisions", "collide", "refine"]
 
 
 @dataclass(frozen=True)
@@ -107,3 +107,45 @@ def collide(
                 ratio.clamp(min=1e-30).log().sum().backward(inputs=[middle, turn])
                 optimizer.step()
     return Collisions(best, kept[0], kept[1], start, 4 * len(centres) * (steps + 1))
+
+
+def refine(
+    f: Callable[[Tensor], Tensor],
+    centres: Float[Tensor, "n d"],
+    directions: Float[Tensor, "n d"],
+    reach: Float[Tensor, " n"],
+    *,
+    steps: int = 100,
+    rates: Sequence[float] = (0.05, 0.01, 2e-3, 4e-4, 8e-5, 1.6e-5),
+) -> Collisions:
+    """`collide` again and again with smaller steps, each time from the best pairs of the time before.
+
+    Steps of one size come no nearer to a collision than they are long.
+
+    Args:
+        f: As `collide` takes it.
+        centres: As `collide` takes them.
+        directions: As `collide` takes them.
+        reach: The distance of each pair.
+        steps: Of each search.
+        rates: Sizes of the steps, the largest first.
+
+    Returns:
+        The best pair that each search has met, and the ratio that it began with.
+
+    Raises:
+        ValueError: As `collide`, or where no rate is given.
+
+    Example:
+        >>> found = refine(torch.abs, torch.tensor([[0.3]]), torch.ones(1, 1), torch.ones(1))
+        >>> found.ratio.item() < 1e-4
+        True
+    """
+    if not rates:
+        raise ValueError("rates is empty; expected the size of a step of each search, e.g. (0.05, 0.01)")
+    found = collide(f, centres, directions, reach, steps=steps, rate=rates[0])
+    for rate in rates[1:]:
+        middle, apart = (found.first + found.second) / 2, found.first - found.second
+        next_ = collide(f, middle, apart, reach, steps=steps, rate=rate)
+        found = replace(next_, start=found.start, evaluations=found.evaluations + next_.evaluations)
+    return found

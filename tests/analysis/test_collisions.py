@@ -55,3 +55,20 @@ def test_pairs_of_one_input_are_refused(change, message):
         collisions.collide(torch.tanh, *change(*start(2, 3)))
     with pytest.raises(ValueError, match="steps=0"):
         collisions.collide(torch.tanh, *start(2, 3), steps=0)
+
+
+def test_steps_that_shrink_come_nearer_and_begin_where_the_others_ended():
+    centres, directions, reach = start(8, 10)
+
+    def fold(x: torch.Tensor) -> torch.Tensor:
+        return torch.cat([x[:, :1] - 2 * x[:, :1].relu(), x[:, 1:]], 1)
+
+    once = collisions.collide(fold, centres, directions, reach, steps=100)
+    found = collisions.refine(fold, centres, directions, reach, steps=100)
+    assert found.ratio.min() < 1e-4 < once.ratio.min()
+    assert (found.ratio <= once.ratio + 1e-12).all()
+    torch.testing.assert_close(found.start, once.start)
+    torch.testing.assert_close((found.first - found.second).norm(dim=1), reach)
+    assert found.evaluations == 6 * once.evaluations
+    with pytest.raises(ValueError, match="rates is empty"):
+        collisions.refine(fold, centres, directions, reach, rates=())

@@ -133,6 +133,11 @@ CALLS: dict[str, tuple[Callable, tuple, dict[str, Any]]] = {
         (lambda x: x.abs(), POINTS, POINTS + 3, torch.ones(12, dtype=torch.float64)),
         {"steps": 3},
     ),
+    "analysis.collisions.refine": (
+        collisions.refine,
+        (lambda x: x.abs(), POINTS, POINTS + 3, torch.ones(12, dtype=torch.float64)),
+        {"steps": 3},
+    ),
     "analysis.corrections.corrections": (
         lambda *given: list(corrections.corrections(*given)),
         (net(), X, Y),

@@ -29,6 +29,7 @@ CHOSEN = {
     "difference-labels": {"layers of [64], 8 x 100, one-cycle, sgd"},
     "depth-digits": {"layers of [32], 8 x 100, one-cycle, sgd"},
     "distinct-trained": {"layers of [64], 20 x 100, one-cycle, sgd"},
+    "distinct-searched": {"layers of [64], 20 x 100, one-cycle, sgd"},
     "eigenvalues-trained-spectra": {"layers of [64], 20 x 100, one-cycle, sgd"},
     "eigenvalues-trained-mlp": {"layers of [64], 20 x 100, one-cycle, sgd"},
     "eigenvalues-trained-conv": {"convolutions of [8], 6 x 50, one-cycle, sgd"},

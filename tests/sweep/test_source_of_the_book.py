@@ -47,7 +47,7 @@ NO_DATA = NO_NETWORK - {
 PUBLISHED = {f"published-{what}" for what in ("errors", "flow", "lesions", "spectra", "steps")}
 CORRECTED = {"difference-published"}
 NO_DATA |= {"distinct-blocks", "distinct-inverses", "distinct-original"}
-FIELDS = {"fields-probes", "fields-published"}
+FIELDS = {"fields-border", "fields-probes", "fields-published"}
 NO_DATA |= {"fields-maps", "fields-untrained", *FIELDS, *CORRECTED}
 NO_DATA |= {"dropping-linear", "ode-step", "paths-unrolled", "skip-signals"} | PUBLISHED | BLOCKS
 """Those that load none of the data that `datasets.load` knows; published networks read their images otherwise."""

@@ -204,12 +204,21 @@ CHOICES = choices.Choices(
         "four times the epochs": tuple(replace(setting, epochs=4 * setting.epochs) for setting in _OTHERS),
     },
 )
+LONGER = choices.Choices(
+    TRAINED,
+    {
+        f"ten blocks, {word} the epochs": tuple(replace(net, epochs=times * net.epochs) for net in _networks(10))
+        for word, times in (("twice", 2), ("four times", 4))
+    },
+    name="distinct-longer-choices",
+)
+"""FULL's networks, which are trained for as long as those of five blocks, trained for longer."""
 DIVIDED = choices.divisions(TRAINED, seeds=range(10), group=2)
 
 
 def varied() -> dict[str, Result]:
     """The stored results under other choices, by the words that name them."""
-    return CHOICES.results() | DIVIDED.results()
+    return CHOICES.results() | LONGER.results() | DIVIDED.results()
 
 
 def at_the_end(table: pd.DataFrame, variant: str, *, trained: bool = True) -> pd.DataFrame:

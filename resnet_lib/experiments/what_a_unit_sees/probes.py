@@ -17,7 +17,7 @@ from torch.nn import functional
 from resnet_lib import data
 from resnet_lib.evidence.claims import Evidence
 from resnet_lib.experiments.what_a_unit_sees.published import DATA, DEPTHS, ends, images
-from resnet_lib.sweep import ROUNDED, Experiment, Grid
+from resnet_lib.sweep import ROUNDED, Experiment, Grid, Result
 
 AT_ONCE = 50
 """Images in one call; with more, states leave the CPU's caches."""
@@ -134,3 +134,14 @@ PROBES = Experiment(
     data=DATA,
     agrees=ROUNDED,
 )
+
+
+def others(result: Result) -> dict[str, Result]:
+    """The result by maps from half of the images, which are in its table, by the words that name these choices."""
+    parts = {name: result.table[result.table["part"] == name] for name in LEARNERS[1:]}
+    return {
+        f"maps from the {name} of the images": replace(
+            result, table=pd.concat([part.assign(part="all"), *parts.values()], ignore_index=True), full=None
+        )
+        for name, part in parts.items()
+    }

@@ -5,8 +5,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from resnet_lib.experiments.keeping_inputs_distinct import collapse, known
-from tests.experiments import chapter
+from resnet_lib import sweep
+from resnet_lib.experiments.keeping_inputs_distinct import collapse, known, searched, trained
+from tests.experiments import chapter, verdicts
 
 ROOT = Path(__file__).parents[3]
 NAME = "06_keeping_inputs_distinct"
@@ -53,3 +54,51 @@ def test_the_lead_of_the_known_maps_is_that_of_the_page():
     assert f"reads a lead of ${lead.mean():.2f}$" in chapter.words(NAME)
     for claim in ("info-copy.linear", "info-copy.start"):
         assert chapter.quick(NAME, claim)["control_effect"] == pytest.approx(lead[:5].mean())
+
+
+def test_what_a_search_with_shrinking_steps_finds_is_what_the_page_tells():
+    words, table = chapter.words(NAME), chapter.stored(searched.SEARCHED)
+    near, share = searched.nearly(table), searched.out_of_reach(table)
+    assert f"falls to {1e6 * near.values.mean():.1f} millionths in networks of ten blocks" in words
+    assert near.control is not None
+    assert f"the search finds {near.control.min():.2f} at best" in words
+    assert (searched.shares(table, "inside") == 1).all()
+    five = chapter.quick(NAME, "info-distinct.beyond")["effect"]
+    assert (
+        f"in {100 * five:.0f}% of the blocks of five-block networks, and in {100 * share.values.mean():.0f}%" in words
+    )
+    for id, measure in (("info-distinct.nearly", searched.nearly), ("info-distinct.beyond", searched.out_of_reach)):
+        found = {name: verdicts.status(id, measure(each.table)) for name, each in searched.CHOICES.results().items()}
+        assert {*found.values()} == {"fails"}, id
+        assert len(found) == 3
+
+
+def test_what_is_told_of_ten_blocks_that_are_trained_longer_is_what_is_stored():
+    words, draws = chapter.words(NAME), sweep.stored(known.DRAWS, ROOT)
+    assert draws is not None
+    stored = trained.LONGER.results()
+    twice, four = (stored[f"ten blocks, {word} the epochs"].table for word in ("twice", "four times"))
+    images, found = (
+        [measure(table).values.mean() for table in (twice, four)] for measure in (trained.images, trained.always)
+    )
+    assert "images keep {:.2f} and {:.2f}".format(*images) in words
+    assert {f"{each:.3f}" for each in found} == {"0.005"}
+    planted = trained.planted(four)
+    assert f"found in {100 * planted.values.mean():.0f}% of the blocks (interval 80 to 100)" in words
+    gains = [trained.probe(table).values.mean() for table in (twice, four)]
+    assert "they gain {:.1f} points, and after four times {:.1f} (interval 0.8 to 3.1)".format(*gains) in words
+    plain = [
+        100 * (trained.of_state(table, "plain", "probe") - trained.of_state(table, "plain", "probe", last=False)).mean()
+        for table in (twice, four)
+    ]
+    assert f"Plain ones lose {-plain[0]:.1f} and gain {plain[1]:.1f}." in words
+    beside = list(known.each_beside(stored, draws).values())
+    lead = [trained.linear(each.table) for each in beside]
+    told = "the lead is {:.2f} after twice the epochs and {:.3f} after four times (interval 0.169 to 0.222)"
+    assert told.format(*(each.values.mean() for each in lead)) in words
+    left = [trained.clean(table).values.mean() for table in (twice, four)]
+    assert "{:.2f} and {:.2f} of the variance".format(*left) in words
+    assert verdicts.status("info-distinct.planted", planted) == "undecided"
+    assert [verdicts.status("info-copy.linear", each) for each in lead] == ["holds", "undecided"]
+    assert verdicts.status("info-add.probe", trained.probe(four)) == "undecided"
+    assert verdicts.status("info-copy.clean", trained.clean(four)) == "fails"

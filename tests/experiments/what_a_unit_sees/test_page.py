@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 import torch
 
-from resnet_lib import nets, runtime
+from resnet_lib import nets, runtime, sweep
 from resnet_lib.analysis import fields
-from resnet_lib.experiments.what_a_unit_sees import probes, published, untrained
+from resnet_lib.experiments.what_a_unit_sees import border, probes, published, untrained
 from tests.experiments import chapter, verdicts
 from tests.experiments.chapter import stored
 
@@ -162,3 +162,28 @@ def test_linear_readings(words: str):
     assert verdicts.status("erf-hierarchy.richer", ahead) == "undecided"
     seen = published.widths(stored(published.PUBLISHED), 2).mean()
     assert seen[56] == pytest.approx(seen[20], rel=0.02)
+
+
+def test_images_that_go_on_beyond_their_border(words: str):
+    table = stored(border.BORDER)
+    widths = "{}, {}, {} and {}".format(*(f"{w:.2f}" for w in border.widths(table, "continued").mean()))
+    assert f"are then {widths} pixels, {100 * (border.wider(table).mean() - 1):.0f}% more" in words
+    found = border.growth(table)
+    assert f"their slope is ${found.values.mean():.3f}$ (interval $-0.022$ to $-0.002$)" in words
+    assert f"they are {100 * (border.wider(table, 'redrawn').mean() - 1):.0f}% wider" in words
+    assert found.control is not None
+    assert f"the slope is {found.control.mean():.3f}, twice" in words
+    within = published.slopes(border.widths(table, "image", "redrawn")).mean()
+    assert found.control.mean() / within == pytest.approx(2, abs=0.05)
+    assert verdicts.status("erf-depth.border", found) == "fails"
+
+
+def test_maps_from_half_of_the_images_leave_the_verdict_as_it_is(words: str):
+    result = sweep.stored(probes.PROBES, ROOT)
+    assert result is not None
+    found = [probes.richer(probes.others(result)[f"maps from the {half} of the images"].table) for half in HALVES]
+    assert "ResNet-56 is {:.1f} and {:.1f} points ahead".format(*(each.values.mean() for each in found)) in words
+    assert {verdicts.status("erf-hierarchy.richer", each) for each in found} == {"undecided"}
+
+
+HALVES = probes.LEARNERS[1:]

@@ -9,8 +9,9 @@ import torch
 from sklearn.linear_model import Ridge
 from sklearn.preprocessing import StandardScaler
 
-from resnet_lib import data, nets
+from resnet_lib import data, nets, sweep
 from resnet_lib.experiments.what_a_unit_sees import probes, published
+from tests.experiments import chapter
 from tests.experiments.what_a_unit_sees import made_tables
 
 
@@ -96,3 +97,15 @@ def test_the_measure_on_a_known_table():
         assert found.unit == "percentage points"
     assert probes.accuracy(made_tables.probes_table(), 2, 20).mean() == pytest.approx(42)
     assert published.DEPTHS[-1] == 56
+
+
+def test_maps_from_half_of_the_images_are_other_choices_of_the_same_table():
+    table = chapter.stored(probes.PROBES)
+    result = sweep.stored(probes.PROBES, chapter.ROOT)
+    assert result is not None
+    found = probes.others(result)
+    for half in probes.LEARNERS[1:]:
+        other = probes.richer(found[f"maps from the {half} of the images"].table)
+        deep, shallow = (probes.accuracy(table, 2, depth, half) for depth in (56, 20))
+        np.testing.assert_allclose(other.values, deep - shallow)
+        np.testing.assert_allclose(other.control, probes.richer(table).control)  # pyright: ignore
