@@ -78,7 +78,7 @@ def test_what_other_rates_leave():
     assert "at a third of its rate it ends at 61%" in words
     identity = sorted(digits.column(faster, "test", "identity").round())
     assert identity == [0, 0, 10, 28, 76]
-    assert "of five identity networks two do, one guesses, and one reaches 76%" in words
+    assert "of five identity networks two do, one guesses, and the other two reach 28% and 76%" in words
     highways = faster[faster["kind"] == "highway"]
     assert highways["carry"].isna().any()
 
