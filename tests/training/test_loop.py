@@ -157,6 +157,8 @@ def test_a_training_of_which_no_number_is_left_ends_and_says_so(digits, caplog):
     assert fitted.history.query("epoch > 3").drop(columns=["seed", "epoch", "lr"]).isna().all(axis=None)
     assert fitted.history["lr"].tolist() == pytest.approx([recipe.rate(4 * epoch - 1, 200) for epoch in range(1, 51)])
     assert sorted(fitted.checkpoints) == [0, 40, 50]
+    weights = [fitted.params(epoch)[0]["blocks.0.branch.weight1.weight"] for epoch in (0, 40)]
+    assert [bool(weight.isfinite().all()) for weight in weights] == [True, False]  # what was kept before stays
     assert fitted.diverged == (True,)
 
 
