@@ -10,7 +10,7 @@ from trials import Noise, experiment, on_device
 
 from resnet_lib import sweep
 from resnet_lib.data import datasets
-from resnet_lib.sweep import Experiment, Grid, backlog, results, trial
+from resnet_lib.sweep import Experiment, Grid, backlog, results, spent
 from resnet_lib.sweep.backlog import Item
 
 TRIALS = experiment(*(Noise(size=i) for i in range(3)), group=1)
@@ -20,7 +20,7 @@ MORE = replace(TRIALS, full=Grid((*TRIALS.full.settings, Noise(size=9)), (0, 1, 
 @pytest.fixture(autouse=True)
 def clock(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every trial takes half a second, by the clock that it is measured with."""
-    monkeypatch.setattr(trial, "time", Clock(step=0.5))
+    monkeypatch.setattr(spent, "time", Clock(step=0.5))
 
 
 def survey(tmp_path: Path, trials: Experiment = MORE, preset: str = "full", **options: Any) -> Item:

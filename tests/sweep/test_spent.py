@@ -1,7 +1,6 @@
 """Time of work that was found done."""
 
 import threading
-import time
 
 import pytest
 
@@ -38,7 +37,7 @@ def test_another_thread_counts_for_itself():
 def test_other_work_on_a_processor_makes_no_time_longer(monkeypatch: pytest.MonkeyPatch, device: str, clock: str):
     told = {"process_time": 3.0, "perf_counter": 70.0}
     for name, value in told.items():
-        monkeypatch.setattr(time, name, lambda value=value: value)
+        monkeypatch.setattr(spent.time, name, lambda value=value: value)
     with spent.counting(device):
         assert spent.now() == told[clock]
         with spent.counting():
