@@ -3,7 +3,7 @@
 The blocks of all networks are handled together, by their weights, which are stacked. No training is known here.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -31,8 +31,10 @@ def distances(ends: Sequence[tuple[nets.Stack, Sequence[Tensor]]], *, searched: 
         tamed = contracted(weights, 0.5)
         copies = weights, tamed, folded(tamed, x[:, min(PLANT, x.shape[1] - 1)], x.mean(1))
         together = {name: torch.cat([copy[name] for copy in copies]) for name in weights}
-        ratio, moved = (part.chunk(3) for part in search(together, x.repeat(3, 1, 1)))
-        found |= {"searched": ratio[0], "guarded": ratio[1], "planted": ratio[2], "moved": moved[0]}
+        x = x.repeat(3, 1, 1)
+        best = search(together, starts(together, x))
+        ratio = best.ratio.chunk(3)
+        found |= {"searched": ratio[0], "guarded": ratio[1], "planted": ratio[2], "moved": moved(best, x).chunk(3)[0]}
     return {name: values.numpy() for name, values in found.items()}
 
 
@@ -98,25 +100,45 @@ def merged(x: Float[Tensor, "block n d"]) -> Float[Tensor, " block"]:
     return least(x, x - (x @ u[..., None]) * u[:, None])
 
 
-def search(weights: Weights, x: Float[Tensor, "block n d"]) -> tuple[Float[Tensor, " block"], Float[Tensor, " block"]]:
-    """The least ratio that a search from the images' states finds in each block, and how far it moved for that."""
-    blocks, _, d = x.shape
+Starts = tuple[Float[Tensor, "block search d"], Float[Tensor, "block search d"], Float[Tensor, "block search"]]
+"""Centres, directions and distances of the first pairs."""
+
+
+def starts(weights: Weights, x: Float[Tensor, "block n d"]) -> Starts:
+    """Where searches begin: at the images' states with the least singular values, in their directions."""
     x = x[:, :NEAREST]
     jacobians = _jacobians(weights, x)
     values, vectors = torch.linalg.eigh(jacobians.mT @ jacobians)  # a start, for which squares are exact enough
-    chosen = values[:, :, 0].argsort(1)[:, :SEARCHES, None].expand(-1, -1, d)
-    centres, directions = x.gather(1, chosen), vectors[..., 0].gather(1, chosen)
-    size = x.norm(dim=2).mean(1)
-    reach = size[:, None] * 2.0 ** torch.linspace(-4, 0, SEARCHES, dtype=x.dtype)
+    chosen = values[:, :, 0].argsort(1)[:, :SEARCHES, None].expand(-1, -1, x.shape[2])
+    reach = _size(x)[:, None] * 2.0 ** torch.linspace(-4, 0, SEARCHES, dtype=x.dtype)
+    return x.gather(1, chosen), vectors[..., 0].gather(1, chosen), reach
+
+
+def search(
+    weights: Weights, begin: Starts, find: Callable[..., collisions.Collisions] = collisions.collide
+) -> collisions.Collisions:
+    """The best pair of each block, of all that searches from `begin` find; `find` is how they descend."""
+    blocks = len(begin[0])
 
     def flat(z: Tensor) -> Tensor:
         return applied(weights, z.unflatten(0, (blocks, -1))).flatten(0, 1)
 
-    found = collisions.collide(flat, centres.flatten(0, 1), directions.flatten(0, 1), reach.flatten(), steps=STEPS)
-    best = found.ratio.reshape(blocks, SEARCHES).argmin(1) + torch.arange(blocks) * SEARCHES
-    middle = (found.first + found.second)[best] / 2
-    moved = (x - middle[:, None]).norm(dim=2).amin(1) / size
-    return found.ratio[best], moved
+    found = find(flat, *(part.flatten(0, 1) for part in begin), steps=STEPS)
+    best = found.ratio.reshape(blocks, -1).argmin(1) + torch.arange(blocks) * begin[2].shape[1]
+    return collisions.Collisions(
+        found.ratio[best], found.first[best], found.second[best], found.start[best], found.evaluations
+    )
+
+
+def moved(found: collisions.Collisions, x: Float[Tensor, "block n d"]) -> Float[Tensor, " block"]:
+    """How far the pair of each block lies from the images' states at which searches begin, in their mean size."""
+    x = x[:, :NEAREST]
+    middle = (found.first + found.second) / 2
+    return (x - middle[:, None]).norm(dim=2).amin(1) / _size(x)
+
+
+def _size(x: Float[Tensor, "block n d"]) -> Float[Tensor, " block"]:
+    return x.norm(dim=2).mean(1)
 
 
 def _jacobians(weights: Weights, x: Float[Tensor, "block n d"]) -> Float[Tensor, "block n d d"]:

@@ -47,40 +47,19 @@ def least(ends: Sequence[tuple[nets.Stack, Sequence[Tensor]]]) -> dict[str, np.n
     x = torch.cat([torch.stack(list(states[:-1])) for _, states in ends])
     tamed = folds.contracted(weights, 0.5)
     hidden, at, along = beyond(tamed, x)
-    begun = starts(hidden, x)
+    begun = folds.starts(hidden, x)
     found = {
-        "searched": search(weights, starts(weights, x)),
-        "guarded": search(tamed, starts(tamed, x)),
+        "searched": search(weights, folds.starts(weights, x)),
+        "guarded": search(tamed, folds.starts(tamed, x)),
         "beyond": search(hidden, begun),
         "inside": search(hidden, (at[:, None].expand_as(begun[0]), along[:, None].expand_as(begun[1]), begun[2])),
     }
     return {name: values.numpy() for name, values in found.items()}
 
 
-Starts = tuple[Float[Tensor, "block search d"], Float[Tensor, "block search d"], Float[Tensor, "block search"]]
-"""Centres, directions and distances of the first pairs."""
-
-
-def starts(weights: Weights, x: Float[Tensor, "block n d"]) -> Starts:
-    """Where `folds.search` begins: states with the least singular values, in their directions."""
-    x = x[:, : folds.NEAREST]
-    jacobians = folds._jacobians(weights, x)
-    values, vectors = torch.linalg.eigh(jacobians.mT @ jacobians)
-    chosen = values[:, :, 0].argsort(1)[:, : folds.SEARCHES, None].expand(-1, -1, x.shape[2])
-    size = x.norm(dim=2).mean(1)
-    reach = size[:, None] * 2.0 ** torch.linspace(-4, 0, folds.SEARCHES, dtype=x.dtype)
-    return x.gather(1, chosen), vectors[..., 0].gather(1, chosen), reach
-
-
-def search(weights: Weights, begin: Starts) -> Float[Tensor, " block"]:
-    """The least ratio that the search finds in each block."""
-    blocks = len(begin[0])
-
-    def flat(z: Tensor) -> Tensor:
-        return folds.applied(weights, z.unflatten(0, (blocks, -1))).flatten(0, 1)
-
-    found = collisions.refine(flat, *(part.flatten(0, 1) for part in begin), steps=folds.STEPS)
-    return found.ratio.unflatten(0, (blocks, -1)).amin(1)
+def search(weights: Weights, begin: folds.Starts) -> Float[Tensor, " block"]:
+    """The least ratio that a search with shrinking steps finds in each block."""
+    return folds.search(weights, begin, collisions.refine).ratio
 
 
 def beyond(weights: Weights, x: Float[Tensor, "block n d"]) -> tuple[Weights, Tensor, Tensor]:
@@ -94,7 +73,7 @@ def beyond(weights: Weights, x: Float[Tensor, "block n d"]) -> tuple[Weights, Te
     """
     bare = {name: w.clone() for name, w in weights.items()}
     bare["branch.weight2.weight"][:, :, 0] = 0
-    centres, directions, reach = starts(bare, x)
+    centres, directions, reach = folds.starts(bare, x)
     half = reach[..., None] / 2 * directions
     seen = torch.relu(torch.cat([x[:, : folds.NEAREST], x.mean(1, keepdim=True), centres + half, centres - half], 1))
     places = x[:, folds.PLANT :]

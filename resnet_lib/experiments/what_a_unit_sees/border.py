@@ -14,7 +14,7 @@ from torch.nn import functional
 from resnet_lib.analysis import fields
 from resnet_lib.evidence.claims import Evidence
 from resnet_lib.experiments.what_a_unit_sees import published
-from resnet_lib.experiments.what_a_unit_sees.published import DATA, DEPTHS, WEIGHTS, Fields
+from resnet_lib.experiments.what_a_unit_sees.published import DATA, WEIGHTS, Fields
 from resnet_lib.sweep import ROUNDED, Experiment, Grid
 
 BEYOND = 16
@@ -55,15 +55,11 @@ def wider(table: pd.DataFrame, weights: str = "trained") -> np.ndarray:
     return (widths(table, "continued", weights) / widths(table, "image", weights)).mean(axis=1).to_numpy()
 
 
-def _settings(size: int) -> list[Fields]:
-    return [Fields(depth, weights, size) for weights in WEIGHTS for depth in DEPTHS]
-
-
 BORDER = Experiment(
     name="fields-border",
     trial=border_trial,
-    quick=Grid(_settings(4), seeds=range(5)),
-    full=Grid(_settings(8), seeds=range(20), group=10),
+    quick=Grid(published.settings(4), seeds=range(5)),
+    full=Grid(published.settings(8), seeds=range(20), group=10),
     data=DATA,
     agrees=ROUNDED,
 )

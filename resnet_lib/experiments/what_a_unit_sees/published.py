@@ -184,15 +184,16 @@ def _focus(stage: int, radius: int):
 focus_first, focus_last = _focus(1, 1), _focus(3, 8)
 
 
-def _settings(size: int) -> list[Fields]:
+def settings(size: int) -> list[Fields]:
+    """All published depths, as trained and drawn anew, with groups of so many images."""
     return [Fields(depth, weights, size) for weights in WEIGHTS for depth in DEPTHS]
 
 
 PUBLISHED = Experiment(
     name="fields-published",
     trial=fields_trial,
-    quick=Grid(_settings(4), seeds=range(5)),
-    full=Grid(_settings(20), seeds=range(20), group=5),
+    quick=Grid(settings(4), seeds=range(5)),
+    full=Grid(settings(20), seeds=range(20), group=5),
     data=DATA,
     agrees=ROUNDED,
 )

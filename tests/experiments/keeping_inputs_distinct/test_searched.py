@@ -28,7 +28,7 @@ def test_the_unit_of_a_fold_is_off_at_every_start_and_on_at_its_state(end):
     def on(z: torch.Tensor) -> torch.Tensor:
         return (torch.relu(z) * u[:, None]).sum(2) + b[:, None] > 0
 
-    centres, directions, reach = searched.starts(hidden, x)
+    centres, directions, reach = folds.starts(hidden, x)
     half = reach[..., None] / 2 * directions
     assert not on(centres + half).any()
     assert not on(centres - half).any()
@@ -38,11 +38,11 @@ def test_the_unit_of_a_fold_is_off_at_every_start_and_on_at_its_state(end):
     assert (folds.applied(hidden, pair).diff(dim=1).norm(dim=2) < 1e-9).all()
 
 
-def test_the_starts_are_those_of_the_search_of_the_chapter(end):
+def test_steps_that_shrink_come_nearer(end):
     net, states = end
     weights, x = folds.stacked([net]), torch.stack(states[:-1])
-    coarse, _ = folds.search(weights, x)
-    found = searched.search(weights, searched.starts(weights, x))
+    coarse = folds.search(weights, folds.starts(weights, x)).ratio
+    found = searched.search(weights, folds.starts(weights, x))
     assert (found <= coarse + 1e-12).all()
     assert (found < 1e-4).all()
 
