@@ -113,5 +113,5 @@ def shares(table: pd.DataFrame, column: str) -> np.ndarray:
 
 
 def out_of_reach(table: pd.DataFrame) -> Evidence:
-    """Share of the blocks in which a fold beyond all starts is found, one value per seed; control: without the fold."""
-    return Evidence(shares(table, "beyond"), shares(table, "guarded"))
+    """Share of the blocks in which a fold beyond all starts is found, one value per seed; control: from within it."""
+    return Evidence(shares(table, "beyond"), shares(table, "inside"))

@@ -62,13 +62,14 @@ def test_the_trial_has_a_row_a_block_and_a_search_inside_a_fold_finds_it():
 
 def test_the_measures_are_those_of_a_table_by_hand():
     values = {"searched": [1e-6, 1e-5, 1e-4, 1e-3], "guarded": [0.9, 0.8, 0.6, 0.7], "beyond": [0.05, 0.5, 0.09, 0.01]}
+    values["inside"] = [0.01, 0.02, 0.2, 0.03]
     table = pd.DataFrame({"seed": [0, 0, 1, 1], "block": [0, 1, 0, 1], **values})
     found = searched.nearly(table)
     np.testing.assert_allclose(found.values, [1e-6, 1e-4])
     np.testing.assert_allclose(found.control, [0.8, 0.6])  # pyright: ignore[reportArgumentType, reportCallIssue]
     found = searched.out_of_reach(table)
     np.testing.assert_allclose(found.values, [0.5, 1.0])
-    np.testing.assert_allclose(found.control, [0.0, 0.0])  # pyright: ignore[reportArgumentType, reportCallIssue]
+    np.testing.assert_allclose(found.control, [1.0, 0.5])  # pyright: ignore[reportArgumentType, reportCallIssue]
 
 
 def test_the_seeds_are_new():
