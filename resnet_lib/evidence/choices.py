@@ -197,7 +197,9 @@ def ways(settings: Sequence[Any], *, same: float | None = None, time: str = "epo
     return found
 
 
-def divisions(base: Experiment, settings: Sequence[Any] | None = None, *, seeds: Sequence[int], group: int) -> Choices:
+def divisions(
+    base: Experiment, settings: Sequence[Any] | None = None, *, seeds: Sequence[int] = range(10), group: int = 2
+) -> Choices:
     """The experiment with its images divided anew: each group of seeds learns, and is tested on, other ones.
 
     The interval of an accuracy over seeds is one for these test images. Here it is over seeds and images together, as
@@ -205,13 +207,13 @@ def divisions(base: Experiment, settings: Sequence[Any] | None = None, *, seeds:
 
     Args:
         base: The experiment as the chapter has it.
-        settings: Those of its QUICK grid that are wanted; None for all.
+        settings: Those that are wanted; None for all of its QUICK grid.
         seeds: Of all groups.
         group: How many seeds share a division.
 
     Example:
         >>> from resnet_lib.experiments.counting_paths.members import MEMBERS
-        >>> found = divisions(MEMBERS, seeds=range(6), group=2).experiment
+        >>> found = divisions(MEMBERS, seeds=range(6)).experiment
         >>> found.name, found.divided, found.full.groups
         ('paths-members-divided', True, ((0, 1), (2, 3), (4, 5)))
     """

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from resnet_lib import data, nets, runtime, training
 from resnet_lib.analysis import ensembles, lesion, lesion_scores
-from resnet_lib.evidence.choices import Choices, ways
+from resnet_lib.evidence.choices import Choices, divisions, ways
 from resnet_lib.evidence.claims import Evidence
 from resnet_lib.nets import Stack, stochastic_depth
 from resnet_lib.nets.units import UNITS
@@ -149,6 +149,7 @@ MEMBERS = Experiment.repeated(
     "paths-members", trial, SETTINGS, SEEDS, MANY_SEEDS, group=5, data=("digits",), agrees=SAMPLED
 )
 CHOICES = Choices(MEMBERS, ways(SETTINGS))
+DIVIDED = divisions(MEMBERS)
 
 
 def group(table: pd.DataFrame, name: str, *, size: int = max(SIZES), last: float = 1.0) -> pd.DataFrame:

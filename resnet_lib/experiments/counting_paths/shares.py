@@ -7,7 +7,7 @@ import pandas as pd
 
 from resnet_lib import data, runtime
 from resnet_lib.analysis import ensembles, lesion
-from resnet_lib.evidence.choices import Choices, ways
+from resnet_lib.evidence.choices import Choices, divisions, ways
 from resnet_lib.evidence.claims import Evidence
 from resnet_lib.experiments.counting_paths.members import BEST, MANY_SEEDS, SEEDS, Members, fit, predictions
 from resnet_lib.nets import Stack
@@ -44,6 +44,7 @@ SHARES = Experiment.repeated(
     "paths-shares", shares_trial, SETTINGS, SEEDS, MANY_SEEDS, group=5, data=("digits",), agrees=SAMPLED
 )
 CHOICES = Choices(SHARES, ways(SETTINGS))
+DIVIDED = divisions(SHARES)
 
 
 def behind(table: pd.DataFrame, kept: int) -> np.ndarray:

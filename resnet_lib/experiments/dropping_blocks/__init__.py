@@ -10,7 +10,9 @@ from resnet_lib.experiments.dropping_blocks.lesions import (
     DEPTH_DIVIDED,
     DIGITS,
     DIGITS_CHOICES,
+    DIGITS_DIVIDED,
     RATES_CHOICES,
+    RATES_DIVIDED,
 )
 from resnet_lib.experiments.dropping_blocks.linear import LINEAR
 from resnet_lib.experiments.dropping_blocks.networks import TUNING
@@ -27,6 +29,8 @@ EXPERIMENTS = (
     DEPTH_CHOICES.experiment,
     DEPTH_DIVIDED.experiment,
     RATES_CHOICES.experiment,
+    DIGITS_DIVIDED.experiment,
+    RATES_DIVIDED.experiment,
     CHOICES.experiment,
     COMMON,
     FEW,

@@ -220,9 +220,12 @@ AT_RATES = Experiment(
     data=("digits",),
 )
 DIGITS_CHOICES = Choices(DIGITS, ways(DIGITS.quick.settings, same=BEST["plain", 10, 1.0]), SEEDS)
+DIGITS_DIVIDED = divisions(DIGITS)
 DEPTH_CHOICES = Choices(DEPTH, ways(DEPTH.quick.settings), MANY_SEEDS)
 DEPTH_DIVIDED = divisions(DEPTH, seeds=range(20), group=4)
-RATES_CHOICES = Choices(AT_RATES, ways([setting for setting in AT_RATES.quick.settings if setting.lr == THIRD]))
+_LOW = [setting for setting in AT_RATES.quick.settings if setting.lr == THIRD]
+RATES_CHOICES = Choices(AT_RATES, ways(_LOW))
+RATES_DIVIDED = divisions(AT_RATES, _LOW)
 # Needs CIFAR-10 and, in FULL, a GPU; no page runs it.
 CIFAR10 = Experiment(
     name="dropping-cifar10",

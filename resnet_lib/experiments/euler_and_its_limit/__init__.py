@@ -5,7 +5,7 @@ from resnet_lib.experiments.euler_and_its_limit.orders import ORDERS, STEP
 from resnet_lib.experiments.euler_and_its_limit.points import FIXED_POINTS
 from resnet_lib.experiments.euler_and_its_limit.topology import CHOICES as TOPOLOGY_CHOICES
 from resnet_lib.experiments.euler_and_its_limit.topology import TOPOLOGY
-from resnet_lib.experiments.euler_and_its_limit.trained import CHOICES, CIFAR, LONGER, TRAINED, TUNING
+from resnet_lib.experiments.euler_and_its_limit.trained import CHOICES, CIFAR, DIVIDED, LONGER, TRAINED, TUNING
 
 EXPERIMENTS = (
     STEP,
@@ -19,5 +19,6 @@ EXPERIMENTS = (
     TUNING,
     CHOICES.experiment,
     LONGER.experiment,
+    DIVIDED.experiment,
     TOPOLOGY_CHOICES.experiment,
 )

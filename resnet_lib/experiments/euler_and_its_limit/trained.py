@@ -163,6 +163,7 @@ _GRIDS = tuning.grids([Network("mlp", 1.0, 4, START)], [replace(net, lr=_start(n
 TUNING = Experiment("ode-tuning", tuning_trial, *_GRIDS, data=("digits",), agrees=SAMPLED)
 RATES = choices.Rates(TUNING, by=("kind", "power", "depth"), best=BEST)
 CHOICES = choices.Choices(TRAINED, choices.ways(NETWORKS), SEEDS)
+DIVIDED = choices.divisions(TRAINED, [net for net in NETWORKS if net.depth == DEPTH])
 LINEAR = tuple(net for net in NETWORKS if (net.kind, net.power) == ("mlp", 1.0))
 LONGER = choices.Choices(
     TRAINED,

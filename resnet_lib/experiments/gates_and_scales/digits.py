@@ -36,11 +36,12 @@ _WAYS = choices.ways(COMPARED)
 FEW = tuple(range(5))
 CHOICES = choices.Choices(DIGITS, {name: _WAYS[name] for name in (choices.THIRD, choices.THRICE)}, FEW)
 LONGER = choices.Choices(DIGITS, {"twice the epochs": _WAYS["twice the epochs"]}, FEW, "gates-longer-choices")
+DIVIDED = choices.divisions(DIGITS, COMPARED)
 
 
 def others() -> dict[str, Result]:
     """The stored results under other choices, by the words that name these."""
-    return CHOICES.results() | LONGER.results()
+    return CHOICES.results() | LONGER.results() | DIVIDED.results()
 
 
 def lasting() -> dict[str, Result]:

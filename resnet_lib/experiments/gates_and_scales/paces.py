@@ -93,6 +93,7 @@ PACES = Experiment(
     "gates-paces", trial, Grid(JUDGED, SEEDS), Grid(BOTH, MANY_SEEDS, group=15), data=("digits",), agrees=SAMPLED
 )
 CHOICES = choices.Choices(PACES, choices.ways(JUDGED), SEEDS)
+DIVIDED = choices.divisions(PACES)
 
 
 def column(table: pd.DataFrame, kind: str, *, slow: bool = False) -> pd.Series:

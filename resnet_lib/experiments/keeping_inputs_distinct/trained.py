@@ -213,7 +213,7 @@ LONGER = choices.Choices(
     name="distinct-longer-choices",
 )
 """FULL's networks, which are trained for as long as those of five blocks, trained for longer."""
-DIVIDED = choices.divisions(TRAINED, seeds=range(10), group=2)
+DIVIDED = choices.divisions(TRAINED)
 
 
 def varied() -> dict[str, Result]:

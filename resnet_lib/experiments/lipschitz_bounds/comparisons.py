@@ -103,6 +103,7 @@ _GRIDS = tuning.grids(_TUNED[1:], _TUNED)
 TUNING = Experiment("lipschitz-compared-tuning", tuning_trial, *_GRIDS, data=("digits",), agrees=SAMPLED)
 RATES = choices.Rates(TUNING, by=("rule", "blocks"), best=BEST)
 CHOICES = choices.Choices(COMPARED, choices.ways(_COMPARED))
+DIVIDED = choices.divisions(COMPARED)
 
 
 def _of(table: pd.DataFrame, rule: str, blocks: int, column: str = "test_accuracy") -> pd.Series:

@@ -223,6 +223,7 @@ _GRIDS = tuning.grids([network("residual", 2, lr=START["residual"])], [network(*
 TUNING = Experiment("lipschitz-tuning", tuning_trial, *_GRIDS, data=("digits",), agrees=SAMPLED)
 RATES = choices.Rates(TUNING, by=("rule", "blocks"), best=BEST)
 CHOICES = choices.Choices(NETWORKS, choices.ways(_NETWORKS))
+DIVIDED = choices.divisions(NETWORKS, [setting for setting in _NETWORKS if setting.blocks == 50])
 
 
 def _of(table: pd.DataFrame, rule: str, blocks: int) -> pd.DataFrame:

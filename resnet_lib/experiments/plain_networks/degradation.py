@@ -8,7 +8,7 @@ import torch
 
 from resnet_lib import data, nets, runtime
 from resnet_lib.data import Split
-from resnet_lib.evidence.choices import Choices, ways
+from resnet_lib.evidence.choices import Choices, divisions, ways
 from resnet_lib.experiments.plain_networks import families, gradients
 from resnet_lib.experiments.plain_networks.families import LONG, MANY_SEEDS, SEEDS, Family, cifar, digits
 from resnet_lib.sweep import SAMPLED, Experiment, Grid
@@ -126,3 +126,7 @@ DEGRADE_CHOICES = Choices(DEGRADE, ways(DEGRADE.quick.settings), MANY_SEEDS)
 EQUAL = {"as many epochs as the control": tuple(replace(s, epochs=LONG["sigmoid"]) for s in CAUSE.quick.settings)}
 CAUSE_CHOICES = Choices(CAUSE, ways(CAUSE.quick.settings) | EQUAL)
 RESCUE_CHOICES = Choices(RESCUE, ways(RESCUE.quick.settings))
+DEGRADE_DIVIDED = divisions(DEGRADE)
+CAUSE_DIVIDED = divisions(CAUSE, [digits(family, 50) for family in ("plain", "original", "mirrored")])
+RESCUE_DIVIDED = divisions(RESCUE, RESCUE.quick.settings[:-1])
+"""Without the orthogonal layers, of which no accuracy is asked."""

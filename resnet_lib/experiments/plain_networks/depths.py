@@ -127,6 +127,9 @@ RATES = choices.Rates(
     untrained=(("bare", HUNDRED), ("plain-norm", HUNDRED), ("plain-scaled", HUNDRED)),
 )
 CHOICES = choices.Choices(DEPTHS, choices.ways(DEPTHS.quick.settings))
+_COMPARED = (*(("norm", blocks) for blocks in (FIFTY, HUNDRED, 2 * HUNDRED)), ("scaled", HUNDRED), ("bare", HUNDRED))
+DIVIDED = choices.divisions(DEPTHS, [Depth(*each, rate(*each)) for each in (*_COMPARED, ("plain-norm", HUNDRED))])
+"""For the claims on accuracies: networks of 50, 100 and 200 layers."""
 
 
 def _at(table: pd.DataFrame, variant: str, blocks: int) -> pd.DataFrame:

@@ -37,7 +37,7 @@ CHOICES = choices.Choices(
     name="shortcuts-choices",
 )
 """Choices that nobody meant to test, for the networks that the claims compare."""
-DIVIDED = choices.divisions(DIGITS, [Network(name, BEST[name]) for name in COMPARED], seeds=range(10), group=2)
+DIVIDED = choices.divisions(DIGITS, [Network(name, BEST[name]) for name in COMPARED])
 
 
 def varied(root: Path | None = None) -> dict[str, Result]:
