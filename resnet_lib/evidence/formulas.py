@@ -17,11 +17,12 @@ OTHERWISE = (
     (re.compile(r"\\[bB]igg?[lrm]?(?![A-Za-z])"), ""),
     (re.compile(r"\{\\rm\s+([^{}]*)\}"), r"\\mathrm{\1}"),
     (re.compile(r"\\[td]?frac\s*(\d)(\d)"), r"\\frac{\1}{\2}"),
-    (re.compile(r"\\begin\{split\}(?!.*(?:\\\\|&))(.*)\\end\{split\}", re.DOTALL), r"\1"),
+    (re.compile(r"\\begin\{split\}(.*)\\end\{split\}", re.DOTALL), lambda found: _one_row(found[1]) or found[0]),
     (re.compile(r"\\dots(?![A-Za-z])"), r"\\ldots "),
     (re.compile("°"), r"^\\circ "),
     (re.compile(r"\\iff(?![A-Za-z])"), r"\\Leftrightarrow "),
 )
+_INSIDE = re.compile(r"\\begin\{(\w+)\}.*?\\end\{\1\}", re.DOTALL)
 BRACKETS = re.compile(r"(?<!<mrow>)<mo((?:(?! stretchy)[^>])*)>([|∣‖∥{}⌊⌋⌈⌉⟨⟩])</mo>(?!</mrow>)")
 r"""Brackets that are not the first or the last of a row, as those of `\left` and `\right` are, and so have one size. A
 browser stretches all of them, and centres what it stretches: of a squared norm it would lower the second bar."""
@@ -76,6 +77,11 @@ def typeset(body: str) -> str:
         return f'<div class="rl-formula"{found[1] or ""}{reached}>{made}{found[2] or ""}</div>' if made else found[0]
 
     return DISPLAY.sub(display, _together(INLINE.sub(inline, body)))
+
+
+def _one_row(tex: str) -> str:
+    """What Sphinx has put between `split` because rows end in it, where they are those of a matrix inside; else ""."""
+    return "" if re.search(r"\\\\|&", _INSIDE.sub("", tex)) else tex
 
 
 def _together(body: str) -> str:

@@ -53,6 +53,13 @@ def test_a_formula_is_mathml(tex: str, mathml: str):
     assert formulas.mathml(tex) == f'<math xmlns="http://www.w3.org/1998/Math/MathML">{mathml}</math>'
 
 
+def test_what_sphinx_puts_around_rows_is_taken_away_where_they_are_those_of_a_matrix():
+    """Sphinx takes the end of a row inside for one of its own, and docutils knows no `split`."""
+    for inside in (r"A=\begin{pmatrix}1&2\\3&4\end{pmatrix} .", r"\begin{aligned}a&=b\\c&=d\end{aligned}", "x"):
+        assert formulas.mathml(rf"\begin{{split}} {inside} \end{{split}}", True) == formulas.mathml(inside, True) != ""
+    assert formulas.mathml(r"\begin{split}a&=b\\c&=d\end{split}") == ""
+
+
 @pytest.mark.parametrize("tex", [r"\nonsense", r"\frac{a}", "x^"])
 def test_what_docutils_does_not_know_is_left_to_mathjax(tex: str):
     assert formulas.static(f"a ${tex}$") == markup.prose(f"a ${tex}$")

@@ -260,6 +260,38 @@ def test_a_page_weighs_at_most_600_kilobytes_compressed_without_charts(pages: Pa
     none([f"{name}: {size / 1000:.0f} kB" for name, size in sizes.items() if size > 600_000])
 
 
+def test_the_formulas_of_a_chapter_are_set_while_the_pages_are_made(pages: Pages):
+    """A script that sets them weighs more than all else that a chapter loads, and makes each of them a tab stop."""
+    chapters = {name: soup for name, soup in pages.soups.items() if name.startswith("chapters/")}
+    assert sum(len(soup.select("math")) for soup in chapters.values()) > 1000
+    none([f"{name}: {tag.get_text()}" for name, soup in chapters.items() for tag in soup.select(".math")])
+    none(
+        [
+            f"{name} loads {tag['src']}"
+            for name, tag in pages.each("script")
+            if name in chapters and "mathjax" in str(tag)
+        ]
+    )
+
+
+def test_equations_count_within_their_chapter_and_are_cited_by_that_number(pages: Pages):
+    known, cited = {}, 0
+    for name, soup in pages.soups.items():
+        counted = soup.select("[id^=equation-]:has(.eqno)")
+        numbers = [one.select(".eqno")[0].get_text().removesuffix("#") for one in counted]
+        if counted:
+            chapter = int(name.removeprefix("chapters/")[:2])
+            assert numbers == [f"({chapter}.{n})" for n in range(1, len(counted) + 1)], name
+        known |= {(name, str(one["id"])): number for one, number in zip(counted, numbers, strict=True)}
+    assert len(known) > 50
+    for name, soup in pages.soups.items():
+        for link in soup.select("a[href*='#equation-']:not(.headerlink)"):
+            page, _, anchor = str(link["href"]).partition("#")
+            assert link.get_text() == known[urljoin(name, page) if page else name, anchor], (name, anchor)
+            cited += 1
+    assert cited > 50
+
+
 def test_every_chapter_has_its_number_in_the_list_in_its_heading_and_on_the_front_page(pages: Pages):
     chapters = sorted(name for name in pages.soups if name.startswith("chapters/"))
     assert len(chapters) >= 10
