@@ -4,6 +4,7 @@ import gzip
 import importlib
 import json
 import re
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import unquote, urljoin, urlsplit
@@ -235,6 +236,15 @@ def test_pages_and_figures_say_nothing_of_the_machine_that_built_them(built: Pat
     none([str(path.relative_to(built)) for path in files if home in path.read_bytes()])
 
 
+def test_what_unfolds_is_called_by_the_words_that_one_sees_on_it(pages: Pages):
+    """Or by more of them: of many claims each says of which it is."""
+    found = list(pages.each("summary"))
+    assert len(found) > 500
+    none([f"{page}: {tag}" for page, tag in found if not tag.get_text().strip() and not tag.get("aria-label")])
+    names = [(page, tag.get("aria-label")) for page, tag in found if tag.get("aria-label")]
+    none([f"{page}: {name} is the name of {n}" for (page, name), n in Counter(names).items() if n > 1])
+
+
 def test_every_icon_is_drawn_in_the_page_and_no_page_loads_a_script_for_them(pages: Pages):
     wrong, seen = [], 0
     for name, soup in pages.soups.items():
@@ -311,7 +321,13 @@ def test_every_chapter_has_its_number_in_the_list_in_its_heading_and_on_the_fron
 
 
 @pytest.mark.parametrize(
-    ("extension", "verb"), [("chapter_numbers", "numbered"), ("icons", "without_script"), ("finding", "without_index")]
+    ("extension", "verb"),
+    [
+        ("chapter_numbers", "numbered"),
+        ("icons", "without_script"),
+        ("finding", "without_index"),
+        ("hidden_cells", "named"),
+    ],
 )
 def test_what_is_done_to_finished_pages_changes_nothing_when_it_is_done_again(
     built: Path, extension: str, verb: str, monkeypatch: pytest.MonkeyPatch
