@@ -3,10 +3,11 @@
     python -m tests.pages.measure                          all pages but those of code, claims and figures
     python -m tests.pages.measure ledger.html --loads 5    one of them, loaded five times in each width
 
-A page is loaded wide and on a phone, from a server on this machine, by a processor that is made four times as slow, as
-a phone's is. What is timed depends on the machine and on what else it does: of several loads the least is told, and no
-test asks for it. A page is ready when its last task of more than 50 ms has ended. Shifts are those that a browser
-counts while a page loads, rows the claims of a chapter, folded, and stops what the tabulator key comes to.
+A page is loaded wide and on a phone, from a server on this machine, by a processor that is made four times as slow
+(`--slower 4`). It is ready when its last task of more than 50 ms has ended; that depends on what else the machine does,
+so of several loads the least is told, and no test asks for it. Work is what the page's own thread computes until then,
+in seconds of such a processor, and other processes lengthen it little. Shifts are those that a browser counts while a
+page loads, rows the claims of a chapter, folded, and stops what the tabulator key comes to.
 """
 
 import argparse
@@ -26,8 +27,13 @@ from tests import servers
 from tests.pages import reading, visits
 
 BUILT = Path(__file__).parents[2] / "_build/html"
-SLOWER = 4
+SLOWER = 4  # times, as a phone's processor is to a desk's
 WIDTHS = {"wide": (1400, 900), "phone": (390, 844)}
+SIZES = (
+    *("page", "MB / compressed", "height 1400 / 390", "nodes", "paint, s", "ready, s (390)", "work, s (390)"),
+    *("shift (390)", "rows: median height", "rows, % of the height", "figures, %", "stops (formulas)"),
+)
+WORDS = ("page", "words of prose", "of rows, folded", "unfolded", "of provenance in them", "longest paragraph")
 TEXTS = (".html", ".js", ".css", ".svg", ".json", "/")
 WATCH = """
 window.rlSeen = {ready: 0, shift: 0, paint: 0};
@@ -42,7 +48,7 @@ QUIET = "() => document.readyState === 'complete' && performance.now() - Math.ma
 MEASURED = """() => {
   const heights = all => [...document.querySelectorAll(all)].map(part => part.getBoundingClientRect().height);
   const sum = numbers => numbers.reduce((a, b) => a + b, 0);
-  const article = sum(heights('article.bd-article'));
+  const article = sum(heights('article.bd-article')) || 1;
   const stops = [...document.querySelectorAll('a[href], button, input, select, textarea, summary, [tabindex]')];
   const reached = stops.filter(part => part.tabIndex >= 0 && !part.disabled && part.checkVisibility());
   return {
@@ -64,7 +70,7 @@ class Load:
     compressed: int
 
 
-def load(browser: Browser, url: str, size: str) -> Load:
+def load(browser: Browser, url: str, size: str, slower: float) -> Load:
     """Load a page with an empty cache, and wait until nothing happens any more."""
     width, height = WIDTHS[size]
     context = browser.new_context(viewport={"width": width, "height": height})
@@ -72,20 +78,22 @@ def load(browser: Browser, url: str, size: str) -> Load:
     context.add_init_script(WATCH)
     page.set_default_timeout(1000 * visits.PATIENCE)
     page.on("response", lambda response: came.append(response))
-    context.new_cdp_session(page).send("Emulation.setCPUThrottlingRate", {"rate": SLOWER})
+    session = context.new_cdp_session(page)
+    session.send("Performance.enable", {"timeDomain": "threadTicks"})
+    session.send("Emulation.setCPUThrottlingRate", {"rate": slower})
     page.goto(url)
     page.wait_for_load_state("networkidle")
     page.wait_for_function(QUIET)
-    told = page.evaluate(MEASURED)
+    counted = {one["name"]: one["value"] for one in session.send("Performance.getMetrics")["metrics"]}
+    told = page.evaluate(MEASURED) | {"work": counted["TaskDuration"] * SLOWER / slower}
     bodies = [(response.url.partition("?")[0], response.body()) for response in came if response.ok]
     context.close()
     sent = [gzip.compress(body, 6) if name.endswith(TEXTS) else body for name, body in bodies]
     return Load(told, sum(len(body) for _, body in bodies), sum(map(len, sent)))
 
 
-def sizes(browser: Browser, address: str, name: str, loads: int) -> str:
+def sizes(name: str, wide: list[Load], phone: list[Load]) -> str:
     """A line of the first table."""
-    wide, phone = ([load(browser, address + name, size) for _ in range(loads)] for size in WIDTHS)
 
     def least(found: list[Load], what: str) -> float:
         return min(each.told[what] for each in found)
@@ -100,6 +108,7 @@ def sizes(browser: Browser, address: str, name: str, loads: int) -> str:
             f"{one['nodes']:,}",
             f"{least(wide, 'paint'):.1f}",
             f"{least(wide, 'ready'):.1f} ({least(phone, 'ready'):.1f})",
+            f"{least(wide, 'work'):.1f} ({least(phone, 'work'):.1f})",
             f"{least(wide, 'shift'):.2f} ({least(phone, 'shift'):.2f})",
             f"{len(one['rows'])}: {' / '.join(heights)}",
             f"{100 * one['claims']:.0f} / {100 * small['claims']:.0f}",
@@ -131,6 +140,7 @@ def main() -> None:
     parser.add_argument("pages", nargs="*", help="their addresses below the front page")
     parser.add_argument("--built", type=Path, default=BUILT, help="folder of the built pages")
     parser.add_argument("--loads", type=int, default=1, help="loads of each page in each width")
+    parser.add_argument("--slower", type=float, default=SLOWER, help="how many times the processor is slowed down")
     parser.add_argument("--chromium", help="the browser to take")
     chosen = parser.parse_args()
     browser = visits.installed(chosen.chromium)
@@ -138,14 +148,22 @@ def main() -> None:
         sys.exit(f"there have to be pages in {chosen.built} (make html) and a browser: {visits.INSTALL}")
     code = ("library", "search")
     names = chosen.pages or [name for name in visits.names(chosen.built) if not name.startswith(code)]
-    print("| page | MB / compressed | height 1400 / 390 | nodes | paint, s | ready, s (390) | shift (390) |", end="")
-    print(" rows: median height | rows, % of the height | figures, % | stops (formulas) |\n|:--|" + "--:|" * 10)
+    print(f"| {' | '.join(SIZES)} |\n|:--|{'--:|' * (len(SIZES) - 1)}")
+    heights: dict[str, list[float]] = {size: [] for size in WIDTHS}
     serves = servers.Server(functools.partial(servers.Files, directory=str(chosen.built)))
     with servers.serving(serves) as server, visits.chromium(browser) as launched:
         for name in names:
-            print(sizes(launched, server.address, name, chosen.loads), flush=True)
-    print("\n| page | words of prose | of rows, folded | unfolded | of provenance in them | longest paragraph |")
-    print("|:--|" + "--:|" * 5)
+            found = {
+                size: [load(launched, server.address + name, size, chosen.slower) for _ in range(chosen.loads)]
+                for size in WIDTHS
+            }
+            print(sizes(name, **found), flush=True)
+            for size, rows in heights.items():
+                rows += found[size][0].told["rows"]
+    if heights["wide"]:
+        medians = " / ".join(f"{statistics.median(rows):.0f}" for rows in heights.values())
+        print(f"\n{len(heights['wide'])} rows of claims, whose median height is {medians}")
+    print(f"\n| {' | '.join(WORDS)} |\n|:--|{'--:|' * (len(WORDS) - 1)}")
     for name in names:
         print(words(chosen.built / name, name))
 
