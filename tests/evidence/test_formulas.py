@@ -28,6 +28,11 @@ THIN = '<mspace width="0.1667em"></mspace>'
             '<msup><mo stretchy="false" lspace="0" rspace="0">‖</mo><mn>2</mn></msup>',
         ),
         (
+            r"\frac{\lVert x\rVert^2}2",
+            '<mfrac><mrow><mo class="mathopen" stretchy="false" lspace="0" rspace="0">‖</mo><mi>x</mi>'
+            '<msup><mo stretchy="false" lspace="0" rspace="0">‖</mo><mn>2</mn></msup></mrow><mn>2</mn></mfrac>',
+        ),
+        (
             r"\left|\frac{a}{b}\right|",
             '<mrow><mo lspace="0" rspace="0">|</mo><mfrac><mi>a</mi><mi>b</mi></mfrac><mo lspace="0" rspace="0">|</mo>'
             "</mrow>",

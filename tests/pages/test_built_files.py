@@ -238,7 +238,7 @@ def test_pages_and_figures_say_nothing_of_the_machine_that_built_them(built: Pat
 
 def test_what_unfolds_is_called_by_the_words_that_one_sees_on_it(pages: Pages):
     """Or by more of them: of many claims each says of which it is."""
-    found = list(pages.each("summary"))
+    found = [(page, tag) for page, tag in pages.each("summary") if not tag.find_parent("nav")]
     assert len(found) > 500
     none([f"{page}: {tag}" for page, tag in found if not tag.get_text().strip() and not tag.get("aria-label")])
     names = [(page, tag.get("aria-label")) for page, tag in found if tag.get("aria-label")]
