@@ -236,6 +236,13 @@ def test_pages_and_figures_say_nothing_of_the_machine_that_built_them(built: Pat
     none([str(path.relative_to(built)) for path in files if home in path.read_bytes()])
 
 
+def test_no_line_of_code_in_the_way_in_is_longer_than_its_box(pages: Pages):
+    """Whose 77 characters are those of a window of 1280 pixels; comments at the end of longer lines were cut."""
+    code = [line for block in pages.soups["running.html"].select("main pre") for line in block.get_text().splitlines()]
+    assert len(code) > 50
+    none([line for line in code if len(line) > 77])
+
+
 def test_what_unfolds_is_called_by_the_words_that_one_sees_on_it(pages: Pages):
     """Or by more of them: of many claims each says of which it is."""
     found = [(page, tag) for page, tag in pages.each("summary") if not tag.find_parent("nav")]
