@@ -1,7 +1,8 @@
 """Sphinx extension: chapters have their numbers in the list of chapters, in headings, and beside what comes next.
 
-The number of a chapter is the one with which the name of its file begins. Figures count within it (Figure 16.2), and
-chapters that are not written yet have theirs, so that Sphinx, which counts what is there, cannot give them.
+The number of a chapter is the one with which the name of its file begins. Figures and equations count within it
+(Figure 16.2, equation 16.1), and chapters that are not written yet have theirs, so that Sphinx, which counts what is
+there, cannot give them.
 """
 
 import re
@@ -9,6 +10,7 @@ from typing import Any
 
 import written
 from sphinx.application import Sphinx
+from sphinx.environment import BuildEnvironment
 
 CHAPTER = re.compile(r"(?:^|/)(\d\d)_\w+\.html$")
 HEADING = re.compile(r"<h1>(?!<span)")
@@ -32,7 +34,22 @@ def numbered(page: str, address: str) -> str:
     return page
 
 
+def within_chapters(app: Sphinx, env: BuildEnvironment) -> list[str]:
+    """Count the equations of each chapter by themselves, where Sphinx has counted those of the book; the pages of both.
+
+    An equation that is added then renumbers those behind it in its chapter, and no others.
+    """
+    told = []
+    for page, counted in env.toc_fignumbers.items():
+        chapter, equations = CHAPTER.search(f"{page}.html"), counted.get("displaymath")
+        if chapter and equations:
+            counted["displaymath"] = {id: (int(chapter[1]), n) for n, id in enumerate(equations, start=1)}
+            told.append(page)
+    return told
+
+
 def setup(app: Sphinx) -> dict[str, Any]:
-    """Number the chapters on all pages."""
+    """Number the chapters on all pages, and the equations of each."""
+    app.connect("env-get-updated", within_chapters, priority=900)  # after Sphinx has counted
     written.change(app, numbered)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

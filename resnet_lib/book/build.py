@@ -235,6 +235,7 @@ def collect(run: Path, source: Path, root: Path | None = None) -> "Held":
         notebook = manuscript.notebook(path)
         chapter = manuscript.chapter(path)
         pages.show_all_digits(notebook, evidence)
+        pages.hide_plumbing(notebook)
         pages.show_numbers(notebook, evidence, chapter)
         pages.show_statements(notebook, evidence)
         pages.show_elsewhere(notebook, evidence, chapter)

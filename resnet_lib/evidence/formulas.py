@@ -17,14 +17,17 @@ OTHERWISE = (
     (re.compile(r"\\[bB]igg?[lrm]?(?![A-Za-z])"), ""),
     (re.compile(r"\{\\rm\s+([^{}]*)\}"), r"\\mathrm{\1}"),
     (re.compile(r"\\[td]?frac\s*(\d)(\d)"), r"\\frac{\1}{\2}"),
-    (re.compile(r"\\begin\{split\}(?!.*(?:\\\\|&))(.*)\\end\{split\}", re.DOTALL), r"\1"),
+    (re.compile(r"\\begin\{split\}(.*)\\end\{split\}", re.DOTALL), lambda found: _one_row(found[1]) or found[0]),
     (re.compile(r"\\dots(?![A-Za-z])"), r"\\ldots "),
     (re.compile("°"), r"^\\circ "),
     (re.compile(r"\\iff(?![A-Za-z])"), r"\\Leftrightarrow "),
 )
+_INSIDE = re.compile(r"\\begin\{(\w+)\}.*?\\end\{\1\}", re.DOTALL)
 BRACKETS = re.compile(r"(?<!<mrow>)<mo((?:(?! stretchy)[^>])*)>([|∣‖∥{}⌊⌋⌈⌉⟨⟩])</mo>(?!</mrow>)")
 r"""Brackets that are not the first or the last of a row, as those of `\left` and `\right` are, and so have one size. A
 browser stretches all of them, and centres what it stretches: of a squared norm it would lower the second bar."""
+OPENED = '<mo class="mathopen">'
+r"""A bracket that is no `\left`, and so has one size, wherever it stands: as the first of a numerator, too."""
 BARS = re.compile("<mo([^>]*)>([|∣‖∥])</mo>")
 """Of an absolute value or a norm; a browser takes them for operators between two terms, and moves them apart."""
 _NAME = "<mi[^>]*>[A-Za-z]{2,}</mi>"
@@ -78,6 +81,11 @@ def typeset(body: str) -> str:
     return DISPLAY.sub(display, _together(INLINE.sub(inline, body)))
 
 
+def _one_row(tex: str) -> str:
+    """What Sphinx has put between `split` because rows end in it, where they are those of a matrix inside; else ""."""
+    return "" if re.search(r"\\\\|&", _INSIDE.sub("", tex)) else tex
+
+
 def _together(body: str) -> str:
     """The body with each formula on the line of the marks that touch it."""
 
@@ -105,7 +113,8 @@ def mathml(tex: str, display: bool = False) -> Markup:
         told = latex2mathml.tex2mathml(tex, as_block=display)
     except (MathError, IndexError, KeyError):
         return Markup()
-    told = BRACKETS.sub(r'<mo\1 stretchy="false">\2</mo>', re.sub(r">\s+<", "><", told.strip()))
+    told = re.sub(r">\s+<", "><", told.strip()).replace(OPENED, f'{OPENED[:-1]} stretchy="false">')
+    told = BRACKETS.sub(r'<mo\1 stretchy="false">\2</mo>', told)
     told = BARS.sub(r'<mo\1 lspace="0" rspace="0">\2</mo>', told)
     for pattern in THIN:
         told = pattern.sub(r'\1<mspace width="0.1667em"></mspace>', told)

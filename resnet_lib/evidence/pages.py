@@ -1,5 +1,6 @@
 """The pages of the book: what the ledger adds to a chapter's page, and the pages that are made of it alone."""
 
+import ast
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,6 +13,28 @@ from resnet_lib.evidence import cards, figures, formulas, manuscript, markup, pi
 from resnet_lib.evidence.ledger import Findings
 from resnet_lib.evidence.records import records
 from resnet_lib.evidence.statements import Statement
+
+HIDING = {f"{verb}-{part}" for verb in ("hide", "remove") for part in ("input", "cell")}
+"""Tags of cells whose code a page folds or leaves out."""
+
+
+def hide_plumbing(notebook: NotebookNode) -> None:
+    """Fold the code of cells that import or have claims judged: no argument needs it, and it is a click away."""
+    for cell in notebook.cells:
+        if cell.cell_type == "code" and _is_plumbing(cell.source):
+            tags = cell.metadata.get("tags", [])
+            if not HIDING & set(tags):
+                cell.metadata["tags"] = [*tags, "hide-input"]
+
+
+def _is_plumbing(source: str) -> bool:
+    """Whether code has claims judged, or does nothing but import."""
+    if "claims.check(" in source:
+        return True
+    try:
+        return all(isinstance(line, ast.Import | ast.ImportFrom) for line in ast.parse(source).body)
+    except SyntaxError:  # a command of IPython
+        return False
 
 
 def show_all_digits(notebook: NotebookNode, evidence: Findings) -> None:

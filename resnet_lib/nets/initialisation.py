@@ -29,9 +29,11 @@ def initialise(module: M, generator: torch.Generator, scheme: str = "he") -> M:
 
     Each layer has a stream of its own, named by one draw from `generator` and the layer's name in `module`. So layers
     of one name and shape get the same weights whatever else is there: a plain net those of its residual twin. The draw
-    happens on the CPU, the same on every device. Normalisations stay as they were built. Orthonormal projections start
-    as random ones, whatever the scheme; those that wait for data (`shortcuts.pca_`) stay NaN. A weight that is
-    constrained (`lipschitz.constrain`) takes what is drawn as its raw weight, and stays constrained.
+    happens on the CPU, the same on every device.
+
+    Normalisations stay as they were built. Orthonormal projections start as random ones, whatever the scheme; those
+    that wait for data (`shortcuts.pca_`) stay NaN. A weight that is constrained (`lipschitz.constrain`) takes what is
+    drawn as its raw weight, and stays constrained.
 
     Args:
         module: What to initialise, in place. Where this raises, it is what it was.

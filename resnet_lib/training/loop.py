@@ -240,10 +240,11 @@ def fit(
 
     The loss is the cross-entropy. A seed's initial weights come from `stream(seed, "init")`, its order of the data from
     `stream(seed, "order")`, its augmentation from `stream(seed, "augment")`: alone or in a group it trains to the same
-    numbers, up to the rounding of the batched products; so a network that draws by itself is refused. A seed whose loss
-    becomes NaN or infinite goes on as NaN, is marked in `diverged`, and disturbs no other; when none is left, the
-    training ends, and a message of level INFO from the logger `resnet_lib.training` says so. Training runs on the
-    device of `data`.
+    numbers, up to the rounding of the batched products; so a network that draws by itself is refused.
+
+    A seed whose loss becomes NaN or infinite goes on as NaN, is marked in `diverged`, and disturbs no other; when none
+    is left, the training ends, and a message of level INFO from the logger `resnet_lib.training` says so. Training runs
+    on the device of `data`.
 
     Args:
         make_net: Makes the network from a generator for its initial weights, e.g.

@@ -203,9 +203,10 @@ def choose(table: pd.DataFrame, by: Sequence[str], rate: str = TRIED) -> dict[Ha
 
     The best rate is that of the highest mean. Another one ties with it if, seed by seed, it is behind by less than the
     standard error of that difference. Of those that tie the one nearest to their geometric middle is chosen, the
-    smaller of two: a rate in the middle of what does well is one that another seed would choose, too. Rates that have
-    another one within `MARGIN` above them at which a training was lost, or their own, do not take part while others do:
-    a seed that collapsed makes a rate's mean so uncertain that it would tie with the best.
+    smaller of two: a rate in the middle of what does well is one that another seed would choose, too.
+
+    Rates that have another one within `MARGIN` above them at which a training was lost, or their own, do not take part
+    while others do: a seed that collapsed makes a rate's mean so uncertain that it would tie with the best.
 
     Args:
         table: One row per variant, rate and seed, with the columns `seed` and `validation_accuracy`.

@@ -28,6 +28,11 @@ THIN = '<mspace width="0.1667em"></mspace>'
             '<msup><mo stretchy="false" lspace="0" rspace="0">‖</mo><mn>2</mn></msup>',
         ),
         (
+            r"\frac{\lVert x\rVert^2}2",
+            '<mfrac><mrow><mo class="mathopen" stretchy="false" lspace="0" rspace="0">‖</mo><mi>x</mi>'
+            '<msup><mo stretchy="false" lspace="0" rspace="0">‖</mo><mn>2</mn></msup></mrow><mn>2</mn></mfrac>',
+        ),
+        (
             r"\left|\frac{a}{b}\right|",
             '<mrow><mo lspace="0" rspace="0">|</mo><mfrac><mi>a</mi><mi>b</mi></mfrac><mo lspace="0" rspace="0">|</mo>'
             "</mrow>",
@@ -51,6 +56,13 @@ THIN = '<mspace width="0.1667em"></mspace>'
 )
 def test_a_formula_is_mathml(tex: str, mathml: str):
     assert formulas.mathml(tex) == f'<math xmlns="http://www.w3.org/1998/Math/MathML">{mathml}</math>'
+
+
+def test_what_sphinx_puts_around_rows_is_taken_away_where_they_are_those_of_a_matrix():
+    """Sphinx takes the end of a row inside for one of its own, and docutils knows no `split`."""
+    for inside in (r"A=\begin{pmatrix}1&2\\3&4\end{pmatrix} .", r"\begin{aligned}a&=b\\c&=d\end{aligned}", "x"):
+        assert formulas.mathml(rf"\begin{{split}} {inside} \end{{split}}", True) == formulas.mathml(inside, True) != ""
+    assert formulas.mathml(r"\begin{split}a&=b\\c&=d\end{split}") == ""
 
 
 @pytest.mark.parametrize("tex", [r"\nonsense", r"\frac{a}", "x^"])

@@ -38,6 +38,9 @@ def test_a_figure_has_a_page_with_what_a_citer_needs(root: Path, contents: dict[
     assert record["alt"] in html
     assert "<h1>Figure 1.1 <code>fixture-radius</code></h1>" in html
     assert meta(html, "citation_title").startswith("Figure 1.1 (fixture-radius): ")
+    # On a phone it scrolls, as in the chapters: its words stay legible.
+    width = int(re.search(r'width="(\d+)"', html)[1])  # pyright: ignore[reportOptionalSubscript]
+    assert f'style="min-width: {int(0.75 * width)}px"' in html
     for part in ('src="fixture-radius.svg"', 'href="data.csv"', 'href="fixture-radius.zip"', "@misc{", "TY  - GEN"):
         assert part in html
     assert 'href="../../chapters/01_fixture.html#fig-fixture-radius"' in html

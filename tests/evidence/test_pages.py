@@ -7,7 +7,7 @@ from pathlib import Path
 import nbformat
 import pytest
 from bs4 import BeautifulSoup, Tag
-from nbformat.v4 import new_markdown_cell
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from resnet_lib.evidence import ledger, pages
 from resnet_lib.evidence.records import records
@@ -22,6 +22,24 @@ def test_the_outputs_of_the_pages_have_all_digits(root: Path):
     assert "1.005" not in stable
     assert "1.005" in shown
     assert books.STAMP.command in shown
+
+
+@pytest.mark.parametrize(
+    ("source", "tags", "shown"),
+    [
+        ("import numpy as np\n\nfrom resnet_lib import (\n    nets,\n)", [], ["hide-input"]),
+        ('display(\n    claims.check("a.b", measure, result),\n)', [], ["hide-input"]),
+        ('claims.check("a.b", measure, result)', ["hide-output"], ["hide-output", "hide-input"]),
+        ('claims.check("a.b", measure, result)', ["remove-input"], ["remove-input"]),
+        ("from resnet_lib import nets\nnet = nets.mlp(2, 4)", [], []),
+        ("%matplotlib inline", [], []),
+        ("result = sweep.run(EXPERIMENT)", ["hide-output"], ["hide-output"]),
+    ],
+)
+def test_code_that_is_no_part_of_the_argument_is_folded(source: str, tags: list[str], shown: list[str]):
+    cell = new_code_cell(source, metadata={"tags": list(tags)})
+    pages.hide_plumbing(new_notebook(cells=[new_markdown_cell("claims.check(", metadata={}), cell]))
+    assert cell.metadata.tags == shown
 
 
 def test_a_figure_has_a_number_and_the_text_speaks_of_it_by_that(root: Path):

@@ -1,21 +1,19 @@
 """The built book: where it is, a server for it, and a browser that can reach nothing else."""
 
+import contextlib
 import functools
-import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
 import pytest
-from playwright.sync_api import Browser, Error, expect, sync_playwright
+from playwright.sync_api import Browser, Error, expect
 
 from tests import servers
+from tests.pages import visits
 from tests.pages.visits import PATIENCE, SIZES, Visit, Visitor
 
 ROOT = Path(__file__).parents[2]
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
-INSTALL = "apt-get install chromium (Debian), or name one: --chromium PATH, or RESNET_LIB_CHROMIUM=PATH"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -31,10 +29,7 @@ def built_folder(config: pytest.Config) -> Path:
 
 def page_names(config: pytest.Config) -> list[str]:
     """Addresses of the pages of the book, relative to its front page, but for those of single figures and claims."""
-    folder = built_folder(config)
-    found = (path.relative_to(folder) for path in folder.rglob("*.html"))
-    alone = ("figures", "claims")
-    return sorted(path.as_posix() for path in found if not path.parts[0].startswith(("_", *alone)))
+    return visits.names(built_folder(config))
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -59,21 +54,16 @@ def address(built: Path) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def browser(pytestconfig: pytest.Config) -> Iterator[Browser]:
-    named = pytestconfig.getoption("--chromium", None) or os.environ.get("RESNET_LIB_CHROMIUM")
-    found = named or next(filter(None, map(shutil.which, NAMES)), None)
+    found = visits.installed(pytestconfig.getoption("--chromium", None))
     if found is None:
-        pytest.skip(f"no Chromium, so the pages are not tested in a browser: {INSTALL}")
-    # Nothing but the pages: no updates, no first run, no telemetry. Containers have no sandbox.
-    quiet = ("background-networking", "component-update", "sync", "default-apps", "extensions", "gpu")
-    arguments = ["--no-sandbox", "--no-first-run", "--disable-dev-shm-usage", *(f"--disable-{name}" for name in quiet)]
+        pytest.skip(f"no Chromium, so the pages are not tested in a browser: {visits.INSTALL}")
     expect.set_options(timeout=1000 * PATIENCE)
-    with sync_playwright() as playwright:
+    with contextlib.ExitStack() as stack:
         try:
-            launched = playwright.chromium.launch(executable_path=found, args=arguments)
+            launched = stack.enter_context(visits.chromium(found))
         except Error as error:
-            pytest.fail(f"{found} does not start; {INSTALL}\n{error}")
+            pytest.fail(f"{found} does not start; {visits.INSTALL}\n{error}")
         yield launched
-        launched.close()
 
 
 @pytest.fixture

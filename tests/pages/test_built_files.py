@@ -4,6 +4,7 @@ import gzip
 import importlib
 import json
 import re
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import unquote, urljoin, urlsplit
@@ -235,6 +236,22 @@ def test_pages_and_figures_say_nothing_of_the_machine_that_built_them(built: Pat
     none([str(path.relative_to(built)) for path in files if home in path.read_bytes()])
 
 
+def test_no_line_of_code_in_the_way_in_is_longer_than_its_box(pages: Pages):
+    """Whose 77 characters are those of a window of 1280 pixels; comments at the end of longer lines were cut."""
+    code = [line for block in pages.soups["running.html"].select("main pre") for line in block.get_text().splitlines()]
+    assert len(code) > 50
+    none([line for line in code if len(line) > 77])
+
+
+def test_what_unfolds_is_called_by_the_words_that_one_sees_on_it(pages: Pages):
+    """Or by more of them: of many claims each says of which it is."""
+    found = [(page, tag) for page, tag in pages.each("summary") if not tag.find_parent("nav")]
+    assert len(found) > 500
+    none([f"{page}: {tag}" for page, tag in found if not tag.get_text().strip() and not tag.get("aria-label")])
+    names = [(page, tag.get("aria-label")) for page, tag in found if tag.get("aria-label")]
+    none([f"{page}: {name} is the name of {n}" for (page, name), n in Counter(names).items() if n > 1])
+
+
 def test_every_icon_is_drawn_in_the_page_and_no_page_loads_a_script_for_them(pages: Pages):
     wrong, seen = [], 0
     for name, soup in pages.soups.items():
@@ -260,6 +277,38 @@ def test_a_page_weighs_at_most_600_kilobytes_compressed_without_charts(pages: Pa
     none([f"{name}: {size / 1000:.0f} kB" for name, size in sizes.items() if size > 600_000])
 
 
+def test_the_formulas_of_a_chapter_are_set_while_the_pages_are_made(pages: Pages):
+    """A script that sets them weighs more than all else that a chapter loads, and makes each of them a tab stop."""
+    chapters = {name: soup for name, soup in pages.soups.items() if name.startswith("chapters/")}
+    assert sum(len(soup.select("math")) for soup in chapters.values()) > 1000
+    none([f"{name}: {tag.get_text()}" for name, soup in chapters.items() for tag in soup.select(".math")])
+    none(
+        [
+            f"{name} loads {tag['src']}"
+            for name, tag in pages.each("script")
+            if name in chapters and "mathjax" in str(tag)
+        ]
+    )
+
+
+def test_equations_count_within_their_chapter_and_are_cited_by_that_number(pages: Pages):
+    known, cited = {}, 0
+    for name, soup in pages.soups.items():
+        counted = soup.select("[id^=equation-]:has(.eqno)")
+        numbers = [one.select(".eqno")[0].get_text().removesuffix("#") for one in counted]
+        if counted:
+            chapter = int(name.removeprefix("chapters/")[:2])
+            assert numbers == [f"({chapter}.{n})" for n in range(1, len(counted) + 1)], name
+        known |= {(name, str(one["id"])): number for one, number in zip(counted, numbers, strict=True)}
+    assert len(known) > 50
+    for name, soup in pages.soups.items():
+        for link in soup.select("a[href*='#equation-']:not(.headerlink)"):
+            page, _, anchor = str(link["href"]).partition("#")
+            assert link.get_text() == known[urljoin(name, page) if page else name, anchor], (name, anchor)
+            cited += 1
+    assert cited > 50
+
+
 def test_every_chapter_has_its_number_in_the_list_in_its_heading_and_on_the_front_page(pages: Pages):
     chapters = sorted(name for name in pages.soups if name.startswith("chapters/"))
     assert len(chapters) >= 10
@@ -279,7 +328,13 @@ def test_every_chapter_has_its_number_in_the_list_in_its_heading_and_on_the_fron
 
 
 @pytest.mark.parametrize(
-    ("extension", "verb"), [("chapter_numbers", "numbered"), ("icons", "without_script"), ("finding", "without_index")]
+    ("extension", "verb"),
+    [
+        ("chapter_numbers", "numbered"),
+        ("icons", "without_script"),
+        ("finding", "without_index"),
+        ("hidden_cells", "named"),
+    ],
 )
 def test_what_is_done_to_finished_pages_changes_nothing_when_it_is_done_again(
     built: Path, extension: str, verb: str, monkeypatch: pytest.MonkeyPatch

@@ -1,13 +1,29 @@
 """What the tests of the built pages share: a page in a browser that is cut off from the network, and its charts."""
 
+import contextlib
+import os
 import re
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 
-from playwright.sync_api import ConsoleMessage, Locator, Page, Request, Response, Route, expect
+from playwright.sync_api import (
+    Browser,
+    ConsoleMessage,
+    Locator,
+    Page,
+    Request,
+    Response,
+    Route,
+    expect,
+    sync_playwright,
+)
 
 # Seconds after which a page hangs: whole runs end before it does, so it is long, and a run in which one hangs ends.
 PATIENCE = 300.0
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+INSTALL = "apt-get install chromium (Debian), or name one: --chromium PATH, or RESNET_LIB_CHROMIUM=PATH"
 SIZES = {"wide": (1280, 900), "phone": (390, 844)}
 # Axe would fetch style sheets again to look into them, and resolves their imports against the page.
 AXE = {"resultTypes": ["violations"], "preload": False}
@@ -27,6 +43,29 @@ SETTLED = """async () => {
   if (window.MathJax && MathJax.startup) await MathJax.startup.promise;
   await document.fonts.ready;
 }"""
+
+
+def names(folder: Path) -> list[str]:
+    """Addresses of the pages in a folder, relative to its front page, but for those of single figures and claims."""
+    found = (path.relative_to(folder) for path in folder.rglob("*.html"))
+    return sorted(path.as_posix() for path in found if not path.parts[0].startswith(("_", "figures", "claims")))
+
+
+def installed(named: str | None = None) -> str | None:
+    """The browser to take: the one that is named, by an option or by the environment, or the first that is found."""
+    return named or os.environ.get("RESNET_LIB_CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
+
+
+@contextlib.contextmanager
+def chromium(path: str) -> Iterator[Browser]:
+    """A headless browser that does nothing of its own: no updates, no first run, no telemetry."""
+    quiet = ("background-networking", "component-update", "sync", "default-apps", "extensions", "gpu")
+    # Containers have no sandbox.
+    arguments = ["--no-sandbox", "--no-first-run", "--disable-dev-shm-usage", *(f"--disable-{name}" for name in quiet)]
+    with sync_playwright() as playwright:
+        launched = playwright.chromium.launch(executable_path=path, args=arguments)
+        yield launched
+        launched.close()
 
 
 @dataclass

@@ -153,11 +153,12 @@ def search(
     """Ascend the sensitivity from many starts at once.
 
     The norm of a ReLU network's Jacobian is constant around almost every point, so its gradient says nothing. A pair
-    of points at a distance sees past the kinks: each start is paired with a point in its most stretched direction, at
-    distances from a sixteenth to eight times the size of a start; both ends ascend
-    `log ||f(x) - f(y)|| - log ||x - y||`, and by the mean value theorem some point between them has a Jacobian whose
-    norm is at least the ratio. The best of five places between the ends is the next start, and the pair is closer in
-    each round.
+    of points at a distance sees past the kinks.
+
+    Each start is paired with a point in its most stretched direction, at distances from a sixteenth to eight times the
+    size of a start; both ends ascend `log ||f(x) - f(y)|| - log ||x - y||`, and by the mean value theorem some point
+    between them has a Jacobian whose norm is at least the ratio. The best of five places between the ends is the next
+    start, and the pair is closer in each round.
 
     Args:
         f: A map of batches, each example on its own; a module in evaluation mode.

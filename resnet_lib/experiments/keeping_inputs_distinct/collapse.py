@@ -40,6 +40,7 @@ class Collapse:
             The others are blocks `x + F(x)`. `inside` has `F = W2 relu(W1 x)`; `pre` puts one more ReLU before W1,
             `norm` a layer normalisation; `scaled` is `inside` with its branch over the root of the depth. W1 has the
             variance 2/n and W2 1/n (2/n for `pre`), so that a branch starts with the size of what it reads.
+
             `one-layer` is `x + relu(W x)`, `linear-residual` is `x + W x`.
         width: Units of every state.
         depth: Layers or blocks.

@@ -41,10 +41,12 @@ def trial(setting: Classes, seeds: Sequence[int]) -> pd.DataFrame:
 
     `made` is the distance of a plain block from a residual one with $2d$ units more that undo the shortcut, `undone`
     that of a residual block from a plain one with $2d$ units more that make it; `bare` is that of the plain block from
-    the residual one of its own weights. `mirrored` is the distance from the identity of the plain block
-    $\mathrm{relu}(x)-\mathrm{relu}(-x)$, and `turned` the same where both layers have orthogonal matrices of their own.
-    `plain` and `residual` are the distances from the identity of blocks of equal weights without biases, `matched`
-    that of the plain one with the units that make a shortcut.
+    the residual one of its own weights.
+
+    `mirrored` is the distance from the identity of the plain block $\mathrm{relu}(x)-\mathrm{relu}(-x)$, and `turned`
+    the same where both layers have orthogonal matrices of their own. `plain` and `residual` are the distances from the
+    identity of blocks of equal weights without biases, `matched` that of the plain one with the units that make a
+    shortcut.
     """
     rows = []
     for seed in seeds:

@@ -172,7 +172,7 @@ def test_images_that_go_on_beyond_their_border(words: str):
     assert f"their slope is ${found.values.mean():.3f}$ (interval $-0.022$ to $-0.002$)" in words
     assert f"they are {100 * (border.wider(table, 'redrawn').mean() - 1):.0f}% wider" in words
     assert found.control is not None
-    assert f"the slope is {found.control.mean():.3f}, twice" in words
+    assert f"the slope is {found.control.mean():.3f}; in the same images" in words
     within = published.slopes(border.widths(table, "image", "redrawn")).mean()
     assert found.control.mean() / within == pytest.approx(2, abs=0.05)
     assert verdicts.status("erf-depth.border", found) == "fails"
