@@ -21,12 +21,64 @@ from resnet_lib import data
 from resnet_lib.evidence import choices, ledger
 from resnet_lib.evidence.rules import Rule
 from resnet_lib.sweep import results
+from tests.experiments import chapter
 
 ROOT = Path(__file__).parents[2]
 EVIDENCE = ledger.read(ROOT)
 POINTS, ERRORS = "percentage points", 3
 IMAGES = len(data.load("digits").test.y)
 """All trained claims on accuracies are on the digits."""
+
+TOLD: dict[str, dict[str, str]] = {
+    "02_plain_networks": {
+        "plain-degrade.plain": "and by {effect:.0f} on other divisions of the images",
+        "plain-degrade.original": "On other divisions the first rises by {effect:.1f} points",
+        "plain-degrade.pre": "the second by {effect:.1f} (interval {low:.1f} to {high:.1f})",
+        "plain-degrade.bare": "and on {effect:.0f} on other divisions",
+        "plain-fails.he": "On other divisions of the images they are {effect:.0f} points behind",
+        "plain-fails.identity": "and on other divisions {effect:.1f} near the identity",
+        "plain-fails.looks-linear": "and {effect:.1f} as looks-linear",
+        "plain-fails.test": "there {effect:.1f} on new images",
+        "skip-alone.repaired": "it is {effect:.1f} points behind (interval {low:.1f} to {high:.1f})",
+    },
+    "07_lipschitz_bounds": {
+        "scaled-weights.cost": "on other divisions {effect:.1f} (interval ${low:.1f}$ to {high:.1f})"
+    },
+    "13_gates_and_scales": {
+        "shortcut-clean.conv": "orthogonal matrices and those that start as the identity are {effect:.1f}",
+        "shortcut-clean.start": "those that start as the identity are {effect:.1f} points behind",
+        "shortcut-clean.paced": "slow ones {effect:.1f} (interval ${low:.1f}$ to {high:.1f})",
+    },
+    "15_counting_paths": {
+        "ens-claim.average-eight": "on other divisions ${effect:.2f}$, from ${low:.2f}$ to {high:.2f}"
+    },
+    "16_dropping_blocks": {
+        "drop-graceful.residual": "The median block costs {effect:.1f} points",
+        "drop-graceful.scaled": "{effect:.1f} with scaled branches",
+        "drop-graceful.bare": "{effect:.0f} in the bare sum",
+        "drop-graceful.worst": "missed most costs {effect:.1f} with old",
+        "drop-graceful.worst-anew": "and {effect:.1f} with new statistics",
+        "drop-graceful.worst-rate": "with ten seeds ({effect:.1f}, interval {low:.1f} to {high:.1f})",
+    },
+    "18_euler_and_its_limit": {
+        "ode-trained.unscaled": "loses {effect:.1f} points by sub-steps there",
+        "ode-trained.rk4": "and {effect:.1f} by RK4",
+    },
+}
+"""What chapters tell of other divisions, by claim, with its numbers there to be filled in."""
+LESS: dict[str, dict[str, str]] = {
+    "02_plain_networks": {
+        "plain-fails.normalised": "and on other divisions by {effect:.1f}",
+        "resnet-1000.gains": "and on other divisions {effect:.1f};",
+    },
+    "07_lipschitz_bounds": {
+        "scaled-signal.accuracy": "with two seeds on each, it is {effect:.1f} behind (interval {low:.1f} to {high:.1f})"
+    },
+    "15_counting_paths": {
+        "ens-claim.average": "with {effect:.1f} points (interval {low:.1f} to {high:.1f}, two seeds on each of five)"
+    },
+}
+"""The same of claims whose effect is less than zero and told as how far one is behind, or ahead."""
 
 
 def error(effect: float, better: float = 50.0, images: int = IMAGES) -> float:
@@ -101,6 +153,16 @@ def test_a_claim_on_accuracies_has_other_divisions_or_is_farther_from_its_rule_t
             left.append(id)
     assert not left
     assert len(accuracies()) > 60
+
+
+def test_what_chapters_tell_of_other_divisions_is_what_is_stored():
+    for told, sign in ((TOLD, 1), (LESS, -1)):
+        for name, lines in told.items():
+            words = chapter.words(name)
+            for id, line in lines.items():
+                (found,) = (v for v in EVIDENCE.verdicts[id].record["varied"] if v["choice"] == choices.DIVISIONS)
+                low, high = sorted(sign * found[end] for end in ("low", "high"))
+                assert line.format(effect=sign * found["effect"] + 0.0, low=low, high=high) in words, id
 
 
 @pytest.mark.parametrize("one", [0.5, 0.97])

@@ -59,8 +59,7 @@ def test_what_the_page_says_of_degradation_under_other_choices_is_in_the_stored_
     words, deep, wide = chapter.words(NAME), under(degradation.DEGRADE_CHOICES), under(degradation.RESCUE_CHOICES)
     third, thrice, twice = (measures.degrade_plain(table).values.mean() for table in deep)
     assert (
-        f"by {third:.0f} points at a third of each rate, by {thrice:.0f} at three times and by {twice:.0f} with"
-        in words
+        f"by {third:.0f} points at a third of each rate, by {thrice:.0f} at three times, by {twice:.0f} with" in words
     )
     third, thrice, twice = (measures.degrade_original(table).values.mean() for table in deep)
     assert f"rises by {third + 1e-9:.1f} and {thrice:.1f} points at the other rates" in words
@@ -72,7 +71,7 @@ def test_what_the_page_says_of_degradation_under_other_choices_is_in_the_stored_
     assert statuses("plain-degrade.original", measures.degrade_original, deep) == ["fails", "fails", "undecided"]
     assert statuses("plain-degrade.pre", measures.degrade_pre, deep) == ["holds", "undecided", "holds"]
     third, thrice, twice = (measures.degrade_bare(table) for table in wide)
-    assert f"on {third.values.mean():.0f} at a third of its rate and on {twice.values.mean():.0f} with twice" in words
+    assert f"on {third.values.mean():.0f} at a third of its rate, on {twice.values.mean():.0f} with twice" in words
     assert f"rises by {thrice.control.mean():.1f} points itself, and in one of five seeds by" in words
     assert f"of five seeds by {thrice.control.max():.1f}" in words
     assert statuses("plain-degrade.bare", measures.degrade_bare, wide) == ["holds", "invalid", "holds"]
