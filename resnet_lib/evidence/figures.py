@@ -273,8 +273,18 @@ def _size(svg: bytes) -> tuple[int, int]:
     return round(float(match[1]) * 4 / 3), round(float(match[2]) * 4 / 3)
 
 
-def bibtex(meta: Mapping[str, Any]) -> str:
-    """The BibTeX entry of a figure, from its meta.json."""
+def key(id: str, year: str) -> str:
+    """The key of a BibTeX entry of this book, which no other source of a reader's file has.
+
+    Example:
+        >>> key("drop-one", "2026")
+        'rnt2026-drop-one'
+    """
+    return f"rnt{year}-{id}"
+
+
+def bibtex(meta: Mapping[str, Any], address: str = "") -> str:
+    """The BibTeX entry of a figure, from its meta.json; with the address of its page where it has one."""
     stamp = meta["stamp"]
     commit = "" if stamp["commit"] == "unknown" else f"Commit {stamp['commit'][:12]}. "
     fields = {
@@ -284,8 +294,13 @@ def bibtex(meta: Mapping[str, Any]) -> str:
         "year": stamp["created"][:4],
         "note": f"{commit}Licence: {meta['licence']}",
     }
+    return entry(key(meta["id"], fields["year"]), fields | ({"url": address} if address else {}))
+
+
+def entry(key: str, fields: Mapping[str, str]) -> str:
+    """A BibTeX entry, a line for each of its fields."""
     lines = [f"  {name:12} = {{{value}}}" for name, value in fields.items()]
-    return f"@misc{{{meta['id']},\n" + ",\n".join(lines) + "\n}\n"
+    return f"@misc{{{key},\n" + ",\n".join(lines) + "\n}\n"
 
 
 def text(meta: Mapping[str, Any]) -> str:

@@ -104,7 +104,7 @@ def figure(
         about=about,
         description=meta["alt"],
         authors=figures.AUTHORS,
-        bibtex=figures.bibtex(meta),
+        bibtex=figures.bibtex(meta, cited.address),
         downloads=downloads | {"all of it, ZIP": f"{meta['id']}.zip"},
         static=formulas.static,
     )
@@ -202,8 +202,8 @@ class Cited:
             lines["UR"] = self.address
         return "".join(f"{key}  - {value}\n" for key, value in lines.items()) + "ER  - \n"
 
-    def bibtex(self, key: str) -> str:
-        """A BibTeX entry of that key."""
+    def bibtex(self, id: str) -> str:
+        """The BibTeX entry of what has this id in the book."""
         fields = {
             "author": f"{{{figures.AUTHORS}}}",
             "title": self.tex,
@@ -212,8 +212,7 @@ class Cited:
         }
         if self.address:
             fields["url"] = self.address
-        lines = [f"  {name:12} = {{{value}}}" for name, value in fields.items()]
-        return f"@misc{{rnt-{key},\n" + ",\n".join(lines) + "\n}\n"
+        return figures.entry(figures.key(id, self.created[:4]), fields)
 
 
 def dictionary(table: pd.DataFrame) -> Iterator[tuple[str, str, str]]:

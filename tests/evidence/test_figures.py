@@ -190,7 +190,7 @@ def test_the_bibtex_entry_is_one(published: Published) -> None:
     text = (published.folder / "cite.bib").read_text(encoding="utf-8")
     (key, entry), *rest = parse_string(text, "bibtex").entries.items()
     assert not rest
-    assert (key, entry.type) == ("disc", "misc")
+    assert (key, entry.type) == ("rnt2025-disc", "misc")
     assert entry.fields["title"] == "{Residual Networks, Tested}: figure disc"
     assert entry.fields["year"] == "2025"
     assert entry.fields["howpublished"] == f"Jupyter Book, version {__version__}, figures/disc"

@@ -85,7 +85,9 @@ def test_programs_read_title_author_day_and_address(root: Path, contents: dict[s
         assert "canonical" not in bare
         address = f"https://example.org/book/{path.removesuffix('index.html')}"
         assert f'<link rel="canonical" href="{address}">' in placed
-        assert f"url          = {{{address}}}" in placed or "UR  - " + address in placed
+        assert f"url          = {{{address}}}" in placed
+        assert f"UR  - {address}" in placed
+        assert re.search(r"@misc\{rnt2025-fixture-\S+,", placed)
         said = json.loads(re.findall(r'<script type="application/ld\+json">(.*?)</script>', bare)[0])
         assert said["@type"] in ("Dataset", "ClaimReview")
 

@@ -40,4 +40,4 @@ def test_a_citation_can_be_copied(visit: Visitor, address: str):
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     page.get_by_role("button", name="Copy BibTeX").click()
     page.get_by_role("button", name="Copied").wait_for()
-    assert page.evaluate("navigator.clipboard.readText()").startswith("@misc{rnt-drop-graceful.half-anew,")
+    assert page.evaluate("navigator.clipboard.readText()").startswith("@misc{rnt2026-drop-graceful.half-anew,")
