@@ -41,7 +41,7 @@ def growth_by_depth(table: pd.DataFrame) -> pd.DataFrame:
     Args:
         table: Of `plain-drift`.
     """
-    chosen = table[table["gain"] == 1]
+    chosen = table[table["kind"] == "relu"]
     grouped = chosen.groupby(["drawn", "signal", "width", "layer"])["growth"]
     found = grouped.agg(["mean", "std"]).join(
         grouped.quantile(np.array([0.05, 0.95])).unstack().set_axis(["low", "high"], axis=1)
@@ -158,7 +158,7 @@ def drift_chart(table: pd.DataFrame) -> Chart:
 
 def signals_by_block(table: pd.DataFrame) -> pd.DataFrame:
     """Geometric mean over draws of the mean square, and mean gradient in decades; one row per (network, block)."""
-    found = table[table["measure"].isin(["square", "gradient"])].copy()
+    found = table[table["measure"].isin(["square", "gradient"]) & ~table["enlarged"]].copy()
     square = found["measure"] == "square"
     found["decades"] = found["value"].where(~square, np.log10(found["value"].where(square, 1.0)))
     keys = ["variant", "power", "blocks", "measure", "block"]

@@ -4,6 +4,11 @@ One layer maps $h$ to $h'=\mathrm{relu}(Wh)$ with $W_{ij}$ Gaussian of variance 
 are independent Gaussians of variance $2\lVert h\rVert^2/n$, so $\lVert h'\rVert^2/\lVert h\rVert^2$ is
 $(2/n)\sum_i\mathrm{relu}(g_i)^2$ with $g$ standard normal, whatever $h$ is: its mean is 1, its variance $5/n$, and the
 factors of different layers are independent.
+
+Two other kinds of layers have a law that is known beforehand, and are the controls. Without the ReLU, and with
+variance $1/n$, the factor of a layer is $\chi^2_n/n$: its mean is 1, its variance $2/n$, and its logarithm falls by
+$1/n$ a layer. A reflection times the root of an independent $R$, the factor of a ReLU layer, is a matrix whose whole
+Jacobian falls as the ReLU's states do, since all directions shrink alike.
 """
 
 from collections.abc import Callable, Sequence
@@ -26,8 +31,9 @@ FEW_DRAWS, MORE_DRAWS = tuple(range(400)), tuple(range(500))  # of whole Jacobia
 LAYERS = 100
 RATE = -2.5  # of the typical ln |h|^2, per L/n
 REAL, LARGE = (32, 64, 128), (256, 512)
-DOUBLED = (32, 64)  # widths of real layers with doubled weights, the control
+LINEAR = (32, 64)  # widths of real layers without ReLU, the control: their slope is six standard errors from a bound
 WIDTHS = (32, 64, 128, 256, 512, 1024, 2048)
+VARIANCE = {"relu": 2.0, "linear": 1.0}  # of the weights, times the width
 
 
 @dataclass(frozen=True)
@@ -39,7 +45,8 @@ class Drift:
         layers: How many.
         drawn: `matrices` draws every layer's weights; `law` only the Gaussians that they make of a given state, which
             is exact in law, and says nothing about gradients.
-        gain: Factor of all weights; 1 is He's initialisation.
+        kind: `relu` with weights of variance `2/n`, `linear` without ReLU and with variance `1/n`, or `reflected`: a
+            reflection times the root of a ReLU layer's factor, only for matrices.
         whole: Whether the whole Jacobian is multiplied out; only for matrices.
         every: The signals are read after each so many layers.
     """
@@ -47,7 +54,7 @@ class Drift:
     width: int
     layers: int = LAYERS
     drawn: str = "matrices"
-    gain: float = 1.0
+    kind: str = "relu"
     whole: bool = False
     every: int = 25
 
@@ -75,7 +82,9 @@ def by_law(setting: Drift, seeds: Sequence[int]) -> Growth:
     factors = []
     for seed in seeds:
         gaussians = torch.randn(setting.layers, n, generator=runtime.stream(seed, "drift", "law", n))
-        factors.append(gaussians.relu_().square_().sum(1) * (2 * setting.gain**2 / n))
+        if setting.kind == "relu":
+            gaussians.relu_()
+        factors.append(gaussians.square_().sum(1) * (VARIANCE[setting.kind] / n))
     logs = torch.stack(factors).double().log().cumsum(1)
     return {(layer, "state"): logs[:, layer - 1] for layer in read_at(setting)}
 
@@ -93,10 +102,9 @@ def by_matrices(setting: Drift, seeds: Sequence[int]) -> Growth:
     passed: list[tuple[Tensor, Tensor]] = []
     found: Growth = {}
     for layer in range(1, setting.layers + 1):
-        weight = torch.stack([torch.randn(n, n, generator=stream) for stream in streams])
-        weight.mul_(setting.gain * (2 / n) ** 0.5)
+        weight = reflections(n, streams) if setting.kind == "reflected" else gaussian(setting, streams)
         pre = weight @ pair
-        on = (pre[:, :, :1] > 0).float()
+        on = (pre[:, :, :1] > 0).float() if setting.kind == "relu" else torch.ones_like(pre[:, :, :1])
         passed.append((weight, on))
         pair = on * pre
         if whole is not None:
@@ -111,6 +119,21 @@ def by_matrices(setting: Drift, seeds: Sequence[int]) -> Growth:
                 whole = whole / size[:, None, None]
                 found[layer, "whole"] = logs[:, 2].clone()
     return found | backward(passed, v, read_at(setting))
+
+
+def gaussian(setting: Drift, streams: Sequence[torch.Generator]) -> Tensor:
+    """One layer's independent weights, of one draw per stream."""
+    n = setting.width
+    weight = torch.stack([torch.randn(n, n, generator=stream) for stream in streams])
+    return weight.mul_((VARIANCE[setting.kind] / n) ** 0.5)
+
+
+def reflections(n: int, streams: Sequence[torch.Generator]) -> Tensor:
+    """One layer's reflection in a random direction, times the root of an independent factor of ReLU layers."""
+    drawn = torch.stack([torch.randn(n, 2, generator=stream) for stream in streams])
+    mirror = drawn[:, :, :1] / drawn[:, :, :1].norm(dim=1, keepdim=True)
+    factor = drawn[:, :, 1].relu().square().sum(1) * (VARIANCE["relu"] / n)
+    return factor.sqrt()[:, None, None] * (torch.eye(n) - 2 * mirror @ mirror.mT)
 
 
 def backward(passed: Sequence[tuple[Tensor, Tensor]], v: Tensor, starts: Sequence[int]) -> Growth:
@@ -144,12 +167,17 @@ def mean_of_layer(width: int) -> float:
     return float(np.log(4 / width) + (chances * special.digamma(on / 2)).sum() / chances.sum())
 
 
+def mean_of_linear_layer(width: int) -> float:
+    r"""$E\ln(\chi^2_n/n)$, the same without ReLU."""
+    return float(special.digamma(width / 2) + np.log(2 / width))
+
+
 def _grid(real: Sequence[int], widths: Sequence[int], layers: int, every: int) -> tuple[Drift, ...]:
     return (
         *(Drift(width) for width in real),
-        *(Drift(width, gain=2.0) for width in DOUBLED),
+        *(Drift(width, kind="linear") for width in LINEAR),
         *(Drift(width, layers, "law", every=every) for width in widths),
-        *(Drift(width, LAYERS, "law", 2.0, every=every) for width in widths),
+        *(Drift(width, LAYERS, "law", "linear", every=every) for width in widths),
     )
 
 
@@ -161,7 +189,11 @@ DRIFT = Experiment(
     full=Grid(settings=_grid((*REAL, *LARGE), (*WIDTHS, 4096), 400, every=100), seeds=DRAWS, group=5),
 )
 
-WHOLE = (Drift(64, whole=True), Drift(128, whole=True), Drift(64, gain=2.0, whole=True))
+# Reflections are drawn at a third width: their slope is then 4.4 standard errors of four hundred draws from a bound.
+WHOLE = (
+    *(Drift(width, whole=True) for width in (64, 128)),
+    *(Drift(width, kind="reflected", whole=True) for width in (32, 64, 128)),
+)
 JACOBIANS = Experiment(
     name="plain-jacobians",
     agrees=Columns("rounded", {"mean": "sampled", "std": "sampled"}),
@@ -171,9 +203,9 @@ JACOBIANS = Experiment(
 )
 
 
-def rows(table: pd.DataFrame, drawn: str, signal: str = "state", *, gain: float = 1.0) -> pd.DataFrame:
+def rows(table: pd.DataFrame, drawn: str, signal: str = "state", *, kind: str = "relu") -> pd.DataFrame:
     """The rows of one signal, with a column `ratio`: layers over width."""
-    found = table[(table["drawn"] == drawn) & (table["signal"] == signal) & (table["gain"] == gain)]
+    found = table[(table["drawn"] == drawn) & (table["signal"] == signal) & (table["kind"] == kind)]
     return found.assign(ratio=found["layer"] / found["width"])
 
 
@@ -184,35 +216,29 @@ def slopes(found: pd.DataFrame) -> np.ndarray:
     return (sums["xy"] / sums["xx"]).to_numpy()
 
 
-def doubled(found: pd.DataFrame) -> np.ndarray:
-    """Growth a layer over ln 4 at 100 layers, mean over widths; one value per draw."""
-    last = found[found["layer"] == LAYERS]
-    return (last["growth"] / (LAYERS * np.log(4))).groupby(last["seed"]).mean().to_numpy()
-
-
-def _slope(signal: str) -> Callable[[pd.DataFrame], Evidence]:
+def _slope(signal: str, control: str = "linear") -> Callable[[pd.DataFrame], Evidence]:
     def measure(table: pd.DataFrame) -> Evidence:
-        found, control = (rows(table, "matrices", signal, gain=gain) for gain in (1.0, 2.0))
-        return Evidence(values=slopes(found), control=doubled(control))
+        found, known = (slopes(rows(table, "matrices", signal, kind=kind)) for kind in ("relu", control))
+        return Evidence(values=found, control=known)
 
-    measure.__doc__ = f"Slope of the growth of {signal} against L/n, one value per draw; control: doubled weights."
+    measure.__doc__ = f"Slope of the growth of {signal} against L/n, one value per draw; control: {control} layers."
     return measure
 
 
-slope, jacobian, gradient, frobenius = _slope("state"), _slope("direction"), _slope("backward"), _slope("whole")
+slope, jacobian, gradient = _slope("state"), _slope("direction"), _slope("backward")
+frobenius = _slope("whole", "reflected")
 
 
-def _at(table: pd.DataFrame, drawn: str, width: int, gain: float) -> np.ndarray:
-    found = rows(table[(table["width"] == width) & (table["layer"] == LAYERS)], drawn, gain=gain)
+def _at(table: pd.DataFrame, drawn: str, width: int, kind: str) -> np.ndarray:
+    found = rows(table[(table["width"] == width) & (table["layer"] == LAYERS)], drawn, kind=kind)
     return found.set_index("seed")["growth"].sort_index().to_numpy()
 
 
 def _typical(drawn: str, width: int) -> Callable[[pd.DataFrame], Evidence]:
     def measure(table: pd.DataFrame) -> Evidence:
-        control = _at(table, drawn, width, 2.0) / (LAYERS * np.log(4))
-        return Evidence(values=_at(table, drawn, width, 1.0), control=control)
+        return Evidence(values=_at(table, drawn, width, "relu"), control=_at(table, drawn, min(REAL), "linear"))
 
-    measure.__doc__ = f"ln of the growth in 100 layers of width {width}, one value per draw; control: doubled weights."
+    measure.__doc__ = f"ln of the growth in 100 layers of width {width}, one value per draw; control: linear layers."
     return measure
 
 
@@ -220,17 +246,17 @@ narrow, wide = _typical("matrices", 32), _typical("law", 1024)
 
 
 def mean(table: pd.DataFrame) -> Evidence:
-    """Growth itself at width 1024, one value per draw; control: its decades with doubled weights."""
-    values, control = (_at(table, "law", 1024, gain) for gain in (1.0, 2.0))
-    return Evidence(values=np.exp(values), control=control / np.log(10))
+    """Growth itself at width 1024, one value per draw; control: that of linear layers of width 256."""
+    values, control = _at(table, "law", 1024, "relu"), _at(table, "law", 256, "linear")
+    return Evidence(values=np.exp(values), control=np.exp(control))
 
 
 def variance(table: pd.DataFrame) -> Evidence:
-    """Squared distance of the growth from -b/2, over b = 5L/n, mean over widths of 64 and more; control: doubled."""
+    """Squared distance of growth from -b/2, over b = 5L/n, mean over widths of 64 and more; control: linear, 2L/n."""
     found = []
-    for gain in (1.0, 2.0):
-        last = rows(table[table["width"] >= 64], "law", gain=gain)
+    for kind, share in (("relu", 5), ("linear", 2)):
+        last = rows(table[table["width"] >= 64], "law", kind=kind)
         last = last[last["layer"] == last["layer"].max()]
-        b = 5 * last["ratio"]
+        b = share * last["ratio"]
         found.append(((last["growth"] + b / 2) ** 2 / b).groupby(last["seed"]).mean().to_numpy())
     return Evidence(values=found[0], control=found[1])

@@ -3,10 +3,13 @@ r"""Signals through the grid of networks at their initialisation: mean square an
 With two-layer branches $F(x)=W_2\,\mathrm{relu}(W_1\,\mathrm{relu}(x))$ of He's weights, and $x$ as often negative as
 positive, $F(x)$ has the mean square of $x$ and is uncorrelated with it: $E\lVert x_L\rVert^2=(1+L^{-2p})^L\,E\lVert
 x_0\rVert^2$ for branches of size $L^{-p}$.
+
+With batch normalisation a branch adds 1 to the mean square and $c=1-1/\pi$ to the variance over images, whatever it is
+added to. Branches multiplied by $1/\sqrt c$ add $1/c=1.467$ and 1: they are the control.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -24,13 +27,23 @@ CENTRED = 1 - 1 / np.pi  # growth of the variance over images per block with bat
 
 @dataclass(frozen=True)
 class Signal:
-    """A network of the grid on Gaussian images; ``power`` is the exponent of the scale, where there is one."""
+    """A network of the grid on Gaussian images.
+
+    Attributes:
+        variant: One of `stacks.VARIANTS`.
+        power: The exponent of the scale, where there is one.
+        blocks: How many blocks.
+        width: Units of every layer.
+        images: How many images.
+        enlarged: Whether branches are multiplied by the root of `1 / CENTRED`; such networks are drawn for themselves.
+    """
 
     variant: str
     power: float = 0.5
     blocks: int = 50
     width: int = 128
     images: int = 64
+    enlarged: bool = False
 
 
 def trial(setting: Signal, seeds: Sequence[int]) -> pd.DataFrame:
@@ -43,8 +56,9 @@ def trial(setting: Signal, seeds: Sequence[int]) -> pd.DataFrame:
 
 
 def _draw(setting: Signal, seed: int) -> pd.DataFrame:
-    generator = runtime.stream(seed, "signals")
+    generator = runtime.stream(seed, "signals", *(["enlarged"] if setting.enlarged else []))
     net = stacks.mlp(setting.variant, setting.blocks, setting.width, power=setting.power, generator=generator).double()
+    stacks.shrink(net, CENTRED**-0.5 if setting.enlarged else 1.0)
     shape = (setting.images, setting.width)
     x = torch.randn(shape, generator=generator, dtype=torch.float64).requires_grad_()
     states = [x]
@@ -67,24 +81,27 @@ def _draw(setting: Signal, seed: int) -> pd.DataFrame:
     )
 
 
-def _grid(**size: int) -> tuple[Signal, ...]:
-    others = tuple(Signal("scaled", power, **size) for power in POWERS if power not in (0.0, 0.5))
-    return (*(Signal(variant, **size) for variant in stacks.VARIANTS), *others)
+def _grid(width: int, images: int) -> tuple[Signal, ...]:
+    others = (Signal("scaled", power) for power in POWERS if power not in (0.0, 0.5))
+    grid = (*(Signal(variant) for variant in stacks.VARIANTS), *others, Signal("norm", enlarged=True))
+    return tuple(replace(setting, width=width, images=images) for setting in grid)
 
 
 SIGNALS = Experiment(
     name="skip-signals",
     agrees=Columns("exact", {"decades": "sampled"}),  # down to where single precision has no digits left
     trial=trial,
-    quick=Grid(settings=_grid(), seeds=DRAWS),
+    quick=Grid(settings=_grid(width=128, images=64), seeds=DRAWS),
     full=Grid(settings=_grid(width=256, images=256), seeds=MANY_DRAWS, group=5),
 )
 
 
-def along(table: pd.DataFrame, variant: str, measure: str, power: float = 0.5) -> pd.DataFrame:
+def along(
+    table: pd.DataFrame, variant: str, measure: str, power: float = 0.5, *, enlarged: bool = False
+) -> pd.DataFrame:
     """A draw a row, one block per column."""
     chosen = (table["variant"] == variant) & (table["measure"] == measure) & (table["power"] == power)
-    return table[chosen].pivot(index="seed", columns="block", values="value")
+    return table[chosen & (table["enlarged"] == enlarged)].pivot(index="seed", columns="block", values="value")
 
 
 def back(table: pd.DataFrame, variant: str) -> np.ndarray:
@@ -98,9 +115,9 @@ def growth(table: pd.DataFrame, variant: str) -> np.ndarray:
     return np.log10((found.iloc[:, -1] / found[0]).to_numpy())
 
 
-def increment(table: pd.DataFrame, variant: str, measure: str) -> np.ndarray:
-    """Growth of a mean square or variance a block; one value per draw."""
-    found = along(table, variant, measure)
+def increment(table: pd.DataFrame, measure: str, *, enlarged: bool = False) -> np.ndarray:
+    """Growth of a mean square or variance a block with shortcut and batch normalisation; one value per draw."""
+    found = along(table, "norm", measure, enlarged=enlarged)
     return ((found.iloc[:, -1] - found[0]) / (found.shape[1] - 1)).to_numpy()
 
 
@@ -130,10 +147,10 @@ def norm(table: pd.DataFrame) -> Evidence:
 
 
 def linear(table: pd.DataFrame) -> Evidence:
-    """Growth of the mean square a block with batch normalisation, one value per draw; control: decades without."""
-    return Evidence(values=increment(table, "norm", "square"), control=np.log10(increment(table, "bare", "square")))
+    """Growth of the mean square a block with batch normalisation, one value per draw; control: enlarged branches."""
+    return Evidence(values=increment(table, "square"), control=increment(table, "square", enlarged=True))
 
 
 def centred(table: pd.DataFrame) -> Evidence:
-    """Growth of the variance over images per block, one value per draw; control: decades without normalisation."""
-    return Evidence(values=increment(table, "norm", "centred"), control=np.log10(increment(table, "bare", "centred")))
+    """Growth of the variance over images per block, one value per draw; control: enlarged branches."""
+    return Evidence(values=increment(table, "centred"), control=increment(table, "centred", enlarged=True))

@@ -1,6 +1,7 @@
 """The chapter's figures of drift and signals, drawn from tables whose values are known."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from resnet_lib.experiments.plain_networks import curves, signals
@@ -15,7 +16,8 @@ def test_charts_have_their_sliders() -> None:
     spec = curves.drift_chart(curves.growth_by_depth(table)).to_dict()
     assert [parameter["name"] for parameter in spec["params"] if "bind" in parameter] == ["n"]
     points = signals.trial(signals.Signal("bare", blocks=5, width=8, images=4), (0, 1))
-    grid = points.assign(variant="bare", power=0.5, blocks=5)
+    grid = points.assign(variant="bare", power=0.5, blocks=5, enlarged=False)
+    grid = pd.concat([grid, grid.assign(value=100.0, enlarged=True)])  # the control is in no figure
     drawn = curves.signals_by_block(grid)
     spec = curves.scale_chart(drawn).to_dict()
     assert [parameter["name"] for parameter in spec["params"] if "bind" in parameter] == ["p"]

@@ -1,5 +1,6 @@
 """Drift against matrices by hand, and its measures against the exact law of a layer."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -40,58 +41,151 @@ def test_growth_through_matrices_is_that_of_the_dense_product() -> None:
     np.testing.assert_allclose(jacobian @ start, h)  # the network is positively homogeneous
 
 
+@pytest.mark.parametrize("kind", ["linear", "reflected"])
+def test_growth_through_layers_without_relu_is_that_of_the_dense_product(kind: str) -> None:
+    setting, stream = Drift(8, layers=6, kind=kind, whole=True, every=3), runtime.stream(3, "drift", 8)
+    table = drift.trial(setting, (3,)).set_index(["layer", "signal"])["growth"]
+    h, u, v = torch.randn(8, 3, generator=stream).double().numpy().T
+    jacobian = np.eye(8)
+    for layer in range(1, 7):
+        if kind == "linear":
+            weight = torch.randn(8, 8, generator=stream).double().numpy() / 8**0.5
+        else:
+            mirror, gaussians = torch.randn(8, 2, generator=stream).double().numpy().T
+            factor = 2 * np.mean(np.maximum(gaussians, 0) ** 2)
+            weight = factor**0.5 * (np.eye(8) - 2 * np.outer(mirror, mirror) / (mirror @ mirror))
+            np.testing.assert_allclose(weight @ weight.T, factor * np.eye(8), atol=1e-12)  # all directions alike
+        jacobian = weight @ jacobian
+        if layer in (3, 6):
+            expected = {
+                "state": np.sum((jacobian @ h) ** 2) / (h @ h),
+                "direction": np.sum((jacobian @ u) ** 2) / (u @ u),
+                "backward": np.sum((jacobian.T @ v) ** 2) / (v @ v),
+                "whole": np.sum(jacobian**2) / 8,
+            }
+            for name, value in expected.items():
+                assert table[layer, name] == pytest.approx(np.log(value), abs=1e-4), name
+
+
 def p_value(a: torch.Tensor, b: torch.Tensor) -> float:
     """Of Kolmogorov and Smirnov's test that two samples have one law."""
     return stats.ks_2samp(a.numpy(), b.numpy()).pvalue  # pyright: ignore[reportAttributeAccessIssue]
 
 
-@pytest.mark.parametrize("width", [16, 48])
-def test_the_law_is_that_of_real_layers(width: int) -> None:
+@pytest.mark.parametrize(("kind", "width"), [("relu", 16), ("relu", 48), ("linear", 16)])
+def test_the_law_is_that_of_real_layers(kind: str, width: int) -> None:
     seeds = tuple(range(1500))
-    real = drift.by_matrices(Drift(width, layers=8, every=8), seeds)
-    law = drift.by_law(Drift(width, layers=8, drawn="law", every=8), seeds)[8, "state"]
+    real = drift.by_matrices(Drift(width, layers=8, kind=kind, every=8), seeds)
+    law = drift.by_law(Drift(width, layers=8, drawn="law", kind=kind, every=8), seeds)[8, "state"]
     for signal in ("state", "direction"):
         assert p_value(real[8, signal], law) > 1e-3
     assert p_value(real[8, "state"], law + 0.5) < 1e-6  # the test can see a difference
 
 
-def test_moments_of_one_layer() -> None:
-    factor = drift.by_law(Drift(32, layers=1, drawn="law", every=1), tuple(range(20_000)))[1, "state"].exp().numpy()
+@pytest.mark.parametrize(
+    ("kind", "variance", "mean"),
+    [("relu", 5 / 32, drift.mean_of_layer(32)), ("linear", 2 / 32, drift.mean_of_linear_layer(32))],
+)
+def test_moments_of_one_layer(kind: str, variance: float, mean: float) -> None:
+    setting = Drift(32, layers=1, drawn="law", kind=kind, every=1)
+    factor = drift.by_law(setting, tuple(range(20_000)))[1, "state"].exp().numpy()
     error = factor.std() / len(factor) ** 0.5
     assert abs(factor.mean() - 1) < 4 * error
-    assert factor.var() == pytest.approx(5 / 32, rel=0.06)
+    assert factor.var() == pytest.approx(variance, rel=0.06)
     logs = np.log(factor)
-    assert abs(logs.mean() - drift.mean_of_layer(32)) < 4 * logs.std() / len(logs) ** 0.5
+    assert abs(logs.mean() - mean) < 4 * logs.std() / len(logs) ** 0.5
 
 
 def test_mean_of_a_layer_tends_to_minus_five_halves_over_the_width() -> None:
     # The next term of the expansion, from the third and fourth moments of relu(g)^2: 5.5 * 8/3 - 3 * 25/4 = -4.083.
     for width in (64, 256, 1024):
         assert width * drift.mean_of_layer(width) == pytest.approx(-2.5 - 4.083 / width, abs=30 / width**2)
+        # Without ReLU, from digamma(x) - ln(x) = -1/(2x) - 1/(12 x^2) + O(x^-4).
+        assert width * drift.mean_of_linear_layer(width) == pytest.approx(-1 - 1 / (3 * width), abs=1 / width**2)
+
+
+def rule(name: str, *, control: bool = False) -> Rule:
+    """The rule of a claim of this section, or what its control must be."""
+    claim = statements.load(ROOT / "claims.yml").claim(f"plain-drift.{name}")
+    return Rule.parse(claim.control.must if control else claim.holds_if)
+
+
+def relu_layer(width: int) -> tuple[float, float]:
+    """Mean and variance of the logarithm of a ReLU layer's factor, exactly."""
+    on = np.arange(1, width + 1)
+    chances = stats.binom.pmf(on, width, 0.5) / (1 - 0.5**width)
+    logs = special.digamma(on / 2)
+    variance = chances @ (special.polygamma(1, on / 2) + logs**2) - (chances @ logs) ** 2
+    return drift.mean_of_layer(width), float(variance)
+
+
+def linear_layer(width: int) -> tuple[float, float]:
+    """The same of a linear layer's factor, which is that of chi-squared."""
+    return drift.mean_of_linear_layer(width), special.polygamma(1, width / 2).item()
+
+
+def slope_by_law(layer: Callable[[int], tuple[float, float]], widths: tuple[int, ...]) -> tuple[float, float]:
+    """Mean and deviation of one draw's slope, exactly."""
+    depths_, mean, spread = np.arange(25, 101, 25), 0.0, 0.0
+    squares = sum(float(((depths_ / width) ** 2).sum()) for width in widths)
+    for width in widths:
+        own, variance = layer(width)
+        mean += (depths_ / width) @ depths_ * own / squares
+        weights = [(depths_[depths_ >= at] / width).sum() for at in range(1, 101)]  # of each layer, in the sum
+        spread += variance * np.square(weights).sum() / squares**2
+    return float(mean), float(spread) ** 0.5
+
+
+def power(rule: Rule, mean: float, deviation: float, draws: int) -> float:
+    """The chance that the interval of the mean of so many draws lies inside."""
+    error = deviation / draws**0.5
+    above, below = (stats.norm.cdf(room / error - 1.96) for room in (mean - rule.low, rule.high - mean))
+    return float(above + below - 1)
 
 
 def test_the_draws_of_the_slope_decide_it_in_999_of_1000_runs() -> None:
     """From the exact law of a layer: the rule's bounds are far enough from the expected slope for so many draws."""
-    depths_, mean, spread = np.arange(25, 101, 25), 0.0, 0.0
-    squares = sum(float(((depths_ / width) ** 2).sum()) for width in drift.REAL)
-    for width in drift.REAL:
-        on = np.arange(1, width + 1)
-        chances = stats.binom.pmf(on, width, 0.5) / (1 - 0.5**width)
-        logs = special.digamma(on / 2)
-        variance = chances @ (special.polygamma(1, on / 2) + logs**2) - (chances @ logs) ** 2
-        mean += (depths_ / width) @ depths_ * drift.mean_of_layer(width) / squares
-        weights = [(depths_[depths_ >= layer] / width).sum() for layer in range(1, 101)]  # of each layer, in the sum
-        spread += variance * np.square(weights).sum() / squares**2
-    rule = Rule.parse(statements.load(ROOT / "claims.yml").claim("plain-drift.slope").holds_if)
-    errors = min(mean - rule.low, rule.high - mean) / np.sqrt(spread / len(drift.DRIFT.quick.seeds))
+    mean, deviation = slope_by_law(relu_layer, drift.REAL)
     assert mean == pytest.approx(-2.62, abs=0.005)
-    assert stats.norm.cdf(errors - stats.norm.isf(0.025)) > 0.999
+    assert power(rule("slope"), mean, deviation, len(drift.DRIFT.quick.seeds)) > 0.999
 
 
-def test_doubled_weights_add_ln_4_a_layer() -> None:
-    for drawn in ("matrices", "law"):
-        once, twice = (drift.trial(Drift(16, 50, drawn, gain), (0, 1)) for gain in (1.0, 2.0))
-        np.testing.assert_allclose(twice["growth"] - once["growth"], once["layer"] * np.log(4), rtol=1e-6)
+def test_the_draws_decide_every_control_in_99_of_100_runs() -> None:
+    """From exact laws, before any measurement; what claims.yml says of the expected values is said of these."""
+    draws, whole = len(drift.DRIFT.quick.seeds), len(drift.JACOBIANS.quick.seeds)
+    mean, deviation = slope_by_law(linear_layer, drift.LINEAR)
+    assert mean == pytest.approx(-1.01, abs=0.005)
+    for name in ("slope", "jacobian", "backward"):
+        assert power(rule(name, control=True), mean, deviation, draws) > 0.999
+    mean, deviation = slope_by_law(relu_layer, (32, 64, 128))
+    assert mean == pytest.approx(-2.62, abs=0.005)
+    assert power(rule("frobenius", control=True), mean, deviation, whole) > 0.99
+    mean, variance = (100 * moment for moment in linear_layer(32))
+    assert mean == pytest.approx(-3.16, abs=0.005)
+    for name in ("narrow", "wide"):
+        assert power(rule(name, control=True), mean, variance**0.5, draws) > 0.999
+    typical, deviation = np.exp(100 * drift.mean_of_linear_layer(256)), ((1 + 2 / 256) ** 100 - 1) ** 0.5
+    assert typical == pytest.approx(0.68, abs=0.005)
+    assert power(rule("mean", control=True), 1.0, deviation, draws) > 0.999
+    widths = [width for width in drift.WIDTHS if width >= 64]
+    moments = [(100 * linear_layer(width)[0] + 100 / width, 100 * linear_layer(width)[1]) for width in widths]
+    squares = [(variance + mean**2) * width / 200 for (mean, variance), width in zip(moments, widths, strict=True)]
+    assert np.mean(squares) == pytest.approx(1.005, abs=0.001)
+    deviation = (2 * np.square(squares).sum()) ** 0.5 / len(widths)  # of squares of nearly Gaussian numbers
+    assert power(rule("variance", control=True), float(np.mean(squares)), deviation, draws) > 0.999
+
+
+def test_controls_notice_a_wrong_slope_and_the_typical_value_in_place_of_the_mean() -> None:
+    for name, measure in (("slope", drift.slope), ("jacobian", drift.jacobian), ("backward", drift.gradient)):
+        for rate in (-0.8, -1.2):
+            assert status(f"plain-drift.{name}", measure(made(-2.5, linear=rate))) == "invalid"
+    for name, measure in (("narrow", drift.narrow), ("wide", drift.wide)):
+        for rate in (-0.8, -1.2):
+            assert status(f"plain-drift.{name}", measure(made(-2.5, linear=rate))) == "invalid"
+    assert status("plain-drift.frobenius", drift.frobenius(made(-1.75, reflected=-1.75))) == "invalid"
+    assert status("plain-drift.frobenius", drift.frobenius(made(-1.75))) == "fails"
+    assert status("plain-drift.mean", drift.mean(made(0.0, linear=0.0))) == "holds"
+    assert status("plain-drift.mean", drift.mean(made(0.0))) == "invalid"
 
 
 def test_the_slopes_find_the_rate_and_their_verdicts_turn_with_it() -> None:
@@ -108,18 +202,17 @@ def test_the_slopes_find_the_rate_and_their_verdicts_turn_with_it() -> None:
     assert status("plain-drift.narrow", drift.narrow(table)) == "holds"
     assert status("plain-drift.wide", drift.wide(table)) == "fails"
     assert status("plain-drift.wide", drift.wide(made(-25))) == "holds"
-    assert status("plain-drift.mean", drift.mean(made(0.0))) == "holds"
 
 
 def test_the_whole_jacobian_has_a_slope_of_its_own() -> None:
     table = made(-2.5)
     table.loc[table["signal"] == "whole", "growth"] *= 2
     np.testing.assert_allclose(drift.frobenius(table).values, -5)
-    # Twice ln 4 per layer, and -5 L/n over 100 ln 4: a mean over the widths 32, 64 and 1024.
-    drifted = np.mean([-5 * 100 / n for n in (32, 64, 1024)]) / (100 * np.log(4))
-    np.testing.assert_allclose(drift.frobenius(table).control, 2 + drifted)
+    np.testing.assert_allclose(drift.frobenius(made(-1.75)).control, -2.5)  # reflections
 
 
-def test_the_variance_is_found_in_units_of_5_L_over_n() -> None:
-    np.testing.assert_allclose(drift.variance(made(-2.5, noise=1.0)).values, 1)
-    np.testing.assert_allclose(drift.variance(made(-2.5, noise=2.0)).values, 4)
+def test_the_variance_is_found_in_units_of_5_L_over_n_and_of_2_L_over_n_without_relu() -> None:
+    for noise in (1.0, 2.0):
+        found = drift.variance(made(-2.5, noise=noise))
+        np.testing.assert_allclose(found.values, noise**2)
+        np.testing.assert_allclose(found.control, noise**2)

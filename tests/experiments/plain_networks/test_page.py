@@ -146,6 +146,20 @@ def test_plain_networks_with_the_usual_weights_learn_at_no_rate_what_the_page_sa
     assert f"reach at most {100 * best:.0f}% on the validation split at any rate" in chapter.words(NAME)
 
 
+def test_what_the_page_says_of_its_known_controls_is_in_its_own_run() -> None:
+    def known(*claims_: str) -> list[float]:
+        return [chapter.quick(NAME, id)["control_effect"] for id in claims_]
+
+    words = chapter.words(NAME)
+    slopes = known("plain-drift.slope", "plain-drift.jacobian", "plain-drift.backward")
+    assert "${:.2f}$ for the state, ${:.2f}$ for a direction and ${:.2f}$ on the way back".format(*slopes) in words
+    kept = known("plain-drift.mean", "plain-drift.variance")
+    told = "at width 256 to a factor of {:.2f}, and its logarithm's variance is {:.2f} times $2L/n$"
+    assert told.format(*kept) in words
+    assert "its slope is ${:.2f}$, where".format(*known("plain-drift.frobenius")) in words
+    assert "add {:.2f} and {:.2f}, where".format(*known("skip-alone.linear", "skip-alone.centred")) in words
+
+
 def times(evidence: claims.Evidence) -> float:
     """The factor of a mean of logarithms to the base two."""
     return float(2 ** evidence.values.mean())
