@@ -23,7 +23,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from resnet_lib import __version__, files
-from resnet_lib.evidence import charts, legible, markup
+from resnet_lib.evidence import charts, citations, legible, markup
 from resnet_lib.evidence.charts import Chart
 from resnet_lib.evidence.style import style
 from resnet_lib.files import write_atomically
@@ -273,16 +273,6 @@ def _size(svg: bytes) -> tuple[int, int]:
     return round(float(match[1]) * 4 / 3), round(float(match[2]) * 4 / 3)
 
 
-def key(id: str, year: str) -> str:
-    """The key of a BibTeX entry of this book, which no other source of a reader's file has.
-
-    Example:
-        >>> key("drop-one", "2026")
-        'rnt2026-drop-one'
-    """
-    return f"rnt{year}-{id}"
-
-
 def bibtex(meta: Mapping[str, Any], address: str = "") -> str:
     """The BibTeX entry of a figure, from its meta.json; with the address of its page where it has one."""
     stamp = meta["stamp"]
@@ -294,13 +284,7 @@ def bibtex(meta: Mapping[str, Any], address: str = "") -> str:
         "year": stamp["created"][:4],
         "note": f"{commit}Licence: {meta['licence']}",
     }
-    return entry(key(meta["id"], fields["year"]), fields | ({"url": address} if address else {}))
-
-
-def entry(key: str, fields: Mapping[str, str]) -> str:
-    """A BibTeX entry, a line for each of its fields."""
-    lines = [f"  {name:12} = {{{value}}}" for name, value in fields.items()]
-    return f"@misc{{{key},\n" + ",\n".join(lines) + "\n}\n"
+    return citations.entry(citations.key(meta["id"], fields["year"]), fields | ({"url": address} if address else {}))
 
 
 def text(meta: Mapping[str, Any]) -> str:

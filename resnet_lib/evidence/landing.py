@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from markupsafe import Markup
 
-from resnet_lib.evidence import cards, changes, figures, formulas, markup
+from resnet_lib.evidence import cards, changes, citations, figures, formulas, markup
 from resnet_lib.evidence.ledger import Findings
 from resnet_lib.evidence.statements import Claim, Statement
 
@@ -212,7 +212,7 @@ class Cited:
         }
         if self.address:
             fields["url"] = self.address
-        return figures.entry(figures.key(id, self.created[:4]), fields)
+        return citations.entry(citations.key(id, self.created[:4]), fields)
 
 
 def dictionary(table: pd.DataFrame) -> Iterator[tuple[str, str, str]]:

@@ -54,4 +54,4 @@ def test_other_choices_change_what_they_name_and_nothing_else():
     )
     assert {each.epochs for each in digits.LONGER.ways["twice the epochs"]} == {16}
     assert not {(each.kind, each.bias) for each in base} & {("highway", 0.0)}
-    assert set(digits.others()) <= {*digits.CHOICES.ways, *digits.LONGER.ways}
+    assert set(digits.others()) == {*digits.CHOICES.ways, *digits.LONGER.ways, *digits.DIVIDED.ways}
