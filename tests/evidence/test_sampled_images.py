@@ -39,7 +39,7 @@ TOLD: dict[str, dict[str, str]] = {
         "plain-fails.identity": "and on other divisions {effect:.1f} near the identity",
         "plain-fails.looks-linear": "and {effect:.1f} as looks-linear",
         "plain-fails.test": "there {effect:.1f} on new images",
-        "skip-alone.repaired": "it is {effect:.1f} points behind (interval {low:.1f} to {high:.1f})",
+        "skip-alone.repaired": "scaled branches is {effect:.1f} points behind (interval {low:.1f} to {high:.1f})",
     },
     "07_lipschitz_bounds": {
         "scaled-weights.cost": "on other divisions {effect:.1f} (interval ${low:.1f}$ to {high:.1f})"
@@ -72,7 +72,7 @@ LESS: dict[str, dict[str, str]] = {
         "resnet-1000.gains": "and on other divisions {effect:.1f};",
     },
     "07_lipschitz_bounds": {
-        "scaled-signal.accuracy": "with two seeds on each, it is {effect:.1f} behind (interval {low:.1f} to {high:.1f})"
+        "scaled-signal.accuracy": "the network is {effect:.1f} points behind (interval {low:.1f} to {high:.1f})"
     },
     "15_counting_paths": {
         "ens-claim.average": "with {effect:.1f} points (interval {low:.1f} to {high:.1f}, two seeds on each of five)"

@@ -168,7 +168,7 @@ def test_what_the_page_says_of_images_starts_and_members_is_in_the_stored_tables
     assert "differs from the network by 0.00 points" in words
     assert not excludes_zero(eight)
     third = shares.ens_most(other[THIRD].table).values.mean()
-    assert f"At a third of the rate it is ${third:.2f}$ points" in words
+    assert f"At a third of the rate, with eight, it is ${third:.2f}$ points" in words
     halves = sweep.stored(members.MEMBERS, ROOT)
     assert halves is not None
     np.testing.assert_allclose(shares.behind(stored.table, 5), members.ens_average(halves.table).values, atol=1e-9)
